@@ -1,0 +1,1 @@
+"""Countersign turns signature images into embeddings: cleaning, networks, training, decisions."""

@@ -1,0 +1,181 @@
+"""Finds the ink of one signature in grey levels and sets it on a canvas; judging it is `quality`'s.
+
+Ink is decided per pixel at full resolution and only then reduced by area: grey levels tell
+scanners and pens apart, not writers, so none of them reaches the network.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.uint8]  # (h, w), 0 paper, 255 ink
+
+MAX_SIDE_PX = 2400  # Larger scans are reduced first: pens are then still over 8 px wide.
+MIN_CONTRAST = 18.0  # Grey levels between paper and ink below which there is no ink.
+UNEVEN_LIGHT = 0.30  # Share of brightness lost across the page from which it counts as uneven.
+CANVAS_MARGIN_PX = 3
+
+
+@dataclass(frozen=True)
+class CleanedSignature:
+    """The ink found in a scan.
+
+    Attributes:
+        ink: `(h, w)` uint8, 0 or 255, cropped to the ink, at the scan's resolution; `(0, 0)`
+            where there is none.
+        box: left, top, width, height of `ink` in the scan, px.
+        page_size: height and width of the scan, px, as far as it was looked at.
+        contrast: grey levels between paper and ink, 0 to 255.
+        stroke_width_px: mean width of the strokes.
+        border_runs: for left, top, right, bottom, the share of that side covered by ink.
+    """
+
+    ink: Mask
+    box: tuple[int, int, int, int]
+    page_size: tuple[int, int]
+    contrast: float
+    stroke_width_px: float
+    border_runs: tuple[float, float, float, float]
+
+
+def clean(gray: NDArray[np.uint8]) -> CleanedSignature:
+    """Separate the ink of a signature from paper, light, specks and scanned edges.
+
+    Args:
+        gray: `(h, w)` uint8 grey levels of a scan, dark on light or light on dark.
+    """
+    gray = _bounded(gray)
+    if float(np.median(gray)) < 110.0:
+        gray = cv2.bitwise_not(gray)
+    flat, unevenness = _flatten(gray)
+    mask, contrast = _binarise(flat, uneven=unevenness > UNEVEN_LIGHT)
+    _remove_edge_lines(mask)
+    stroke_width = _stroke_width(mask)
+    mask = _remove_specks(mask, stroke_width)
+    left, top, width, height = cv2.boundingRect(mask)
+    return CleanedSignature(
+        ink=mask[top : top + height, left : left + width],
+        box=(left, top, width, height),
+        page_size=(gray.shape[0], gray.shape[1]),
+        contrast=contrast,
+        stroke_width_px=stroke_width,
+        border_runs=_border_runs(mask),
+    )
+
+
+def to_canvas(ink: Mask, canvas_size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Set ink `(h, w)` on a canvas, keeping its aspect ratio, with its centre of mass centred.
+
+    Returns:
+        `canvas_size` uint8: the share of each canvas pixel that is ink, 0 none to 255 all.
+    """
+    canvas = np.zeros(canvas_size, dtype=np.uint8)
+    height, width = ink.shape
+    if not height or not width:
+        return canvas
+    room = (canvas_size[0] - 2 * CANVAS_MARGIN_PX, canvas_size[1] - 2 * CANVAS_MARGIN_PX)
+    scale = min(room[0] / height, room[1] / width)
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    small = cv2.resize(ink, (size[1], size[0]), interpolation=method)
+    moments = cv2.moments(small)
+    mass = max(moments["m00"], 1.0)
+    top = _centred(moments["m01"] / mass, size[0], canvas_size[0])
+    left = _centred(moments["m10"] / mass, size[1], canvas_size[1])
+    canvas[top : top + size[0], left : left + size[1]] = small
+    return canvas
+
+
+def _centred(centre: float, length: int, room: int) -> int:
+    """Where to start so that `centre` lies in the middle and nothing leaves the margins."""
+    first, last = CANVAS_MARGIN_PX, room - CANVAS_MARGIN_PX - length
+    return min(max(round(room / 2 - centre), first), last)
+
+
+def _bounded(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    longest = max(gray.shape)
+    if longest <= MAX_SIDE_PX:
+        return gray
+    scale = MAX_SIDE_PX / longest
+    size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
+    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _flatten(gray: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    """Divide by the light on the paper; also return how much of it is lost across the page."""
+    height, width = gray.shape
+    step = max(1, max(height, width) // 100)
+    size = (max(1, width // step), max(1, height // step))
+    small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+    # Closing lifts strokes up to the paper around them; they are narrower than this on any scan.
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15))
+    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
+    paper = cv2.GaussianBlur(paper, (0, 0), 4)
+    bright, dark = (float(v) for v in np.percentile(paper, (98, 2)))
+    light = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
+    flat = cv2.divide(gray, cv2.max(light, 1), scale=255.0)
+    return flat, (bright - dark) / max(bright, 1.0)
+
+
+def _binarise(flat: NDArray[np.uint8], *, uneven: bool) -> tuple[Mask, float]:
+    """Decide ink per pixel: Otsu (1979), or after Sauvola (2000) in uneven light."""
+    smooth = cv2.GaussianBlur(flat, (3, 3), 0)
+    threshold, mask = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    paper = float(np.median(flat))
+    if uneven:
+        mask = _sauvola(smooth)
+    elif threshold > paper - MIN_CONTRAST / 2:
+        # Otsu splits the paper's own noise when ink is rare; stay clear of the paper.
+        mask = cv2.threshold(smooth, paper - MIN_CONTRAST, 255, cv2.THRESH_BINARY_INV)[1]
+    if not mask.any():
+        return np.zeros_like(flat), 0.0
+    contrast = paper - float(cv2.mean(smooth, mask)[0])
+    if contrast < MIN_CONTRAST:
+        return np.zeros_like(flat), contrast
+    return np.asarray(mask, dtype=np.uint8), contrast
+
+
+def _sauvola(flat: NDArray[np.uint8]) -> Mask:
+    """Threshold by each pixel's surroundings: mean * (1 + k (deviation / 128 - 1))."""
+    side = max(15, (min(flat.shape) // 6) | 1)
+    levels = flat.astype(np.float32)
+    mean = cv2.boxFilter(levels, -1, (side, side), borderType=cv2.BORDER_REPLICATE)
+    square = cv2.sqrBoxFilter(levels, -1, (side, side), borderType=cv2.BORDER_REPLICATE)
+    deviation = np.sqrt(np.maximum(square - mean * mean, 0.0))
+    threshold = mean * (1.0 + 0.2 * (deviation / 128.0 - 1.0))
+    return ((levels < threshold) * np.uint8(255)).astype(np.uint8)
+
+
+def _remove_edge_lines(mask: Mask) -> None:
+    """Blank, in place, lines that run along the page's edge: a scanned edge, not a stroke."""
+    for view in (mask, mask.T):
+        across = view.shape[1]
+        zone = max(2, across // 25)
+        filled = np.count_nonzero(view, axis=0) > 0.6 * view.shape[0]
+        filled[zone : across - zone] = False
+        if filled.any():
+            view[:, np.convolve(filled, (1, 1, 1), mode="same") > 0] = 0
+
+
+def _stroke_width(mask: Mask) -> float:
+    """Mean width of the strokes, px: twice their area over the length of their outline."""
+    outline = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    edge = cv2.countNonZero(cv2.bitwise_and(outline, mask))
+    return 2.0 * cv2.countNonZero(mask) / edge if edge else 0.0
+
+
+def _remove_specks(mask: Mask, stroke_width: float) -> Mask:
+    """Drop pieces too small for a dot of this pen."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    smallest = max(4.0, 0.5 * stroke_width**2)
+    keep = np.where(stats[:, cv2.CC_STAT_AREA] >= smallest, 255, 0).astype(np.uint8)
+    keep[0] = 0
+    return mask if keep[1:].all() or count == 1 else keep[labels]
+
+
+def _border_runs(mask: Mask) -> tuple[float, float, float, float]:
+    sides = (mask[:, 0], mask[0, :], mask[:, -1], mask[-1, :])
+    left, top, right, bottom = (np.count_nonzero(side) / max(side.size, 1) for side in sides)
+    return (left, top, right, bottom)

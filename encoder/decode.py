@@ -1,0 +1,139 @@
+"""Reads the bytes of an image file into grey levels; finding the ink is left to `clean`."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from encoder.errors import OversizeImage, UndecodableImage
+
+MEDIA_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",  # A JPEG with a second picture behind it, as some phones write.
+    "TIFF": "image/tiff",
+    "WEBP": "image/webp",
+    "BMP": "image/bmp",
+}
+# What turns an image of each EXIF orientation upright (CIPA DC-008, tag 0x0112).
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+EXPECTED = "a PNG, JPEG, TIFF, WebP or BMP image"
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What an upload may weigh; both are checked before anything is decompressed."""
+
+    max_image_bytes: int = 10 * 2**20
+    max_image_pixels: int = 40_000_000
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """Grey levels `(height, width)` uint8, 0 black to 255 white, upright; and notes on them."""
+
+    gray: NDArray[np.uint8]
+    media_type: str
+    warnings: tuple[str, ...] = ()
+
+
+def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage:
+    """Read an image file, upright, flattened on white, as 8-bit grey.
+
+    Raises:
+        UndecodableImage: the bytes are empty, of another format, or damaged.
+        OversizeImage: more bytes or pixels than `limits` allow.
+    """
+    limits = limits or ImageLimits()
+    if not data:
+        raise UndecodableImage("empty-file", f"The file is empty; expected {EXPECTED}.")
+    if len(data) > limits.max_image_bytes:
+        raise OversizeImage(
+            "too-many-bytes",
+            f"The file has {len(data)} bytes; at most {limits.max_image_bytes} are read. "
+            "Scan in grey at 300 dpi, or crop to the signature.",
+        )
+    try:
+        with warnings.catch_warnings():
+            # The pixel limit below is ours; Pillow's own would only repeat it as a warning.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=tuple(MEDIA_TYPES))
+    except UnidentifiedImageError as error:
+        raise UndecodableImage(
+            "unsupported-format",
+            f"The file is not an image that is read here; expected {EXPECTED}.",
+        ) from error
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels(limits) from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise _damaged() from error
+    with image:
+        return _read(image, limits)
+
+
+def _read(image: Image.Image, limits: ImageLimits) -> DecodedImage:
+    width, height = image.size
+    if width * height > limits.max_image_pixels:
+        raise _too_many_pixels(limits, width, height)
+    media_type = MEDIA_TYPES[image.format or "PNG"]
+    notes: list[str] = []
+    pages = getattr(image, "n_frames", 1)
+    if pages > 1 and image.format != "MPO":
+        notes.append(f"The file has {pages} pages; only the first was read.")
+    try:
+        gray = _to_gray(image)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise _damaged() from error
+    return DecodedImage(gray, media_type, tuple(notes))
+
+
+def _to_gray(image: Image.Image) -> NDArray[np.uint8]:
+    """Flatten transparency on white, reduce any mode to 8-bit luma, and turn it upright."""
+    turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    if image.mode.startswith("I") or image.mode == "F":
+        gray = Image.fromarray(_scale_deep(np.asarray(image), image.mode))
+    else:
+        if image.has_transparency_data:
+            rgba = image.convert("RGBA")
+            image = Image.new("RGBA", rgba.size, "white")
+            image.alpha_composite(rgba)
+        elif image.mode not in {"1", "L"}:
+            image = image.convert("RGB")  # CMYK, palette, YCbCr, Lab: Pillow knows the way.
+        gray = image.convert("L")
+    return np.array(gray if turn is None else gray.transpose(turn), dtype=np.uint8)
+
+
+def _scale_deep(levels: NDArray[np.generic], mode: str) -> NDArray[np.uint8]:
+    """Reduce 16-bit and wider grey `(h, w)` to 8 bits by the mode's range, or by its own."""
+    deep = levels.astype(np.float64)
+    if not np.isfinite(deep).all():
+        raise ValueError("the image holds values that are not numbers")
+    own_top = float(deep.max(initial=0.0))
+    top = 65535.0 if mode.startswith("I") and own_top <= 65535 else own_top
+    return np.clip(deep * (255.0 / max(top, 1e-9)), 0, 255).astype(np.uint8)
+
+
+def _damaged() -> UndecodableImage:
+    return UndecodableImage(
+        "damaged-image", "The image is damaged or cut short; scan or export it again."
+    )
+
+
+def _too_many_pixels(limits: ImageLimits, width: int = 0, height: int = 0) -> OversizeImage:
+    came = f"{width} x {height} pixels" if width else "far more pixels than that"
+    return OversizeImage(
+        "too-many-pixels",
+        f"The image has {came}; at most {limits.max_image_pixels} are read. "
+        "Crop it to the signature, or scan at 300 dpi.",
+    )

@@ -1,0 +1,120 @@
+"""Watches a training run: development error after each epoch, checkpoints, early stop.
+
+Loading this loads Keras.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from encoder.metrics import equal_error_rate
+from encoder.protocol import EmbeddedWriter, population_likeness, run_trials
+from encoder.score import Spread
+from encoder.writers_folder import DataSet
+
+REFERENCES = 5
+DRAWS = 3
+
+
+@dataclass
+class RunState:
+    """Where a run stands, as `state.json` in its folder says."""
+
+    run_folder: Path
+    epoch: int = 0
+    best_error: float = float("inf")
+    best_epoch: int = 0
+
+    @property
+    def last(self) -> Path:
+        """The network, optimizer and all, after the last finished epoch."""
+        return self.run_folder / f"last-{self.epoch}.keras"
+
+    @classmethod
+    def read(cls, run_folder: Path) -> "RunState":
+        """The state that the folder holds; a new run's where it holds none."""
+        path = run_folder / "state.json"
+        saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return cls(run_folder, **saved)
+
+    def advance(self, model: Any) -> None:
+        """Save the model as of one epoch more; the rename of `state.json` is the commit."""
+        before = self.last
+        self.epoch += 1
+        model.save(self.last)
+        saved = {"epoch": self.epoch, "best_error": self.best_error, "best_epoch": self.best_epoch}
+        temporary = self.run_folder / "state.json.new"
+        temporary.write_text(json.dumps(saved), encoding="utf-8")
+        temporary.replace(self.run_folder / "state.json")
+        before.unlink(missing_ok=True)
+
+
+class DevelopmentProgress(keras.callbacks.Callback):  # type: ignore[misc]
+    """Measures error on development writers, keeps the best network, stops when it stays worse.
+
+    Adds to the logs, for every data set, the equal error rates at 5 references against skilled and
+    random forgeries, and `development_error`: the mean of both over the data sets that have them.
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[DataSet],
+        state: RunState,
+        network_of: Callable[[Any], Any],
+        patience: int,
+    ) -> None:
+        super().__init__()
+        self.sets = [data for data in sets if data.writers]
+        self.state = state
+        self.network_of = network_of
+        self.patience = patience
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Measure, save, and stop if it is time."""
+        network = self.network_of(self.model)
+        errors = development_errors(network, self.sets)
+        error = float(np.nanmean(list(errors.values())))
+        if logs is not None:
+            logs.update(errors, development_error=error)
+        if error < self.state.best_error:
+            self.state.best_error, self.state.best_epoch = error, epoch
+            network.save(self.state.run_folder / "best.keras")
+        self.state.advance(self.model)
+        if epoch - self.state.best_epoch >= self.patience:
+            self.model.stop_training = True
+
+
+def development_errors(network: Any, sets: Sequence[DataSet]) -> dict[str, float]:
+    """Equal error rates of a Keras network, by data set and kind of forgery."""
+    errors: dict[str, float] = {}
+    for data in sets:
+        writers = embed_writers(lambda x: network.predict(x, batch_size=64, verbose=0), data)
+        fewest = min(len(writer.genuine) for writer in writers)
+        references = min(REFERENCES, fewest - 1)
+        spread = Spread(population_likeness(writers, references))
+        trials = run_trials(writers, references, spread, DRAWS)
+        errors[f"{data.name}_skilled"] = equal_error_rate(trials.genuine, trials.skilled)
+        errors[f"{data.name}_random"] = equal_error_rate(trials.genuine, trials.random)
+    return errors
+
+
+def embed_writers(embed: Callable[[Any], Any], data: DataSet) -> list[EmbeddedWriter]:
+    """Embed all signatures of a data set; `embed` takes `(n, h, w, 1)` float32, 0 to 1."""
+    canvases = np.concatenate([part for w in data.writers for part in (w.genuine, w.forged)])
+    vectors = embed((canvases.astype(np.float32) / 255.0)[..., None])
+    writers, start = [], 0
+    for writer in data.writers:
+        middle = start + len(writer.genuine)
+        end = middle + len(writer.forged)
+        writers.append(
+            EmbeddedWriter(
+                writer.writer_id, writer.group, vectors[start:middle], vectors[middle:end]
+            )
+        )
+        start = end
+    return writers

@@ -1,0 +1,120 @@
+"""The evaluation protocol: which signatures are compared with which references.
+
+For every writer, R references are drawn from the genuine signatures, several times; the other
+genuine ones are mated probes, the forgeries skilled non-mated ones, and other writers' genuine
+signatures random non-mated ones. One threshold holds for all writers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoder.score import Spread, Vectors, claim_scores, observed_likeness
+
+
+@dataclass(frozen=True)
+class EmbeddedWriter:
+    """One writer's unit embeddings: genuine `(n, d)` and skilled forgeries `(m, d)`, float32."""
+
+    writer_id: str
+    group: str
+    genuine: Vectors
+    forged: Vectors
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Comparison scores of one protocol run, each with its claimed writer's number.
+
+    Attributes:
+        genuine, skilled, random: `(k,)` scores.
+        genuine_writer, skilled_writer, random_writer: `(k,)` numbers of the claimed writers.
+    """
+
+    genuine: NDArray[np.float64]
+    skilled: NDArray[np.float64]
+    random: NDArray[np.float64]
+    genuine_writer: NDArray[np.intp]
+    skilled_writer: NDArray[np.intp]
+    random_writer: NDArray[np.intp]
+
+
+def run_trials(
+    writers: Sequence[EmbeddedWriter],
+    references: int,
+    spread: Spread,
+    draws: int = 10,
+    seed: int = 0,
+) -> Trials:
+    """Score all trials with `references` references a claim; writers with too few are left out."""
+    scores: dict[str, list[NDArray[np.float64]]] = {"genuine": [], "skilled": [], "random": []}
+    claimed: dict[str, list[NDArray[np.intp]]] = {"genuine": [], "skilled": [], "random": []}
+    for number, writer in enumerate(writers):
+        if len(writer.genuine) <= references:
+            continue
+        for draw in range(draws):
+            rng = np.random.default_rng([seed, references, draw, number])
+            order = rng.permutation(len(writer.genuine))
+            chosen, rest = order[:references], order[references:]
+            probes = {
+                "genuine": writer.genuine[rest],
+                "skilled": writer.forged,
+                "random": _others(writers, writer, rng),
+            }
+            for kind, vectors in probes.items():
+                scored = claim_scores(vectors, writer.genuine[chosen], spread)
+                scores[kind].append(scored)
+                claimed[kind].append(np.full(len(scored), number, np.intp))
+    joined = {kind: np.concatenate([np.zeros(0), *parts]) for kind, parts in scores.items()}
+    owners = {
+        f"{kind}_writer": np.concatenate([np.zeros(0, np.intp), *parts])
+        for kind, parts in claimed.items()
+    }
+    return Trials(**joined, **owners)
+
+
+def rank_one_rate(
+    writers: Sequence[EmbeddedWriter], references: int, spread: Spread, seed: int = 0
+) -> float:
+    """Share of genuine probes whose own writer scores highest among all enrolled ones."""
+    able = [writer for writer in writers if len(writer.genuine) > references]
+    orders = [
+        np.random.default_rng([seed, references, 0, number]).permutation(len(writer.genuine))
+        for number, writer in enumerate(able)
+    ]
+    hits = total = 0
+    for number, (writer, order) in enumerate(zip(able, orders, strict=True)):
+        probes = writer.genuine[order[references:]]
+        table = np.stack(
+            [
+                claim_scores(probes, other.genuine[chosen[:references]], spread)
+                for other, chosen in zip(able, orders, strict=True)
+            ]
+        )
+        hits += int(np.count_nonzero(table.argmax(axis=0) == number))
+        total += len(probes)
+    return hits / total if total else float("nan")
+
+
+def population_likeness(writers: Sequence[EmbeddedWriter], references: int = 5) -> float:
+    """Mean likeness of drawn references among themselves, for `Spread.population`."""
+    values = []
+    for number, writer in enumerate(writers):
+        if len(writer.genuine) > references:
+            order = np.random.default_rng([number, references]).permutation(len(writer.genuine))
+            values.append(observed_likeness(writer.genuine[order[:references]]))
+    return float(np.mean(values)) if values else Spread().population
+
+
+def _others(
+    writers: Sequence[EmbeddedWriter], claimed: EmbeddedWriter, rng: np.random.Generator
+) -> Vectors:
+    """A genuine signature of every writer who is another person than the claimed one."""
+    picked = [
+        writer.genuine[rng.integers(len(writer.genuine))]
+        for writer in writers
+        if writer.group != claimed.group and len(writer.genuine)
+    ]
+    return np.stack(picked) if picked else np.zeros((0, claimed.genuine.shape[1]), np.float32)

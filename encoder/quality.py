@@ -1,0 +1,124 @@
+"""Judges whether cleaned ink can serve as a signature; refusals are failures to acquire."""
+
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+
+from encoder.clean import CleanedSignature, Mask
+from encoder.errors import FailureToAcquire
+
+MIN_HEIGHT_PX = 16
+MIN_WIDTH_PX = 32
+MIN_LENGTH_DIAGONALS = 0.8  # Length of all strokes over the diagonal of their box.
+MAX_INK_FRACTION = 0.5
+MAX_RULED_SHARE = 0.5
+MAX_CUT_SHARE = 0.15  # Share of a page's side under ink from which strokes count as cut off.
+PRINT_MIN_PIECES = 60
+PRINT_MAX_PIECE_HEIGHT = 0.2  # Median height of the pieces over the height of all ink.
+LOW_CONTRAST = 45.0
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What is known of an accepted image.
+
+    Attributes:
+        ink_height_px, ink_width_px: size of the ink's box in the scan.
+        ink_fraction: share of that box that is ink, 0 to 1.
+        contrast: grey levels between paper and ink, 0 to 255.
+        warnings: sentences for the person who scanned it.
+    """
+
+    ink_height_px: int
+    ink_width_px: int
+    ink_fraction: float
+    contrast: float
+    warnings: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, object]:
+        """The same, ready for JSON."""
+        return asdict(self) | {"warnings": list(self.warnings)}
+
+
+def assess(cleaned: CleanedSignature, notes: tuple[str, ...] = ()) -> Quality:
+    """Accept cleaned ink, with warnings, or refuse it.
+
+    Args:
+        cleaned: the ink found.
+        notes: what reading the file already had to say; put before our own warnings.
+
+    Raises:
+        FailureToAcquire: `no-ink`, `too-small`, `too-little-ink`, `touches-border`,
+            `ruled-or-print` or `too-much-ink`.
+    """
+    height, width = cleaned.ink.shape
+    if not height or not width:
+        raise FailureToAcquire(
+            "no-ink", "No ink was found: the page looks blank. Scan the signature again, darker."
+        )
+    if (height < MIN_HEIGHT_PX and width < MIN_WIDTH_PX) or width < MIN_HEIGHT_PX:
+        raise FailureToAcquire(
+            "too-small",
+            f"The ink is {width} x {height} pixels; at least {MIN_WIDTH_PX} x {MIN_HEIGHT_PX} "
+            "are needed. Scan at 300 dpi.",
+        )
+    area = cv2.countNonZero(cleaned.ink)
+    _refuse_what_is_no_signature(cleaned, area)
+    warnings = list(notes)
+    if cleaned.contrast < LOW_CONTRAST:
+        warnings.append("The ink is faint; a darker scan compares better.")
+    if any(share > MAX_CUT_SHARE / 3 for share in cleaned.border_runs):
+        warnings.append("Ink runs to the edge of the image; part of the signature may be cut off.")
+    return Quality(
+        ink_height_px=height,
+        ink_width_px=width,
+        ink_fraction=round(area / (height * width), 4),
+        contrast=round(cleaned.contrast, 1),
+        warnings=tuple(warnings),
+    )
+
+
+def _refuse_what_is_no_signature(cleaned: CleanedSignature, area: int) -> None:
+    height, width = cleaned.ink.shape
+    if area > MAX_INK_FRACTION * height * width and min(height, width) > MIN_HEIGHT_PX:
+        raise FailureToAcquire(
+            "too-much-ink",
+            f"{100 * area / (height * width):.0f}% of the image is dark; expected pen strokes on "
+            "light paper. Crop the image to the signature.",
+        )
+    if area < MIN_LENGTH_DIAGONALS * cleaned.stroke_width_px * float(np.hypot(height, width)):
+        raise FailureToAcquire(
+            "too-little-ink",
+            "There is too little ink for a signature: a mark or some dots. Check that the right "
+            "part of the page was scanned.",
+        )
+    if sum(share > MAX_CUT_SHARE for share in cleaned.border_runs) >= 2:
+        raise FailureToAcquire(
+            "touches-border",
+            "Ink runs out of the image on two sides or more: the signature is cut off. Crop less.",
+        )
+    if _ruled_share(cleaned.ink, area) > MAX_RULED_SHARE or _is_print(cleaned.ink):
+        raise FailureToAcquire(
+            "ruled-or-print",
+            "The ink is mostly ruled lines or print. Crop the image to the signature alone.",
+        )
+
+
+def _ruled_share(ink: Mask, area: int) -> float:
+    """Share of the ink in straight level or upright runs of two fifths of its box or more."""
+    height, width = ink.shape
+    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, max(15, 2 * width // 5)), np.uint8))
+    upright = cv2.morphologyEx(
+        ink, cv2.MORPH_OPEN, np.ones((max(15, 2 * height // 3), 1), np.uint8)
+    )
+    return cv2.countNonZero(cv2.bitwise_or(level, upright)) / area
+
+
+def _is_print(ink: Mask) -> bool:
+    """Many pieces of one small height: lines of type."""
+    count, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    if count <= PRINT_MIN_PIECES:
+        return False
+    heights = stats[1:, cv2.CC_STAT_HEIGHT]
+    return float(np.median(heights)) < PRINT_MAX_PIECE_HEIGHT * ink.shape[0]

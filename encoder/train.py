@@ -1,0 +1,214 @@
+"""Trains a base network on folders of writers; exporting and calibrating it is left to `export`.
+
+A run lives in a folder: `run.json` (recipe, splits), `last.keras` and `state.json` to resume from,
+`best.keras` (lowest development error), `log.csv` and TensorBoard events. Loading this loads Keras.
+"""
+
+import importlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from encoder.augment import NOTEBOOK_VARIATION, Variation
+from encoder.batches import BatchPlan, ClaimBatches, PairBatches
+from encoder.errors import TrainingDataError
+from encoder.losses import ClaimLoss, ContrastiveLoss
+from encoder.network import (
+    LEAN_CANVAS,
+    NOTEBOOK_CANVAS,
+    lean_network,
+    notebook_base_network,
+    with_unit_output,
+)
+from encoder.progress import DevelopmentProgress, RunState
+from encoder.siamese import siamese
+from encoder.writers_folder import DataSet, list_writers, read_folder, split_writers
+
+DEVELOPMENT_SHARE = 0.15
+TEST_GROUPS = 20  # Held out of every data set, so that error rates rest on enough people.
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides how a network is trained.
+
+    Attributes:
+        images: signatures in a batch (the notebook's batch counts pairs).
+        steps: batches an epoch.
+        learning_rate: at its highest; `cosine` lets it fall along a cosine to nothing after a
+            warm-up, otherwise it is halved when development error stops falling.
+        patience: epochs without a lower development error before training stops.
+    """
+
+    name: str
+    canvas_size: tuple[int, int]
+    images: int
+    steps: int
+    epochs: int
+    learning_rate: float
+    cosine: bool
+    patience: int
+    variation: Variation
+    dtype_policy: str = "float32"
+
+
+RECIPES = {
+    # The notebook's run with its faults mended: batch 32, Adam 1e-4, 20 epochs, early stopping
+    # after 5, learning rate halved after 2, best checkpoint kept. 141 steps are its 4534 pairs.
+    "notebook": Recipe(
+        "notebook", NOTEBOOK_CANVAS, 32, 141, 20, 1e-4, False, 5, NOTEBOOK_VARIATION
+    ),
+    "lean": Recipe(
+        "lean", LEAN_CANVAS, 96, 100, 60, 1.5e-3, True, 60, Variation(), "mixed_bfloat16"
+    ),
+}
+
+
+def train(
+    folders: Sequence[Path],
+    run_folder: Path,
+    recipe: Recipe,
+    seed: int = 0,
+    resume: bool = False,
+    extra_folders: Sequence[Path] = (),
+) -> Path:
+    """Train from folders of writers; return the path of the best network's file.
+
+    Args:
+        folders: data sets, each split by writer into training, development and test.
+        run_folder: where the run lives.
+        recipe: what to train and how.
+        seed: the same seed, data and machine give the same network.
+        resume: go on with the run that `run_folder` holds.
+        extra_folders: data sets of which all writers train, such as synthetic ones.
+
+    Raises:
+        TrainingDataError: a folder cannot be used, or the run folder is in use and `resume` is
+            not set, or belongs to another recipe, seed or data.
+    """
+    splits = {
+        folder.name: split_writers(list_writers(folder), DEVELOPMENT_SHARE, TEST_GROUPS, seed)
+        for folder in folders
+    }
+    extra = sorted(folder.name for folder in extra_folders)
+    facts = {"recipe": asdict(recipe), "seed": seed, "splits": splits, "extra": extra}
+    _claim_run_folder(run_folder, facts, resume=resume)
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        importlib.import_module("tensorflow").config.experimental.enable_op_determinism()
+    parts = {
+        part: [read_folder(f, recipe.canvas_size, splits[f.name][part]) for f in folders]
+        for part in ("train", "development")
+    }
+    parts["train"] += [read_folder(folder, recipe.canvas_size) for folder in extra_folders]
+    state = RunState.read(run_folder)
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.dtype_policy)
+    try:
+        _fit(parts["train"], parts["development"], recipe, state, seed)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    return run_folder / "best.keras"
+
+
+def _fit(
+    train_sets: Sequence[DataSet],
+    development_sets: Sequence[DataSet],
+    recipe: Recipe,
+    state: RunState,
+    seed: int,
+) -> None:
+    plan = BatchPlan(recipe.images, recipe.steps, seed, recipe.variation)
+    build = _siamese_run if recipe.name == "notebook" else _claim_run
+    model, network_of, batches = build(recipe, plan, train_sets, state)
+    progress = DevelopmentProgress(development_sets, state, network_of, recipe.patience)
+    callbacks = [
+        progress,
+        keras.callbacks.CSVLogger(str(state.run_folder / "log.csv"), append=True),
+        *_tensorboard(state.run_folder),
+        keras.callbacks.TerminateOnNaN(),
+    ]
+    if recipe.cosine:
+        callbacks.append(_ramp_forgeries(model.loss, recipe.epochs))
+    else:
+        callbacks.append(
+            keras.callbacks.ReduceLROnPlateau(
+                "development_error", factor=0.5, patience=2, min_lr=1e-5, verbose=1
+            )
+        )
+    model.fit(batches, epochs=recipe.epochs, initial_epoch=state.epoch, callbacks=callbacks)
+
+
+def _claim_run(
+    recipe: Recipe, plan: BatchPlan, sets: Sequence[DataSet], state: RunState
+) -> tuple[Any, Callable[[Any], Any], Any]:
+    if state.epoch:
+        model = keras.saving.load_model(state.last)
+    else:
+        model = lean_network(recipe.canvas_size)
+        steps = recipe.steps * recipe.epochs
+        schedule = keras.optimizers.schedules.CosineDecay(
+            recipe.learning_rate / 20,
+            steps - steps // 20,
+            alpha=0.01,
+            warmup_target=recipe.learning_rate,
+            warmup_steps=steps // 20,
+        )
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.02, clipnorm=1.0)
+        model.compile(optimizer=optimizer, loss=ClaimLoss(0.0))
+    return model, lambda trained: trained, ClaimBatches(sets, plan, state.epoch)
+
+
+def _siamese_run(
+    recipe: Recipe, plan: BatchPlan, sets: Sequence[DataSet], state: RunState
+) -> tuple[Any, Callable[[Any], Any], Any]:
+    if state.epoch:
+        model = keras.saving.load_model(state.last)
+    else:
+        model = siamese(notebook_base_network(recipe.canvas_size))
+        optimizer = keras.optimizers.Adam(recipe.learning_rate)
+        model.compile(optimizer=optimizer, loss=ContrastiveLoss())
+    return (
+        model,
+        lambda trained: with_unit_output(trained.get_layer("notebook_base_network")),
+        PairBatches(sets, plan, state.epoch),
+    )
+
+
+def _ramp_forgeries(loss: ClaimLoss, epochs: int) -> Any:
+    """Let forgeries count from a fifth of the run on, in full from two fifths."""
+
+    def ramp(epoch: int, logs: Any = None) -> None:
+        del logs
+        loss.forgery_weight.assign(float(np.clip(5.0 * epoch / epochs - 1.0, 0.0, 1.0)))
+
+    return keras.callbacks.LambdaCallback(on_epoch_begin=ramp)
+
+
+def _tensorboard(run_folder: Path) -> list[Any]:
+    if keras.backend.backend() != "tensorflow":
+        return []  # The event files are written by TensorFlow.
+    return [keras.callbacks.TensorBoard(str(run_folder / "tensorboard"))]
+
+
+def _claim_run_folder(run_folder: Path, facts: dict[str, Any], *, resume: bool) -> None:
+    path = run_folder / "run.json"
+    text = json.dumps(facts, indent=1, sort_keys=True)
+    if path.exists():
+        if not resume:
+            raise TrainingDataError(
+                f"{run_folder} holds a run already; use --resume, or name another folder."
+            )
+        if path.read_text(encoding="utf-8") != text:
+            raise TrainingDataError(
+                f"{run_folder} was started with another recipe, seed or data; "
+                "resume it with the same, or name another folder."
+            )
+        return
+    run_folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Countersign's outside: use cases, HTTP API, web page and command line."""

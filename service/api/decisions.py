@@ -1,0 +1,85 @@
+"""HTTP for decisions about a query signature: verify, identify, compare."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+
+from service.answers import RESEMBLES, Identification, Verification
+from service.api import shapes
+from service.api.context import caller, services
+from service.api.forms import MULTIPART, accepts, check_path_ids, upload_of, uploads_of
+from service.compare import compare
+from service.identify import identify
+from service.schemas import CompareForm, IdentifyForm, VerifyForm
+from service.verify import verify
+
+blueprint = APIBlueprint(
+    "decisions",
+    __name__,
+    url_prefix="/v1",
+    tag={"name": "Decisions", "description": "Is it this writer's? Whose is it?"},
+)
+blueprint.before_request(check_path_ids)
+
+
+@blueprint.post("/writers/<writer_id>/verify")
+@accepts(MULTIPART, single="image")
+@blueprint.input(VerifyForm, location="form_and_files")
+@blueprint.output(Verification)
+@blueprint.doc(
+    responses={409: "The writer has no references.", 413: "Too large.", 415: "Not a form."}
+)
+def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> dict[str, Any]:
+    """Verify a signature: is it this writer's?
+
+    Compares the query signature with the writer's references, and records the decision.
+    """
+    verification = verify(
+        writer_id,
+        upload_of(form_and_files_data["image"]),
+        encoder=services().encoder,
+        registry=services().registry,
+        operating_point=form_and_files_data.get("operating_point"),
+        caller=caller(),
+    )
+    return shapes.verification(verification, form_and_files_data.get("include"))
+
+
+@blueprint.post("/identify")
+@accepts(MULTIPART, single="image")
+@blueprint.input(IdentifyForm, location="form_and_files")
+@blueprint.output(Identification)
+@blueprint.doc(
+    description="Searches everyone enrolled, and records the decision. " + RESEMBLES,
+    responses={413: "Too large.", 415: "Not a form."},
+)
+def identify_signature(form_and_files_data: dict[str, Any]) -> dict[str, Any]:
+    """Identify a signature: whose is it, if anyone's?"""
+    identification = identify(
+        upload_of(form_and_files_data["image"]),
+        encoder=services().encoder,
+        registry=services().registry,
+        gallery=services().gallery,
+        top=form_and_files_data["top"],
+        caller=caller(),
+    )
+    return shapes.identification(identification, form_and_files_data.get("include"))
+
+
+@blueprint.post("/compare")
+@accepts(MULTIPART, single="probe")
+@blueprint.input(CompareForm, location="form_and_files")
+@blueprint.output(Verification)
+@blueprint.doc(responses={413: "Too large.", 415: "Not a form."})
+def compare_signatures(form_and_files_data: dict[str, Any]) -> dict[str, Any]:
+    """Compare signatures that come with the request
+
+    As verify does, with `reference` in place of an enrolled writer's. Nothing is stored.
+    """
+    verification = compare(
+        uploads_of(form_and_files_data["reference"]),
+        upload_of(form_and_files_data["probe"]),
+        encoder=services().encoder,
+        operating_point=form_and_files_data.get("operating_point"),
+    )
+    return shapes.verification(verification, form_and_files_data.get("include"))

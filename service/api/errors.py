@@ -1,0 +1,98 @@
+"""Answers every error as application/problem+json, also those of Flask, APIFlask and Werkzeug."""
+
+import json
+import logging
+from collections.abc import Mapping
+
+from apiflask import APIFlask
+from apiflask import HTTPError as ValidationFailed
+from flask import Response, request
+from werkzeug.exceptions import HTTPException
+
+from service.api.requestlog import request_urn
+from service.errors import InvalidInput
+from service.problems import Problem, problem_of
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+BODY_LIMITS = (
+    "Send fewer or smaller images: at most 20 in a request, of 10 MiB each; a JSON body may have "
+    "64 KiB."
+)
+# What Werkzeug raises by itself: code, title, and what the caller can do about it.
+HTTP_PROBLEMS = {
+    400: ("malformed-request", "The request is malformed", "Check its headers and its body."),
+    404: ("unknown-address", "There is nothing at this address", "See /docs for the addresses."),
+    405: ("method-not-allowed", "The method is not allowed here", "See the header `Allow`."),
+    413: ("body-too-large", "The request is too large", BODY_LIMITS),
+    415: ("unsupported-body", "The body is of a media type that is not read here", "See /docs."),
+}
+
+
+def install(app: APIFlask) -> None:
+    """Make `app` answer every error as a problem."""
+    app.register_error_handler(ValidationFailed, answer_validation)
+    app.register_error_handler(HTTPException, answer_http)
+    app.register_error_handler(Exception, answer_error)
+
+
+def answer_error(error: Exception) -> Response:
+    """Answer an error of the rooms below, or an unforeseen one without telling what it was."""
+    problem = problem_of(error)
+    if problem.status == 500:
+        logger.error("request %s failed", request_urn(), exc_info=error)
+    elif problem.status > 500:
+        logger.warning("request %s: %s", request_urn(), type(error).__name__)
+    return render(problem)
+
+
+def answer_validation(error: ValidationFailed) -> Response:
+    """Answer fields that a schema refused, one sentence for each."""
+    fields = _by_field(error.detail)
+    sentences = " ".join(f"{name}: {' '.join(reasons)}" for name, reasons in sorted(fields.items()))
+    return answer_error(InvalidInput(sentences or "The request is not as expected.", fields))
+
+
+def answer_http(error: HTTPException) -> Response | HTTPException:
+    """Answer what Werkzeug raised; redirects pass through."""
+    status = error.code or 500
+    if status < 400:
+        return error
+    code, title, advice = HTTP_PROBLEMS.get(
+        status, (f"http-{status}", error.name, error.description or "")
+    )
+    if status == 400 and request.mimetype == "application/json":
+        advice = "Expected a JSON object in UTF-8; what came is not valid JSON."
+    response = render(Problem(status, code, title, f"{title}. {advice}"))
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            response.headers[name] = value
+    return response
+
+
+def render(problem: Problem) -> Response:
+    """Return the answer for a problem, naming the request as its instance."""
+    body = json.dumps(problem.as_dict(request_urn()), ensure_ascii=False)
+    return Response(body, problem.status, mimetype=MEDIA_TYPE)
+
+
+def _by_field(detail: object) -> dict[str, list[str]]:
+    """Flatten APIFlask's {location: {field: [reasons]}}, where lists of fields nest once more."""
+    fields: dict[str, list[str]] = {}
+    locations = detail.values() if isinstance(detail, Mapping) else []
+    for by_name in locations:
+        items = by_name.items() if isinstance(by_name, Mapping) else [("body", by_name)]
+        for name, reasons in items:
+            fields.setdefault(str(name), []).extend(_sentences(reasons))
+    return fields
+
+
+def _sentences(reasons: object) -> list[str]:
+    if isinstance(reasons, Mapping):
+        nested = (_sentences(value) for value in reasons.values())
+        return list(dict.fromkeys(sentence for one in nested for sentence in one))
+    if isinstance(reasons, list):
+        return [str(reason) for reason in reasons]
+    return [str(reasons)]

@@ -1,0 +1,96 @@
+"""Checks of bodies and path parameters that schemas cannot make, and the reading of uploads."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+from flask import request
+from werkzeug.datastructures import FileStorage
+
+from service.errors import InvalidInput, UnsupportedBody
+from service.schemas import MAX_ID, WRITER_ID_EXPECTED, is_writer_id
+from service.uploads import Upload
+from index.errors import UnknownReference
+
+JSON = "application/json"
+MULTIPART = "multipart/form-data"
+MAX_FILENAME = 255
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def accepts(
+    *media_types: str, single: str | None = None
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Refuse bodies of other types before a schema looks for fields; `single` takes one file."""
+
+    def decorate(handler: Callable[P, R]) -> Callable[P, R]:
+        @wraps(handler)
+        def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            require_media_type(media_types)
+            if single is not None:
+                require_one_file(single)
+            return handler(*args, **kwargs)
+
+        return checked
+
+    return decorate
+
+
+def require_media_type(media_types: Sequence[str]) -> None:
+    """Refuse a body of another media type.
+
+    Raises:
+        UnsupportedBody: naming the types expected and the one that came.
+    """
+    if request.mimetype in media_types:
+        return
+    advice = (
+        " With curl, send files as -F field=@signature.png." if MULTIPART in media_types else ""
+    )
+    raise UnsupportedBody(
+        f"Expected a body of type {' or '.join(media_types)}; "
+        f"{request.mimetype or 'no Content-Type'!r} came.{advice}"
+    )
+
+
+def require_one_file(field: str) -> None:
+    """Refuse several files where one is expected, rather than ignore all but the first.
+
+    Raises:
+        InvalidInput: more than one file came.
+    """
+    count = len(request.files.getlist(field))
+    if count > 1:
+        reason = f"expected one file in the form field {field!r}; {count} came."
+        raise InvalidInput(f"{field}: {reason}", {field: [reason]})
+
+
+def check_path_ids() -> None:
+    """Validate the ids in the request's path; for `before_request` of the blueprints with ids.
+
+    Raises:
+        InvalidInput: the writer's id has not the form of one.
+        UnknownReference: the number is larger than any reference's id can be.
+    """
+    ids = request.view_args or {}
+    writer_id = ids.get("writer_id")
+    if writer_id is not None and not is_writer_id(writer_id):
+        reason = f"{WRITER_ID_EXPECTED}; {writer_id[:80]!r} came."
+        raise InvalidInput(f"writer_id: {reason}", {"writer_id": [reason]})
+    reference_id = ids.get("reference_id", 0)
+    if reference_id > MAX_ID:
+        raise UnknownReference(str(writer_id), reference_id)
+
+
+def upload_of(file: FileStorage) -> Upload:
+    """Read an uploaded file; its name is kept for people only, without a path."""
+    name = (file.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
+    printable = "".join(character for character in name if character.isprintable())
+    return Upload(printable[:MAX_FILENAME] or None, file.stream.read())
+
+
+def uploads_of(files: Sequence[FileStorage]) -> list[Upload]:
+    """Read uploaded files, in the order in which they came."""
+    return [upload_of(file) for file in files]

@@ -1,0 +1,98 @@
+"""Refuses requests before any handler sees them: foreign hosts, other sites' pages, huge bodies.
+
+With AUTH=off everyone on this machine is trusted, and so is their browser, which runs pages from
+everywhere. A page elsewhere must not be able to drive this server: neither by posting forms across
+sites, nor by DNS rebinding, where its own host name comes to point at 127.0.0.1.
+"""
+
+from urllib.parse import urlsplit
+
+from flask import Flask, Request, Response, request
+
+from encoder.decode import ImageLimits
+from service.api.context import services
+from service.errors import CrossSiteRequest, ForeignHost
+from service.schemas import MAX_IMAGES
+from service.settings import is_loopback
+
+MAX_JSON_BYTES = 64 * 2**10
+# The most images a request may hold (a comparison: references and a probe), and their envelope.
+MAX_BODY_BYTES = (MAX_IMAGES + 1) * ImageLimits().max_image_bytes + MAX_JSON_BYTES
+MAX_FORM_PARTS = MAX_IMAGES + 12
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# Scripts and styles from this origin only, none inline. Pictures may also be `data:` (a cleaned
+# signature in an answer) and `blob:` (a file chosen but not yet sent).
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; object-src 'none'"
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def install(app: Flask) -> None:
+    """Put the guard before every request of `app`, and the security headers after."""
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_JSON_BYTES
+    app.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
+    app.before_request(check_request)
+    app.after_request(add_security_headers)
+
+
+def check_request() -> None:
+    """Raise a RequestRefused for a request that must not reach a handler."""
+    if request.mimetype != "multipart/form-data":
+        request.max_content_length = MAX_JSON_BYTES
+    if services().settings.on_loopback:
+        require_own_host(request)
+    if request.method not in SAFE_METHODS:
+        require_same_site(request)
+
+
+def require_own_host(request: Request) -> None:
+    """Refuse a Host header that does not name this machine.
+
+    Raises:
+        ForeignHost: the header names another host.
+    """
+    host = urlsplit(f"//{request.host}").hostname or ""
+    if not is_loopback(host):
+        raise ForeignHost(
+            "This server answers on a loopback address only: expected a Host header of "
+            "localhost, 127.0.0.1 or [::1]; another came. Open it under one of these."
+        )
+
+
+def require_same_site(request: Request) -> None:
+    """Refuse a state-changing request that a browser sends for a page of another origin.
+
+    Programs send neither header, and pass.
+
+    Raises:
+        CrossSiteRequest: the headers Sec-Fetch-Site or Origin tell of another origin.
+    """
+    fetch_site = request.headers.get("Sec-Fetch-Site", "none")
+    origin = request.headers.get("Origin")
+    own_origin = request.host_url.rstrip("/")
+    if fetch_site not in {"same-origin", "none"} or origin not in {None, own_origin}:
+        raise CrossSiteRequest(
+            "Requests that change something are taken from this server's own pages and from "
+            "programs; this one came from a page of another origin."
+        )
+
+
+def add_security_headers(response: Response) -> Response:
+    """Forbid framing, sniffing and foreign content; keep the API's answers out of caches."""
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.path.startswith("/v1/"):
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response

@@ -1,0 +1,49 @@
+"""HTTP for operators: is the process alive, is it ready, and what is it?"""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+
+from service.answers import About, Health, Readiness
+from service.api import shapes
+from service.api.context import services
+from service.version import VERSION
+
+blueprint = APIBlueprint(
+    "health", __name__, tag={"name": "Operation", "description": "Alive, ready, and which."}
+)
+
+
+@blueprint.get("/healthz")
+@blueprint.output(Health)
+def healthz() -> dict[str, Any]:
+    """Say whether the process is alive"""
+    return {"status": "ok"}
+
+
+@blueprint.get("/readyz")
+@blueprint.output(Readiness)
+@blueprint.doc(responses={503: "The registry cannot be reached."})
+def readyz() -> dict[str, Any]:
+    """Say whether the process can answer
+
+    A process takes requests only after it has embedded and searched once. This asks in addition
+    whether the registry can be read and the index has caught up with it.
+    """
+    services().gallery.catch_up()
+    return {"status": "ok", "index": services().gallery.stats()}
+
+
+@blueprint.get("/v1/about")
+@blueprint.output(About)
+def about() -> dict[str, Any]:
+    """Say which version, model and gallery answer here"""
+    encoder = services().encoder
+    size = services().registry.gallery_size(encoder.model_id)
+    return {
+        "version": VERSION,
+        "model": shapes.model(encoder),
+        "operating_points": list(encoder.rule.operating_points),
+        "default_operating_point": encoder.rule.default_operating_point,
+        "gallery": {"writers": size.writers, "references": size.references},
+    }

@@ -1,0 +1,75 @@
+"""HTTP for a writer's reference signatures: enroll, list, show, erase."""
+
+from typing import Any
+
+from apiflask import APIBlueprint, FileSchema
+from flask import Response
+
+from service import enroll as stories
+from service.answers import Enrolled, References
+from service.api import shapes
+from service.api.context import services
+from service.api.forms import MULTIPART, accepts, check_path_ids, uploads_of
+from service.schemas import ImageQuery, ReferenceForm
+
+blueprint = APIBlueprint(
+    "references",
+    __name__,
+    url_prefix="/v1/writers/<writer_id>/references",
+    tag={"name": "References", "description": "The signatures by which a writer is known."},
+)
+blueprint.before_request(check_path_ids)
+
+
+@blueprint.post("")
+@accepts(MULTIPART)
+@blueprint.input(ReferenceForm, location="form_and_files")
+@blueprint.output(Enrolled, status_code=201, description="At least one image was enrolled.")
+@blueprint.doc(responses={413: "Too large.", 415: "Not a form."})
+def enroll(writer_id: str, form_and_files_data: dict[str, Any]) -> dict[str, Any]:
+    """Enroll reference signatures
+
+    Each image is judged by itself: usable ones are stored, and the others are listed under
+    `refused` with the reason. 422 if none could be used. Five references or more serve best.
+    """
+    enrollment = stories.enroll(
+        writer_id,
+        uploads_of(form_and_files_data["images"]),
+        encoder=services().encoder,
+        registry=services().registry,
+    )
+    return shapes.enrollment(enrollment, services().registry, form_and_files_data.get("include"))
+
+
+@blueprint.get("")
+@blueprint.output(References)
+def list_references(writer_id: str) -> dict[str, Any]:
+    """List a writer's references"""
+    return shapes.references(services().registry.list_references(writer_id))
+
+
+@blueprint.get("/<int:reference_id>/image")
+@blueprint.input(ImageQuery, location="query", unknown="raise")
+@blueprint.output(FileSchema, content_type="image/png", description="The image.")
+def show_image(writer_id: str, reference_id: int, query_data: dict[str, Any]) -> Response:
+    """Show a reference's image
+
+    The file as it was uploaded, or with `cleaned=true` the cleaned signature as a PNG.
+    """
+    stored = services().registry.reference_image(
+        writer_id, reference_id, cleaned=query_data["cleaned"]
+    )
+    return Response(stored.data, mimetype=stored.media_type)
+
+
+@blueprint.delete("/<int:reference_id>")
+@blueprint.output({}, status_code=204, description="The reference was erased.")
+def erase_reference(writer_id: str, reference_id: int) -> str:
+    """Erase a reference
+
+    For good: its images and vectors, and what snapshots hold of it.
+    """
+    stories.erase_reference(
+        writer_id, reference_id, registry=services().registry, gallery=services().gallery
+    )
+    return ""

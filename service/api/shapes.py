@@ -1,0 +1,87 @@
+"""Shapes what the stories return into the dictionaries that the answers' schemas fill."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from encoder.acquire import Acquisition
+from encoder.model import Encoder
+from index.registry import Registry
+from index.values import Reference, Writer
+from service.enroll import Enrollment
+from service.identify import Identification
+from service.verify import Verification
+
+Json = dict[str, Any]
+
+
+def data_url(png: bytes) -> str:
+    """Return a PNG as a data URL."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def enrollment(done: Enrollment, registry: Registry, include: str | None) -> Json:
+    """Return the references made and the images refused."""
+    shaped: list[Json] = []
+    for reference in done.references:
+        one = asdict(reference)
+        if include == "cleaned":
+            stored = registry.reference_image(
+                reference.writer_id, reference.reference_id, cleaned=True
+            )
+            one["cleaned"] = data_url(stored.data)
+        shaped.append(one)
+    return {"references": shaped, "refused": [asdict(one) for one in done.refused]}
+
+
+def writer(stored: Writer) -> Json:
+    """Return a writer."""
+    return asdict(stored)
+
+
+def references(stored: Sequence[Reference]) -> Json:
+    """Return a writer's references."""
+    return {"references": [asdict(reference) for reference in stored]}
+
+
+def verification(done: Verification, include: str | None) -> Json:
+    """Return the answer of verify or compare."""
+    return {
+        "decision_id": done.decision_id,
+        "verdict": done.verdict,
+        "score": done.score,
+        "log_lr": done.log_lr,
+        "threshold": done.threshold,
+        "operating_point": done.operating_point,
+        "references": [asdict(similarity) for similarity in done.references],
+        **_probe(done, include),
+    }
+
+
+def identification(done: Identification, include: str | None) -> Json:
+    """Return the answer of identify."""
+    return {
+        "decision_id": done.decision_id,
+        "verdict": done.verdict,
+        "candidates": [asdict(candidate) for candidate in done.candidates],
+        "threshold": done.threshold,
+        "gallery_size": done.gallery_size,
+        **_probe(done, include),
+    }
+
+
+def model(encoder: Encoder) -> Json:
+    """Return which model answers."""
+    return {"name": encoder.name, "id": encoder.model_id}
+
+
+def _probe(done: Verification | Identification, include: str | None) -> Json:
+    acquisition: Acquisition = done.acquisition
+    shaped: Json = {
+        "quality": acquisition.quality.as_dict(),
+        "model": {"name": done.model_name, "id": done.model_id},
+    }
+    if include == "cleaned":
+        shaped["cleaned"] = data_url(acquisition.preview_png())
+    return shaped

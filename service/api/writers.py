@@ -1,0 +1,100 @@
+"""HTTP for writers: create, list, look up, rename, erase."""
+
+from typing import Any
+
+from apiflask import APIBlueprint
+from apiflask.schema_adapters.marshmallow import parser
+from flask import request
+
+from service import enroll as stories
+from service.answers import CreatedWriter, Writer, Writers
+from service.api import shapes
+from service.api.context import services
+from service.api.forms import JSON, MULTIPART, accepts, check_path_ids, uploads_of
+from service.schemas import NewWriter, NewWriterForm, WriterChange, WriterQuery
+
+blueprint = APIBlueprint(
+    "writers",
+    __name__,
+    url_prefix="/v1/writers",
+    tag={"name": "Writers", "description": "Who is known, and by which id."},
+)
+blueprint.before_request(check_path_ids)
+
+
+@blueprint.post("")
+@accepts(JSON, MULTIPART)
+@blueprint.output(CreatedWriter, status_code=201, description="The writer was created.")
+@blueprint.doc(responses={409: "The writer exists.", 415: "Neither JSON nor a form."})
+def create_writer() -> dict[str, Any]:
+    """Create a writer
+
+    From JSON, or from a multipart form that may bring the first `images` with it. If images came
+    and none could be used, no writer is created.
+    """
+    fields = _new_writer_fields()
+    writer, enrollment = stories.create_writer(
+        fields["writer_id"],
+        fields.get("name", ""),
+        uploads_of(fields.get("images", [])),
+        encoder=services().encoder,
+        registry=services().registry,
+    )
+    shaped = shapes.enrollment(enrollment, services().registry, fields.get("include"))
+    return shapes.writer(writer) | shaped
+
+
+@blueprint.get("")
+@blueprint.input(WriterQuery, location="query", unknown="raise")
+@blueprint.output(Writers)
+def list_writers(query_data: dict[str, Any]) -> dict[str, Any]:
+    """List writers
+
+    In order of their ids, a page at a time; `q` searches ids and names.
+    """
+    page = services().registry.list_writers(
+        cursor=query_data.get("cursor"),
+        limit=query_data["limit"],
+        search=query_data.get("q") or None,
+    )
+    return {
+        "writers": [shapes.writer(writer) for writer in page.writers],
+        "next_cursor": page.next_cursor,
+    }
+
+
+@blueprint.get("/<writer_id>")
+@blueprint.output(Writer)
+def get_writer(writer_id: str) -> dict[str, Any]:
+    """Look up a writer"""
+    return shapes.writer(services().registry.get_writer(writer_id))
+
+
+@blueprint.patch("/<writer_id>")
+@accepts(JSON)
+@blueprint.input(WriterChange)
+@blueprint.output(Writer)
+def rename_writer(writer_id: str, json_data: dict[str, Any]) -> dict[str, Any]:
+    """Rename a writer"""
+    return shapes.writer(services().registry.rename_writer(writer_id, json_data["name"]))
+
+
+@blueprint.delete("/<writer_id>")
+@blueprint.output({}, status_code=204, description="The writer was erased.")
+def erase_writer(writer_id: str) -> str:
+    """Erase a writer
+
+    For good: the writer, their references, images and vectors, and what snapshots hold of them.
+    Decisions stay in the audit trail, under the writer's id and without a name.
+    """
+    stories.erase_writer(writer_id, registry=services().registry, gallery=services().gallery)
+    return ""
+
+
+def _new_writer_fields() -> dict[str, Any]:
+    """Parse the body by the schema for its media type."""
+    if request.mimetype == MULTIPART:
+        form: dict[str, Any] = parser.parse(NewWriterForm(), request, location="form_and_files")
+        return form
+    fields: dict[str, Any] = parser.parse(NewWriter(), request, location="json")
+    return fields

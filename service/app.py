@@ -1,0 +1,35 @@
+"""The application factory: the whole wiring of the HTTP service, from services to WSGI."""
+
+from apiflask import APIFlask
+
+from service.api import decisions, errors, guard, health, openapi, references, requestlog, writers
+from service.api.context import EXTENSION
+from service.composition import Services
+from service.version import VERSION
+from service.web import blueprint as web
+
+
+def create_app(services: Services) -> APIFlask:
+    """Return the WSGI application that answers with these services."""
+    app = APIFlask(
+        "countersign",
+        title="Countersign",
+        version=VERSION,
+        docs_path=None,
+        static_folder=None,
+        json_errors=False,
+    )
+    app.extensions[EXTENSION] = services
+    requestlog.install(app)
+    guard.install(app)
+    errors.install(app)
+    openapi.install(app)
+    for blueprint in (
+        writers.blueprint,
+        references.blueprint,
+        decisions.blueprint,
+        health.blueprint,
+    ):
+        app.register_blueprint(blueprint)
+    app.register_blueprint(web)
+    return app

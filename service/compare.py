@@ -1,0 +1,43 @@
+"""The story of comparing: signatures that come with the request; nothing of them stays."""
+
+from collections.abc import Sequence
+
+from encoder.model import Encoder
+from service.errors import ImagesRefused
+from service.uploads import Upload, acquire_each, acquire_one, embed_each
+from service.verify import Similarity, Verification, answer
+
+
+def compare(
+    reference_uploads: Sequence[Upload],
+    probe_upload: Upload,
+    *,
+    encoder: Encoder,
+    operating_point: str | None = None,
+) -> Verification:
+    """Compare a query signature with references given beside it; store and record nothing.
+
+    A comparison on fewer references than were given would answer another question, so one
+    unusable reference refuses the request.
+
+    Raises:
+        ImagesRefused: one or more references could not be used.
+        ImageError: no signature could be acquired from the probe.
+        UnknownOperatingPoint: the model offers no such operating point.
+    """
+    references, refused = acquire_each(reference_uploads, encoder)
+    if refused:
+        reasons = "; ".join(f"{one.filename or 'unnamed'}: {one.reason}" for one in refused)
+        raise ImagesRefused(
+            f"{len(refused)} of the {len(reference_uploads)} references could not be used. "
+            f"Send the request again without them. {reasons}",
+            refused,
+        )
+    probe = acquire_one(probe_upload, encoder)
+    vectors = embed_each([*references, probe], encoder)
+    comparison = encoder.rule.compare(vectors[-1], vectors[:-1], operating_point)
+    similarities = tuple(
+        Similarity(None, float(similarity), reference.upload.filename)
+        for reference, similarity in zip(references, comparison.similarities, strict=True)
+    )
+    return answer(comparison, similarities, probe.acquisition, encoder, decision_id=None)

@@ -1,0 +1,90 @@
+"""The composition root: builds registry, encoder and gallery from settings, and closes them.
+
+Nothing is built at import, and nothing else builds these. A server calls `build_services` after it
+has forked: a FAISS index that was searched before a fork hangs in the child.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from encoder.model import Encoder, load_encoder
+from index.errors import SnapshotNotSaved
+from index.gallery import Gallery
+from index.migrate import require_current
+from index.registry import Registry
+from index.values import OpenReport
+from service.errors import StartRefused
+from service.settings import Settings, require_allowed
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the stories work with, in one process."""
+
+    settings: Settings
+    registry: Registry
+    gallery: Gallery
+    encoder: Encoder
+    opened: OpenReport
+
+    def close(self) -> None:
+        """Save the index as a snapshot, so that the next start is quick, and let go of all."""
+        try:
+            self.gallery.save_snapshot()
+        except SnapshotNotSaved as error:
+            logger.warning("%s The next start rebuilds it.", error)
+        self.gallery.close()
+        self.registry.close()
+
+
+def prepare_folders(settings: Settings) -> None:
+    """Make the data folder, readable by its owner only: signatures are personal data."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    settings.snapshot_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def build_services(settings: Settings) -> Services:
+    """Build and warm up everything; after it returns, the first request is as quick as the next.
+
+    Raises:
+        SettingsError: settings that are not allowed together.
+        SchemaMismatch: the registry's schema is not this version's (`countersign db upgrade`).
+        StartRefused: references lack embeddings of the model (`countersign index rebuild`).
+        ArtifactError: the model cannot be loaded.
+    """
+    require_allowed(settings)
+    prepare_folders(settings)
+    require_current(settings.database_url)
+    encoder = load_encoder(settings.model)
+    registry = Registry(settings.database_url)
+    registry.register_model(encoder.model_id, encoder.name, encoder.dimension)
+    require_embeddings(registry, encoder)
+    gallery = Gallery(registry, encoder.model_id, encoder.dimension, settings.snapshot_dir)
+    opened = gallery.open()
+    services = Services(settings, registry, gallery, encoder, opened)
+    warm_up(services)
+    return services
+
+
+def require_embeddings(registry: Registry, encoder: Encoder) -> None:
+    """Refuse to serve references that this model has never seen: they could not be found.
+
+    Raises:
+        StartRefused: naming the command that embeds them.
+    """
+    if registry.references_without_embedding(encoder.model_id, limit=1):
+        raise StartRefused(
+            f"The registry holds references that the model {encoder.name!r} "
+            f"({encoder.model_id[:12]}) has not embedded yet. "
+            "Run `countersign index rebuild`, then start again."
+        )
+
+
+def warm_up(services: Services) -> None:
+    """Embed and search once, so that no caller pays for lazy initialisation."""
+    blank = np.zeros((1, *services.encoder.canvas_size), dtype=np.uint8)
+    services.gallery.search(services.encoder.embed(blank), 1)

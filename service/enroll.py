@@ -1,0 +1,123 @@
+"""The story of enrolling: who is known, by which reference signatures, and how they are erased."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from encoder.model import Encoder
+from index.gallery import Gallery
+from index.registry import Registry
+from index.values import NewReference, Reference, Writer
+from service.errors import ImagesRefused, Refusal
+from service.uploads import Acquired, Upload, acquire_each, embed_each
+
+__all__ = [
+    "Enrollment",
+    "Refusal",
+    "Upload",
+    "create_writer",
+    "enroll",
+    "erase_reference",
+    "erase_writer",
+]
+
+
+@dataclass(frozen=True)
+class Enrollment:
+    """What became of the images: the references made of them, and the refused ones."""
+
+    references: tuple[Reference, ...]
+    refused: tuple[Refusal, ...]
+
+
+def create_writer(
+    writer_id: str,
+    name: str,
+    uploads: Sequence[Upload] = (),
+    *,
+    encoder: Encoder,
+    registry: Registry,
+) -> tuple[Writer, Enrollment]:
+    """Create a writer, with references if images came; all in one transaction.
+
+    Raises:
+        WriterExists: the id is taken.
+        ImagesRefused: images came and none could be used; no writer was created.
+    """
+    acquired, refused = acquire_each(uploads, encoder)
+    if uploads and not acquired:
+        raise _all_refused(refused, "No writer was created.")
+    new = _new_references(acquired, encoder)
+    writer, references = registry.create_writer(
+        writer_id, name, model_id=encoder.model_id, references=new
+    )
+    return writer, Enrollment(tuple(references), tuple(refused))
+
+
+def enroll(
+    writer_id: str, uploads: Sequence[Upload], *, encoder: Encoder, registry: Registry
+) -> Enrollment:
+    """Add reference signatures to a known writer; the usable ones are stored in one transaction.
+
+    Raises:
+        UnknownWriter: nobody is known by that id.
+        ImagesRefused: none of the images could be used; nothing was stored.
+    """
+    known = registry.existing_sha256(writer_id)
+    acquired, refused = acquire_each(uploads, encoder, known)
+    if not acquired:
+        raise _all_refused(refused, "Nothing was stored.")
+    new = _new_references(acquired, encoder)
+    references = registry.add_references(writer_id, encoder.model_id, new)
+    return Enrollment(tuple(references), tuple(refused))
+
+
+def erase_writer(writer_id: str, *, registry: Registry, gallery: Gallery) -> None:
+    """Erase a writer for good: rows, images, vectors, and snapshots that could hold them.
+
+    Raises:
+        UnknownWriter: nobody is known by that id.
+    """
+    registry.erase_writer(writer_id)
+    _forget(gallery)
+
+
+def erase_reference(
+    writer_id: str, reference_id: int, *, registry: Registry, gallery: Gallery
+) -> None:
+    """Erase one reference for good, as `erase_writer` does for all of a writer.
+
+    Raises:
+        UnknownWriter, UnknownReference: there is no such writer, or no such reference of theirs.
+    """
+    registry.erase_reference(writer_id, reference_id)
+    _forget(gallery)
+
+
+def _forget(gallery: Gallery) -> None:
+    gallery.catch_up()
+    gallery.forget_snapshots()
+
+
+def _new_references(acquired: Sequence[Acquired], encoder: Encoder) -> list[NewReference]:
+    if not acquired:
+        return []
+    vectors = embed_each(acquired, encoder)
+    return [
+        NewReference(
+            image=one.upload.data,
+            media_type=one.acquisition.media_type,
+            cleaned_png=one.acquisition.preview_png(),
+            sha256=one.sha256,
+            quality=one.acquisition.quality.as_dict(),
+            vector=vector,
+            filename=one.upload.filename,
+        )
+        for one, vector in zip(acquired, vectors, strict=True)
+    ]
+
+
+def _all_refused(refused: Sequence[Refusal], outcome: str) -> ImagesRefused:
+    reasons = "; ".join(f"{one.filename or 'unnamed'}: {one.reason}" for one in refused)
+    return ImagesRefused(
+        f"None of the {len(refused)} images could be used. {outcome} {reasons}", refused
+    )

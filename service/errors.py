@@ -1,0 +1,73 @@
+"""What can go wrong in the service itself, as one tree; the rooms below have their own trees.
+
+ServiceError
+├── SettingsError           a COUNTERSIGN_* variable that cannot be used; refused at start
+├── StartRefused            the registry is not in a state that this server can serve
+└── RequestRefused          the caller's request cannot be carried out; the message is safe to show
+    ├── InvalidInput        a field, form or address that is not as expected
+    ├── ImagesRefused       none of the images could be used (`refused` says why, one by one)
+    ├── UnsupportedBody     a body of another media type than the endpoint reads
+    ├── ForeignHost         a Host header that is not this server's
+    ├── CrossSiteRequest    a web page elsewhere tried to change something here
+    └── NotReady            the server cannot answer yet, or its registry cannot be reached
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One image that was not used: its file name as sent, a stable code, and the reason."""
+
+    filename: str | None
+    code: str
+    reason: str
+
+
+class ServiceError(Exception):
+    """Base of all errors raised by the service."""
+
+
+class SettingsError(ServiceError):
+    """A setting is unknown, malformed, or not allowed together with another."""
+
+
+class StartRefused(ServiceError):
+    """The server must not start on this registry; the message says which command helps."""
+
+
+class RequestRefused(ServiceError):
+    """The caller's request cannot be carried out as it came."""
+
+
+class InvalidInput(RequestRefused):
+    """One or more fields are not as expected; `fields` maps each to what is wrong with it."""
+
+    def __init__(self, message: str, fields: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(message)
+        self.fields = {name: list(reasons) for name, reasons in (fields or {}).items()}
+
+
+class ImagesRefused(RequestRefused):
+    """No image of the request could be used, so nothing was stored."""
+
+    def __init__(self, message: str, refused: Sequence[Refusal]) -> None:
+        super().__init__(message)
+        self.refused = tuple(refused)
+
+
+class UnsupportedBody(RequestRefused):
+    """The body's media type is not one that the endpoint reads."""
+
+
+class ForeignHost(RequestRefused):
+    """The Host header names another host: a sign of DNS rebinding."""
+
+
+class CrossSiteRequest(RequestRefused):
+    """A state-changing request came from a page of another origin."""
+
+
+class NotReady(RequestRefused):
+    """The server cannot answer now; asking again later may help."""

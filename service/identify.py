@@ -1,0 +1,139 @@
+"""The story of identifying: whom does this signature resemble, if anyone enrolled?
+
+The index proposes near references; the writers behind them are scored exactly from SQL.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoder.acquire import Acquisition
+from encoder.model import Encoder
+from index.gallery import Gallery
+from index.registry import Registry
+from index.values import Claim, DecisionRecord
+from service.uploads import Upload, acquire_one, embed_each
+
+NEIGHBOURS_PER_CANDIDATE = 8
+LEAST_NEIGHBOURS = 50
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A writer whom the query signature resembles, and their most similar reference."""
+
+    writer_id: str
+    name: str
+    score: float
+    reference_id: int
+
+
+@dataclass(frozen=True)
+class Identification:
+    """The answer to "whose is it?". It says whom it resembles, not that it is authentic."""
+
+    decision_id: str
+    verdict: Literal["identified", "not_enrolled"]
+    candidates: tuple[Candidate, ...]  # Best first.
+    threshold: float
+    gallery_size: int  # Writers that the query signature was compared with.
+    acquisition: Acquisition
+    model_name: str
+    model_id: str
+
+
+def identify(
+    upload: Upload,
+    *,
+    encoder: Encoder,
+    registry: Registry,
+    gallery: Gallery,
+    top: int = 10,
+    caller: str = "anonymous",
+) -> Identification:
+    """Find the writers whom a query signature resembles most, and record the decision.
+
+    Raises:
+        ImageError: no signature could be acquired from the upload.
+    """
+    acquired = acquire_one(upload, encoder)
+    probe = embed_each([acquired], encoder)[0]
+    writer_ids = nearest_writers(probe, top, registry=registry, gallery=gallery)
+    claims = registry.claims(writer_ids, encoder.model_id)
+    scored = sorted(
+        (score_claim(probe, claim, encoder) for claim in claims.values()),
+        key=lambda candidate: (-candidate.score, candidate.writer_id),
+    )
+    candidates = tuple(scored[:top])
+    gallery_size = registry.gallery_size(encoder.model_id).writers
+    threshold = encoder.rule.identification_threshold(gallery_size)
+    found = bool(candidates) and candidates[0].score >= threshold
+    verdict: Literal["identified", "not_enrolled"] = "identified" if found else "not_enrolled"
+    decision_id = registry.record_decision(
+        DecisionRecord(
+            kind="identify",
+            verdict=verdict,
+            writer_id=candidates[0].writer_id if found else None,
+            operating_point=None,
+            score=candidates[0].score if candidates else None,
+            log_lr=None,
+            threshold=threshold,
+            model_id=encoder.model_id,
+            reference_ids=tuple(candidate.reference_id for candidate in candidates),
+            candidates=[recorded(candidate) for candidate in candidates],
+            probe_sha256=acquired.sha256,
+            caller=caller,
+        )
+    )
+    return Identification(
+        decision_id=decision_id,
+        verdict=verdict,
+        candidates=candidates,
+        threshold=threshold,
+        gallery_size=gallery_size,
+        acquisition=acquired.acquisition,
+        model_name=encoder.name,
+        model_id=encoder.model_id,
+    )
+
+
+def nearest_writers(
+    probe: NDArray[np.float32], top: int, *, registry: Registry, gallery: Gallery
+) -> list[str]:
+    """Return the writers of the references nearest to `probe` `(d,)`, nearest first.
+
+    Asks for more neighbours until they belong to at least `top` writers or no more are enrolled,
+    since the nearest references may all be one writer's.
+    """
+    k = max(LEAST_NEIGHBOURS, NEIGHBOURS_PER_CANDIDATE * top)
+    while True:
+        hits = gallery.search(probe[np.newaxis], k)[0]
+        owners = registry.writers_of([hit.reference_id for hit in hits])
+        writers = dict.fromkeys(
+            owners[hit.reference_id] for hit in hits if hit.reference_id in owners
+        )
+        if len(writers) >= top or len(hits) < k:
+            return list(writers)
+        k *= 4
+
+
+def score_claim(probe: NDArray[np.float32], claim: Claim, encoder: Encoder) -> Candidate:
+    """Score one writer exactly, on all of their references."""
+    nearest = int(np.argmax(claim.vectors @ probe))
+    return Candidate(
+        writer_id=claim.writer.writer_id,
+        name=claim.writer.name,
+        score=encoder.rule.score(probe, claim.vectors),
+        reference_id=int(claim.reference_ids[nearest]),
+    )
+
+
+def recorded(candidate: Candidate) -> dict[str, object]:
+    """Return what the audit trail keeps of a candidate: no name, since it outlives an erasure."""
+    return {
+        "writer_id": candidate.writer_id,
+        "score": candidate.score,
+        "reference_id": candidate.reference_id,
+    }

@@ -1,0 +1,142 @@
+"""Maps every error of the rooms below to an RFC 9457 problem; rendering it is the HTTP API's.
+
+The whole mapping is the table KINDS; a test fails when an error class is missing from it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+
+from encoder import errors as encoder_errors
+from index import errors as index_errors
+from service import errors as service_errors
+
+TYPE_PREFIX = "urn:countersign:problem:"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of problem: its status, its stable code, and a title that never varies."""
+
+    status: int
+    code: str
+    title: str
+    detail: str | None = None  # A fixed text where the error's own may tell too much.
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A problem to answer with; `members` are the extension members of RFC 9457, section 3.2."""
+
+    status: int
+    code: str
+    title: str
+    detail: str
+    members: Mapping[str, object] = field(default_factory=dict)
+
+    def as_dict(self, instance: str) -> dict[str, object]:
+        """Return the body of an application/problem+json answer."""
+        return {
+            "type": TYPE_PREFIX + self.code,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            "instance": instance,
+            "code": self.code,
+            **self.members,
+        }
+
+
+INTERNAL = Kind(
+    500,
+    "internal-error",
+    "The server failed",
+    "The request could not be carried out, through no fault of yours. Try again; if it happens "
+    "again, give the operator the request id in `instance`.",
+)
+KINDS: dict[type[Exception], Kind] = {
+    # What the caller sent.
+    encoder_errors.UndecodableImage: Kind(422, "undecodable-image", "The image cannot be read"),
+    encoder_errors.OversizeImage: Kind(413, "oversize-image", "The image is too large"),
+    encoder_errors.FailureToAcquire: Kind(
+        422, "failure-to-acquire", "No usable signature was found in the image"
+    ),
+    encoder_errors.ImageError: Kind(422, "unusable-image", "The image cannot be used"),
+    encoder_errors.UnknownOperatingPoint: Kind(
+        422, "unknown-operating-point", "The operating point is not known"
+    ),
+    service_errors.InvalidInput: Kind(422, "invalid-input", "The request is not as expected"),
+    service_errors.ImagesRefused: Kind(422, "images-refused", "The images cannot be used"),
+    service_errors.UnsupportedBody: Kind(
+        415, "unsupported-body", "The body is of a media type that is not read here"
+    ),
+    service_errors.ForeignHost: Kind(421, "foreign-host", "The Host header names another host"),
+    service_errors.CrossSiteRequest: Kind(
+        403, "cross-site-request", "The request came from another site"
+    ),
+    service_errors.RequestRefused: Kind(400, "request-refused", "The request was refused"),
+    index_errors.InvalidWriter: Kind(422, "invalid-writer", "The writer's id or name is not valid"),
+    index_errors.InvalidCursor: Kind(422, "invalid-cursor", "The cursor is not valid"),
+    # What the registry holds.
+    index_errors.UnknownWriter: Kind(404, "unknown-writer", "The writer is not known"),
+    index_errors.UnknownReference: Kind(404, "unknown-reference", "The reference is not known"),
+    index_errors.WriterExists: Kind(409, "writer-exists", "The writer exists already"),
+    index_errors.DuplicateReference: Kind(
+        409, "duplicate-reference", "The image is a reference already"
+    ),
+    index_errors.NoReferences: Kind(409, "no-references", "The writer has no references"),
+    # What is wrong on this side. Most texts are fixed: the errors' own are for the operator.
+    service_errors.NotReady: Kind(503, "not-ready", "The server is not ready"),
+    index_errors.RegistryUnavailable: Kind(
+        503,
+        "registry-unavailable",
+        "The registry cannot be reached",
+        "The registry did not answer. Nothing was changed; try again in a moment.",
+    ),
+    index_errors.SchemaMismatch: Kind(
+        503,
+        "schema-mismatch",
+        "The registry has another schema",
+        "The registry's schema is not this server's. The operator should run "
+        "`countersign db upgrade` and start the server again.",
+    ),
+    index_errors.ErasureIncomplete: Kind(
+        503, "erasure-incomplete", "The rows are erased, a log on disk is not yet"
+    ),
+    index_errors.HistoryForked: INTERNAL,
+    index_errors.SnapshotUnusable: INTERNAL,
+    index_errors.SnapshotNotSaved: INTERNAL,
+    index_errors.InvalidVector: INTERNAL,
+    index_errors.UnknownModel: INTERNAL,
+    index_errors.GalleryError: INTERNAL,
+    encoder_errors.ArtifactError: INTERNAL,
+    encoder_errors.TrainingDataError: INTERNAL,
+    encoder_errors.EncoderError: INTERNAL,
+    service_errors.SettingsError: INTERNAL,
+    service_errors.StartRefused: INTERNAL,
+    service_errors.ServiceError: INTERNAL,
+}
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return the problem for an error: its class's entry, or that of its nearest base class.
+
+    An error of no class in the table is an internal one, and its text is kept from the caller.
+    """
+    kind = next((KINDS[base] for base in type(error).__mro__ if base in KINDS), INTERNAL)
+    detail = kind.detail if kind.detail is not None else str(error)
+    code = error.code if isinstance(error, encoder_errors.ImageError) else kind.code
+    return Problem(kind.status, code, kind.title, detail, dict(_members(error)))
+
+
+def kinds() -> Iterator[Kind]:
+    """Yield each kind of problem once, in order of status, for the API's description."""
+    yield from sorted(set(KINDS.values()), key=lambda kind: (kind.status, kind.code))
+
+
+def _members(error: Exception) -> Iterator[tuple[str, object]]:
+    if isinstance(error, service_errors.ImagesRefused):
+        yield "refused", [asdict(one) for one in error.refused]
+    if isinstance(error, service_errors.InvalidInput) and error.fields:
+        yield "fields", error.fields
+    if isinstance(error, encoder_errors.UnknownOperatingPoint):
+        yield "available", list(error.available)

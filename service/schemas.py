@@ -1,0 +1,179 @@
+"""The shapes of requests and answers: they validate what comes in and draw /openapi.json."""
+
+import re
+from typing import Any
+
+from apiflask import Schema
+from apiflask.fields import Boolean, File, Integer, List, String
+from apiflask.validators import Length, OneOf, Range, Regexp
+
+MAX_IMAGES = 20
+MAX_CANDIDATES = 100
+MAX_PAGE = 200
+MAX_ID = 2**63 - 1  # The registry's ids are 64-bit.
+WRITER_ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}$"
+WRITER_ID_EXPECTED = (
+    "expected 1 to 64 of the characters A-Z a-z 0-9 . _ : @ - with a letter or digit first"
+)
+# Control characters and lone surrogates: databases refuse some of them, and none are in a name.
+PRINTABLE = "^[^\\x00-\\x1f\\x7f\\ud800-\\udfff]*$"
+
+
+def is_writer_id(text: str) -> bool:
+    """Whether `text` has the form of a writer's id."""
+    return re.fullmatch(WRITER_ID_PATTERN.rstrip("$"), text) is not None
+
+
+def about(description: str, example: object = None) -> dict[str, Any]:
+    """Return a field's metadata for /openapi.json."""
+    return {"description": description} | ({} if example is None else {"example": example})
+
+
+class Body(Schema):
+    """A request's fields; a field that is not among them is refused, naming those that are."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.error_messages["unknown"] = f"not a field here; expected {', '.join(self.fields)}."
+
+
+def image_field(name: str, description: str) -> File:
+    """Declare a form field with exactly one file."""
+    return File(
+        required=True,
+        error_messages={
+            "required": f"expected one file in the form field {name!r}; none came.",
+            "invalid": f"expected a file; text came. With curl: -F {name}=@signature.png",
+        },
+        metadata=about(description),
+    )
+
+
+def images_field(name: str, description: str, *, required: bool = True) -> List:
+    """Declare a form field that repeats, with a file each."""
+    expected = f"expected 1 to {MAX_IMAGES} files in the form field {name!r}"
+    text_came = f"expected files; text came. With curl: -F {name}=@signature.png"
+    return List(
+        File(error_messages={"invalid": text_came}),
+        required=required,
+        validate=Length(1, MAX_IMAGES, error=f"{expected}; another number came."),
+        error_messages={"required": f"{expected}; none came."},
+        metadata=about(description),
+    )
+
+
+def include_field() -> String:
+    """Declare the form field that asks for the cleaned image in the answer."""
+    return String(
+        validate=OneOf(["cleaned"], error="expected 'cleaned'; {input!r} came."),
+        metadata=about("`cleaned` adds the cleaned image as a data URL.", "cleaned"),
+    )
+
+
+def name_field(*, required: bool) -> String:
+    """Declare a writer's name."""
+    return String(
+        required=required,
+        error_messages={"required": "expected a name; none came."},
+        validate=[
+            Length(max=200, error="expected at most 200 characters."),
+            Regexp(PRINTABLE, error="expected no control characters."),
+        ],
+        metadata=about("The writer's name, for people to read.", "Ada Example"),
+    )
+
+
+def operating_point_field() -> String:
+    """Declare the form field that chooses the threshold."""
+    return String(
+        metadata=about(
+            "By which target error to decide; one of /v1/about's. Default: the model's.",
+            "fmr_skilled=1%",
+        )
+    )
+
+
+class NewWriter(Body):
+    """A writer to create."""
+
+    writer_id = String(
+        required=True,
+        validate=Regexp(f"{WRITER_ID_PATTERN[:-1]}\\Z", error=f"{WRITER_ID_EXPECTED}."),
+        error_messages={"required": f"{WRITER_ID_EXPECTED}; none came."},
+        metadata=about(f"Your id for the writer: {WRITER_ID_EXPECTED}.", "C-1001"),
+    )
+    name = name_field(required=False)
+
+
+class NewWriterForm(NewWriter):
+    """A writer to create, with their first references."""
+
+    images = images_field("images", "Scans of reference signatures, one in each.", required=False)
+    include = include_field()
+
+
+class WriterChange(Body):
+    """What can change about a writer."""
+
+    name = name_field(required=True)
+
+
+class WriterQuery(Body):
+    """Which writers to list."""
+
+    cursor = String(
+        validate=Length(max=500), metadata=about("`next_cursor` of the page before this one.")
+    )
+    limit = Integer(
+        load_default=50,
+        validate=Range(1, MAX_PAGE),
+        metadata=about(f"Writers to a page, 1 to {MAX_PAGE}.", 50),
+    )
+    q = String(
+        validate=[Length(max=200), Regexp(PRINTABLE, error="expected no control characters.")],
+        metadata=about("Part of an id or a name, in any case.", "ada"),
+    )
+
+
+class ReferenceForm(Body):
+    """Reference signatures to enroll."""
+
+    images = images_field("images", "Scans of reference signatures, one in each.")
+    include = include_field()
+
+
+class ImageQuery(Body):
+    """Which form of a reference's image to return."""
+
+    cleaned = Boolean(
+        load_default=False, metadata=about("The cleaned signature instead of the upload.", True)
+    )
+
+
+class VerifyForm(Body):
+    """A query signature to compare with the references of one writer."""
+
+    image = image_field("image", "A scan of the query signature.")
+    operating_point = operating_point_field()
+    include = include_field()
+
+
+class IdentifyForm(Body):
+    """A query signature to compare with everyone."""
+
+    image = image_field("image", "A scan of the query signature.")
+    top = Integer(
+        load_default=10,
+        validate=Range(1, MAX_CANDIDATES),
+        metadata=about(f"How many candidates to return at most, 1 to {MAX_CANDIDATES}.", 10),
+    )
+    include = include_field()
+
+
+class CompareForm(Body):
+    """Signatures to compare with each other."""
+
+    reference = images_field("reference", "Scans of signatures that are known to be genuine.")
+    probe = image_field("probe", "A scan of the query signature.")
+    operating_point = operating_point_field()
+    include = include_field()

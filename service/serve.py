@@ -1,0 +1,93 @@
+"""Runs the production server: granian's workers, each with services of its own, built after fork.
+
+A worker takes no request before it has embedded and searched once; on SIGTERM or SIGINT it finishes
+the requests it has, and saves its index.
+"""
+
+import logging
+import sys
+from functools import partial
+from multiprocessing.util import Finalize
+
+from apiflask import APIFlask
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from granian.server import Server
+
+from encoder.errors import EncoderError
+from index.errors import GalleryError
+from index.migrate import require_current
+from service.app import create_app
+from service.composition import build_services, prepare_folders
+from service.errors import ServiceError
+from service.logs import configure_logging
+from service.settings import Settings, read_settings, require_allowed
+
+logger = logging.getLogger(__name__)
+
+# How long a worker may take to finish its requests and to save its index when asked to stop.
+STOP_TIMEOUT_S = 30
+BACKLOG = 1024
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: settings that are not allowed together.
+        SchemaMismatch: the registry needs `countersign db upgrade`.
+        SystemExit: a worker could not start; it has said why.
+    """
+    require_allowed(settings)
+    prepare_folders(settings)
+    require_current(settings.database_url)
+    server = Server(
+        target="service.serve",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+        backlog=BACKLOG,
+        log_level=LogLevels.warning,
+        workers_kill_timeout=STOP_TIMEOUT_S,
+    )
+    server.serve(target_loader=partial(start_worker, settings), wrap_loader=False)
+
+
+def start_worker(settings: Settings) -> APIFlask:
+    """Build this worker's services and application; called in the worker, after the fork.
+
+    Raises:
+        SystemExit: the services cannot be built; the reason is on standard error.
+    """
+    configure_logging(settings.log_level)
+    try:
+        services = build_services(settings)
+    except (EncoderError, GalleryError, ServiceError) as error:
+        print(f"Cannot start: {error}", file=sys.stderr)  # noqa: T201  # The operator's terminal.
+        raise SystemExit(1) from None
+    # The worker ends through multiprocessing's finalizers; `atexit` is not honoured there.
+    Finalize(services, services.close, exitpriority=10)
+    opened = services.opened
+    logger.info(
+        "ready at http://%s:%d, index source=%s applied=%d reason=%s",
+        settings.host,
+        settings.port,
+        opened.source,
+        opened.applied,
+        opened.reason,
+    )
+    return create_app(services)
+
+
+def main() -> None:
+    """Serve with the settings of the environment; `countersign serve` does the same."""
+    try:
+        serve(read_settings())
+    except (GalleryError, ServiceError) as error:
+        raise SystemExit(f"Cannot start: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""Reads every COUNTERSIGN_* variable, once, into one validated value; builds nothing from it.
+
+This is the only module that looks at the environment.
+"""
+
+import difflib
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from service.errors import SettingsError
+
+PREFIX = "COUNTERSIGN_"
+DEFAULT_DATA_DIR = Path("var") / "countersign"
+LogLevel = Literal["debug", "info", "warning", "error"]
+LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this installation runs. Every field is a COUNTERSIGN_* variable of the same name."""
+
+    database_url: str = f"sqlite:///{DEFAULT_DATA_DIR / 'registry.db'}"
+    data_dir: Path = DEFAULT_DATA_DIR
+    index_url: str = "faiss:"
+    model: Path | None = None  # None is the model that ships with the package.
+    auth: Literal["off"] = "off"
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    threads: int = 4
+    log_level: LogLevel = "info"
+
+    @property
+    def snapshot_dir(self) -> Path:
+        """Where the vector index keeps its snapshots."""
+        return self.data_dir / "snapshots"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(self.host)
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and validate the settings from `environ` (default: the process's environment).
+
+    Raises:
+        SettingsError: naming the variable, what was expected, what came, and what to do.
+    """
+    environ = os.environ if environ is None else environ
+    given = {
+        name.removeprefix(PREFIX).lower(): value.strip()
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and value.strip()
+    }
+    for name in given:
+        if name not in _READERS:
+            raise SettingsError(_unknown(name))
+    values = {name: _READERS[name](value) for name, value in given.items()}
+    if "data_dir" in values and "database_url" not in values:
+        values["database_url"] = f"sqlite:///{Path(str(values['data_dir'])) / 'registry.db'}"
+    settings = Settings(**values)  # type: ignore[arg-type]  # Each reader returns its field's type.
+    require_allowed(settings)
+    return settings
+
+
+def require_allowed(settings: Settings) -> None:
+    """Refuse settings that are valid one by one but not together.
+
+    Raises:
+        SettingsError: AUTH=off on an address that other machines can reach.
+    """
+    if settings.auth == "off" and not settings.on_loopback:
+        raise SettingsError(
+            f"{PREFIX}AUTH=off lets anyone who reaches the server enroll and erase writers, so it "
+            f"is allowed on a loopback address only; {PREFIX}HOST is {settings.host!r}. "
+            f"Set {PREFIX}HOST=127.0.0.1."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is `localhost` or a loopback address such as 127.0.0.1 or ::1."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _unknown(name: str) -> str:
+    known = sorted(PREFIX + reader.upper() for reader in _READERS)
+    close = difflib.get_close_matches(PREFIX + name.upper(), known, n=1)
+    hint = f"Did you mean {close[0]}?" if close else "Unset it."
+    return (
+        f"{PREFIX}{name.upper()} is not a setting of Countersign; the settings are "
+        f"{', '.join(known)}. {hint}"
+    )
+
+
+def _database_url(value: str) -> str:
+    expected = (
+        f"{PREFIX}DATABASE_URL: expected an SQLAlchemy URL such as sqlite:////srv/registry.db or "
+        "postgresql+psycopg://user@host/name"
+    )
+    try:
+        url = make_url(value)
+    except ArgumentError as error:
+        # The value may hold a password, so it is not repeated.
+        raise SettingsError(f"{expected}; what came is not a URL.") from error
+    if url.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise SettingsError(f"{expected}; what came is for {url.get_backend_name()!r}.")
+    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise SettingsError(
+            f"{expected}; what came names no file, and a registry in memory would be lost and "
+            "could not be shared by several processes."
+        )
+    return value
+
+
+def _index_url(value: str) -> str:
+    if value != "faiss:":
+        raise SettingsError(
+            f"{PREFIX}INDEX_URL: expected 'faiss:' (an index in each process, the only kind there "
+            f"is); {value!r} came. Unset it, or set it to 'faiss:'."
+        )
+    return value
+
+
+def _model(value: str) -> Path:
+    folder = Path(value)
+    if not folder.is_dir():
+        raise SettingsError(
+            f"{PREFIX}MODEL: expected the folder of a model made by `countersign export`; "
+            f"{value!r} is not a folder. Unset it to use the model that ships with Countersign."
+        )
+    return folder
+
+
+def _data_dir(value: str) -> Path:
+    folder = Path(value)
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(
+            f"{PREFIX}DATA_DIR: expected a folder, or a path where one can be made; "
+            f"{value!r} is a file."
+        )
+    return folder
+
+
+def _auth(value: str) -> str:
+    if value != "off":
+        raise SettingsError(
+            f"{PREFIX}AUTH: expected 'off' (on a loopback address), the only value there is so "
+            f"far; {value!r} came."
+        )
+    return value
+
+
+def _host(value: str) -> str:
+    host = value.removeprefix("[").removesuffix("]")
+    if is_loopback(host):
+        return host
+    try:
+        ipaddress.ip_address(host)
+    except ValueError as error:
+        raise SettingsError(
+            f"{PREFIX}HOST: expected an IP address or 'localhost'; {value!r} came."
+        ) from error
+    return host
+
+
+def _log_level(value: str) -> str:
+    if value.lower() not in LOG_LEVELS:
+        raise SettingsError(
+            f"{PREFIX}LOG_LEVEL: expected one of {', '.join(LOG_LEVELS)}; {value!r} came."
+        )
+    return value.lower()
+
+
+def _whole_number(name: str, least: int, most: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        digits = value.isascii() and value.isdigit() and len(value) <= len(str(most))
+        if not (digits and least <= int(value) <= most):
+            raise SettingsError(
+                f"{PREFIX}{name}: expected a whole number from {least} to {most}; {value!r} came."
+            )
+        return int(value)
+
+    return read
+
+
+_READERS: dict[str, Callable[[str], object]] = {
+    "database_url": _database_url,
+    "data_dir": _data_dir,
+    "index_url": _index_url,
+    "model": _model,
+    "auth": _auth,
+    "host": _host,
+    "port": _whole_number("PORT", 1, 65535),
+    "workers": _whole_number("WORKERS", 1, 64),
+    "threads": _whole_number("THREADS", 1, 256),
+    "log_level": _log_level,
+}

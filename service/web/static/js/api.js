@@ -1,0 +1,88 @@
+// The HTTP API as functions; every refusal becomes an ApiError whose message is fit to show.
+
+export class ApiError extends Error {
+  constructor(message, status = 0, problem = {}) {
+    super(message);
+    this.status = status;
+    this.problem = problem;
+  }
+}
+
+// Addresses are relative to the page, so that it also works below a path prefix.
+const writerUrl = (writerId) => `v1/writers/${encodeURIComponent(writerId)}`;
+
+export const referenceImageUrl = (writerId, referenceId, { cleaned = true } = {}) =>
+  `${writerUrl(writerId)}/references/${referenceId}/image${cleaned ? "?cleaned=true" : ""}`;
+
+export const about = () => request("GET", "v1/about");
+
+export function listWriters({ query = "", cursor = null, limit = 20, signal } = {}) {
+  const parameters = new URLSearchParams({ limit });
+  if (query) parameters.set("q", query);
+  if (cursor) parameters.set("cursor", cursor);
+  return request("GET", `v1/writers?${parameters}`, { signal });
+}
+
+export const getWriter = (writerId) => request("GET", writerUrl(writerId));
+
+export const listReferences = (writerId) => request("GET", `${writerUrl(writerId)}/references`);
+
+export const createWriter = (writerId, name, files) =>
+  request("POST", "v1/writers", {
+    body: form({ writer_id: writerId, name, images: files }),
+  });
+
+export const addReferences = (writerId, files) =>
+  request("POST", `${writerUrl(writerId)}/references`, { body: form({ images: files }) });
+
+export const renameWriter = (writerId, name) =>
+  request("PATCH", writerUrl(writerId), {
+    body: JSON.stringify({ name }),
+    headers: { "Content-Type": "application/json" },
+  });
+
+export const eraseWriter = (writerId) => request("DELETE", writerUrl(writerId));
+
+export const eraseReference = (writerId, referenceId) =>
+  request("DELETE", `${writerUrl(writerId)}/references/${referenceId}`);
+
+export const verify = (writerId, image, operatingPoint) =>
+  request("POST", `${writerUrl(writerId)}/verify`, {
+    body: form({ image, operating_point: operatingPoint, include: "cleaned" }),
+  });
+
+export const identify = (image, top = 10) =>
+  request("POST", "v1/identify", { body: form({ image, top, include: "cleaned" }) });
+
+function form(fields) {
+  const data = new FormData();
+  for (const [name, value] of Object.entries(fields)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one instanceof File) data.append(name, one, one.name);
+      else if (one !== undefined && one !== null && one !== "") data.append(name, one);
+    }
+  }
+  return data;
+}
+
+async function request(method, url, options = {}) {
+  let response;
+  try {
+    response = await fetch(url, { method, ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError("The server could not be reached. Check the connection and try again.");
+  }
+  if (response.status === 204) return null;
+  const answer = await response.json().catch(() => null);
+  if (response.ok && answer !== null) return answer;
+  throw new ApiError(refusalWords(response, answer), response.status, answer ?? {});
+}
+
+function refusalWords(response, problem) {
+  return (
+    problem?.detail ||
+    problem?.title ||
+    `The server answered ${response.status} without saying why. Try again; if it stays, tell whoever runs it.`
+  );
+}

@@ -1,0 +1,127 @@
+// Draws the answer of a verification: verdict, score, what was compared, details to quote.
+
+import { likenessBar, scoreGauge } from "./bars.js";
+import { el, icon } from "./dom.js";
+import { captioned, filePlate, plate, referenceCard, warningList } from "./pictures.js";
+import {
+  likelihoodWords,
+  modelWords,
+  momentWords,
+  nameOf,
+  operatingPointWords,
+  verdictWords,
+} from "./words.js";
+
+export function verificationDecision(answer, writer, file) {
+  const [title, sentence] = verdictWords(answer.verdict, answer.references.length);
+  return decisionCard(
+    answer.verdict,
+    verdictHead(answer.verdict, title, sentence),
+    part(
+      "How alike",
+      scoreGauge(answer.score, answer.threshold),
+      el("p", { class: "likelihood" }, likelihoodWords(answer.log_lr)),
+    ),
+    part("The query signature", queryPair(answer, file)),
+    part(
+      `The references of ${nameOf(writer)}, most alike first`,
+      el(
+        "ul",
+        { class: "reference-grid" },
+        [...answer.references]
+          .sort((one, other) => other.similarity - one.similarity)
+          .map((reference) =>
+            referenceCard(
+              writer.writer_id,
+              reference,
+              likenessBar(`Reference ${reference.reference_id}`, reference.similarity),
+            ),
+          ),
+      ),
+    ),
+    part(
+      "To quote",
+      facts([
+        ["Decision", copyable(answer.decision_id)],
+        ["Writer", writer.name ? `${writer.name} (${writer.writer_id})` : writer.writer_id],
+        ["Image", file.name],
+        ["Operating point", `${answer.operating_point} (${operatingPointWords(answer.operating_point)})`],
+        ["Model", modelWords(answer.model)],
+        ["Decided", momentWords(new Date())],
+      ]),
+      printButton(),
+    ),
+  );
+}
+
+export const decisionCard = (verdict, ...parts) =>
+  el("article", { class: `card decision decision-${verdict}`, "data-verdict": verdict }, ...parts);
+
+export const verdictHead = (verdict, title, sentence) =>
+  el(
+    "header",
+    { class: "verdict" },
+    el("span", { class: "verdict-mark" }, icon(markOf[verdict] ?? "inconclusive")),
+    el("div", {}, el("h2", {}, title), el("p", {}, sentence)),
+  );
+
+const markOf = {
+  match: "match",
+  identified: "match",
+  inconclusive: "inconclusive",
+  not_enrolled: "inconclusive",
+  non_match: "non_match",
+};
+
+export const part = (title, ...content) =>
+  el("section", { class: "decision-part" }, el("h3", {}, title), ...content);
+
+// Both pictures, since a clerk has to see that cleaning kept the signature and nothing else.
+export function queryPair(answer, file) {
+  return el(
+    "div",
+    {},
+    el(
+      "div",
+      { class: "pair" },
+      captioned(filePlate(file, "The query signature as uploaded"), "As uploaded"),
+      answer.cleaned
+        ? captioned(plate(answer.cleaned, "The query signature after cleaning"), "As compared, cleaned")
+        : null,
+    ),
+    warningList(answer.quality?.warnings),
+  );
+}
+
+export const facts = (pairs) =>
+  el(
+    "dl",
+    { class: "facts" },
+    pairs.flatMap(([term, value]) => [el("dt", {}, term), el("dd", {}, value)]),
+  );
+
+export function copyable(text) {
+  const said = el("span", { class: "hint", role: "status" });
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      said.textContent = "Copied";
+    } catch {
+      said.textContent = "Select and copy it by hand";
+    }
+  };
+  return el(
+    "span",
+    {},
+    el("code", { class: "decision-id" }, text),
+    el("button", { type: "button", class: "icon-button", "aria-label": "Copy the decision id", onclick: copy }, icon("copy")),
+    said,
+  );
+}
+
+export const printButton = () =>
+  el(
+    "div",
+    { class: "decision-actions" },
+    el("button", { type: "button", class: "button", onclick: () => print() }, icon("print"), "Print or save as PDF"),
+  );

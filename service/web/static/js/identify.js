@@ -1,0 +1,114 @@
+// The view that answers "whose is it, if anyone's we know?".
+
+import { identify, referenceImageUrl } from "./api.js";
+import { candidateBars } from "./bars.js";
+import { copyable, decisionCard, facts, part, printButton, queryPair, verdictHead } from "./decision.js";
+import { announce, bringIntoSight, byId, el, icon, showOnly } from "./dom.js";
+import { Incomplete, clearError, onSubmit } from "./forms.js";
+import { plate } from "./pictures.js";
+import { createQueryImage } from "./query_image.js";
+import { identificationWords, modelWords, momentWords, nameOf, plural, signed } from "./words.js";
+
+export function createIdentifyView(verifyAgainst) {
+  const form = byId("identify-form");
+  const alert = form.querySelector("[role=alert]");
+  const results = byId("identify-results");
+  const empty = byId("identify-empty");
+  const decision = byId("identify-decision");
+  const query = createQueryImage(byId("identify-image"), withdraw);
+
+  function withdraw() {
+    clearError(alert);
+    decision.replaceChildren();
+    showOnly(results, empty);
+  }
+
+  onSubmit(form, "Identifying…", async () => {
+    const file = query.file();
+    if (!file) throw new Incomplete("Add an image of the signature in question.", query);
+    const answer = await identify(file);
+    if (file !== query.file()) return;
+    decision.replaceChildren(identificationDecision(answer, file, verifyAgainst));
+    showOnly(results, decision);
+    bringIntoSight(results);
+    announce(identificationWords(answer).join(": "));
+  });
+}
+
+function identificationDecision(answer, file, verifyAgainst) {
+  const [title, sentence] = identificationWords(answer);
+  return decisionCard(
+    answer.verdict,
+    verdictHead(answer.verdict, title, sentence),
+    part(
+      "Whom it resembles, best first",
+      el(
+        "p",
+        { class: "note" },
+        icon("warning"),
+        el(
+          "span",
+          {},
+          "Identification says whom a signature resembles, not that it is authentic: a good imitation resembles its victim most. Verify before you rely on it.",
+        ),
+      ),
+      answer.candidates.length
+        ? candidateList(answer, (writerId) => verifyAgainst(writerId, file))
+        : el("p", {}, "Nobody is enrolled yet."),
+    ),
+    part("The query signature", queryPair(answer, file)),
+    part(
+      "To quote",
+      facts([
+        ["Decision", copyable(answer.decision_id)],
+        ["Image", file.name],
+        ["Compared with", plural(answer.gallery_size, "enrolled writer")],
+        ["Model", modelWords(answer.model)],
+        ["Decided", momentWords(new Date())],
+      ]),
+      printButton(),
+    ),
+  );
+}
+
+function candidateList({ candidates, threshold }, onVerify) {
+  const bars = candidateBars(candidates.map(({ score }) => score), threshold);
+  const rows = candidates.map((candidate, at) =>
+    candidateRow(candidate, at + 1, bars[at], () => onVerify(candidate.writer_id)),
+  );
+  return el(
+    "div",
+    {},
+    el("ol", { class: "candidates" }, rows),
+    el("p", { class: "hint" }, `The line across a bar marks the threshold, ${signed(threshold)}: a signature counts as identified from there on.`),
+  );
+}
+
+function candidateRow(candidate, rank, bar, onVerify) {
+  return el(
+    "li",
+    { "data-writer": candidate.writer_id },
+    el("span", { class: "rank" }, String(rank)),
+    el(
+      "div",
+      { class: "plate" },
+      plate(referenceImageUrl(candidate.writer_id, candidate.reference_id), `The most alike reference of ${nameOf(candidate)}`),
+    ),
+    el(
+      "div",
+      { class: "candidate-what" },
+      el(
+        "div",
+        { class: "person" },
+        el("a", { href: `#/writers/${encodeURIComponent(candidate.writer_id)}` }, nameOf(candidate)),
+        el("span", { class: "option-id" }, candidate.writer_id),
+      ),
+      bar,
+    ),
+    el(
+      "button",
+      { type: "button", class: "button button-small", "aria-label": `Verify against ${nameOf(candidate)}`, onclick: onVerify },
+      "Verify against this writer",
+    ),
+  );
+}

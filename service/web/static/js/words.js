@@ -1,0 +1,81 @@
+// Turns the API's codes and numbers into sentences a clerk can read; touches no element.
+
+export const plural = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+
+export const signed = (value, digits = 2) =>
+  (Math.abs(value) < 0.5 * 10 ** -digits ? 0 : value).toFixed(digits).replace("-", "−");
+
+const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+export const dateWords = (text) => (text ? day.format(new Date(text)) : "");
+
+export const momentWords = (date) => moment.format(date);
+
+export const nameOf = (writer) => writer.name || writer.writer_id;
+
+export function verdictWords(verdict, referenceCount) {
+  const references =
+    referenceCount === 1 ? "the one reference" : `the ${referenceCount} references`;
+  switch (verdict) {
+    case "match":
+      return ["Match", `This signature agrees with ${references} on file.`];
+    case "inconclusive":
+      return ["Inconclusive", "Ask for a second signature, or have an examiner look."];
+    case "non_match":
+      return ["No match", `This signature does not agree with ${references} on file.`];
+    default:
+      return [verdict, ""];
+  }
+}
+
+// Verbal equivalents of a likelihood ratio after the ENFSI guideline for evaluative reporting.
+const supports = [
+  [0.3, "no real"],
+  [1, "weak"],
+  [2, "moderate"],
+  [3, "moderately strong"],
+  [4, "strong"],
+  [6, "very strong"],
+  [Infinity, "extremely strong"],
+];
+
+export function likelihoodWords(logLr) {
+  const strength = Math.abs(logLr);
+  const support = supports.find(([limit]) => strength < limit)[1];
+  const figure = `log₁₀ likelihood ratio ${signed(logLr)}`;
+  if (support === "no real") {
+    return `The evidence speaks for neither side: a likeness such as this is about as usual in a practised imitation as in the writer’s own hand (${figure}).`;
+  }
+  const times = timesWords(10 ** strength);
+  return logLr > 0
+    ? `A likeness such as this is ${times} more usual when the writer signed than when someone practised imitating the signature: ${support} support for the writer’s own hand (${figure}).`
+    : `A likeness such as this is ${times} more usual when someone practised imitating the signature than when the writer signed: ${support} support for an imitation (${figure}).`;
+}
+
+function timesWords(ratio) {
+  if (ratio >= 1e6) return "more than a million times";
+  const digits = ratio < 10 ? 1 : 2;
+  return `about ${Number(ratio.toPrecision(digits)).toLocaleString()} times`;
+}
+
+const pointKinds = { fmr_skilled: "practised imitations", fmr_random: "other people’s signatures" };
+
+export function operatingPointWords(point) {
+  const found = /^(fmr_\w+)=([\d.]+)%$/.exec(point);
+  const kind = found && pointKinds[found[1]];
+  if (!kind) return point;
+  const outOf = Math.round(100 / Number(found[2]));
+  return `${found[2]}%: 1 in ${outOf.toLocaleString()} ${kind} may pass`;
+}
+
+export const modelWords = (model) => `${model.name} (${model.id.slice(0, 12)})`;
+
+export function identificationWords({ verdict, candidates, gallery_size: size }) {
+  if (verdict !== "identified") {
+    return ["Not enrolled", `It resembles none of ${plural(size, "enrolled writer")} closely enough.`];
+  }
+  const [best] = candidates;
+  const id = best.name ? ` (${best.writer_id})` : "";
+  return ["Identified", `Of ${plural(size, "enrolled writer")}, it resembles ${nameOf(best)}${id} most.`];
+}

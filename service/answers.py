@@ -25,7 +25,7 @@ class Quality(Schema):
     ink_height_px = Integer(metadata=about("Height of the ink in the scan, in pixels.", 212))
     ink_width_px = Integer(metadata=about("Width of the ink in the scan, in pixels.", 540))
     ink_fraction = Float(metadata=about("Share of the ink's box that is ink.", 0.09))
-    contrast = Float(metadata=about("Contrast of ink on paper, 0 to 1.", 0.7))
+    contrast = Float(metadata=about("Grey levels between paper and ink, 0 to 255.", 148.0))
     warnings = List(String(), metadata=about("What makes the answer less sure.", []))
 
 
@@ -76,10 +76,14 @@ class CreatedWriter(Writer):
     refused = List(Nested(Refused))
 
 
+class ListedWriter(Writer):
+    """A writer in a list."""
+
+
 class Writers(Schema):
     """A page of writers, in order of their ids."""
 
-    writers = List(Nested(Writer))
+    writers = List(Nested(ListedWriter))
     next_cursor = String(allow_none=True, metadata=about("For the next page; null on the last."))
 
 

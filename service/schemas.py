@@ -1,11 +1,13 @@
 """The shapes of requests and answers: they validate what comes in and draw /openapi.json."""
 
 import re
+import unicodedata
 from typing import Any
 
 from apiflask import Schema
 from apiflask.fields import Boolean, File, Integer, List, String
-from apiflask.validators import Length, OneOf, Range, Regexp
+from apiflask.validators import Length, OneOf, Range
+from marshmallow import ValidationError
 
 MAX_IMAGES = 20
 MAX_CANDIDATES = 100
@@ -15,13 +17,33 @@ WRITER_ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}$"
 WRITER_ID_EXPECTED = (
     "expected 1 to 64 of the characters A-Z a-z 0-9 . _ : @ - with a letter or digit first"
 )
-# Control characters and lone surrogates: databases refuse some of them, and none are in a name.
-PRINTABLE = "^[^\\x00-\\x1f\\x7f\\ud800-\\udfff]*$"
 
 
 def is_writer_id(text: str) -> bool:
     """Whether `text` has the form of a writer's id."""
-    return re.fullmatch(WRITER_ID_PATTERN.rstrip("$"), text) is not None
+    return re.fullmatch(WRITER_ID_PATTERN.removesuffix("$"), text) is not None
+
+
+def check_writer_id(text: str) -> None:
+    """Refuse what has not the form of a writer's id.
+
+    Raises:
+        ValidationError: saying what was expected and what came.
+    """
+    if not is_writer_id(text):
+        raise ValidationError(f"{WRITER_ID_EXPECTED}; {text[:80]!r} came.")
+
+
+def check_text(text: str) -> None:
+    """Refuse control characters and lone surrogates, which databases cannot all keep.
+
+    Joiners and other invisible characters stay: names in some scripts need them.
+
+    Raises:
+        ValidationError: saying what was expected.
+    """
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+        raise ValidationError("expected text without control characters; some came.")
 
 
 def about(description: str, example: object = None) -> dict[str, Any]:
@@ -34,7 +56,9 @@ class Body(Schema):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.error_messages["unknown"] = f"not a field here; expected {', '.join(self.fields)}."
+        names = ", ".join(self.fields)
+        self.error_messages["unknown"] = f"not a field here; expected {names}."
+        self.error_messages["type"] = f"expected a JSON object with the fields {names}."
 
 
 def image_field(name: str, description: str) -> File:
@@ -62,6 +86,17 @@ def images_field(name: str, description: str, *, required: bool = True) -> List:
     )
 
 
+def count_field(default: int, most: int, description: str) -> Integer:
+    """Declare a whole number from 1 to `most`."""
+    expected = f"expected a whole number from 1 to {most}"
+    return Integer(
+        load_default=default,
+        validate=Range(1, most, error=f"{expected}; {{input}} came."),
+        error_messages={"invalid": f"{expected}; something else came."},
+        metadata=about(description, default),
+    )
+
+
 def include_field() -> String:
     """Declare the form field that asks for the cleaned image in the answer."""
     return String(
@@ -77,7 +112,7 @@ def name_field(*, required: bool) -> String:
         error_messages={"required": "expected a name; none came."},
         validate=[
             Length(max=200, error="expected at most 200 characters."),
-            Regexp(PRINTABLE, error="expected no control characters."),
+            check_text,
         ],
         metadata=about("The writer's name, for people to read.", "Ada Example"),
     )
@@ -98,9 +133,10 @@ class NewWriter(Body):
 
     writer_id = String(
         required=True,
-        validate=Regexp(f"{WRITER_ID_PATTERN[:-1]}\\Z", error=f"{WRITER_ID_EXPECTED}."),
+        validate=check_writer_id,
         error_messages={"required": f"{WRITER_ID_EXPECTED}; none came."},
-        metadata=about(f"Your id for the writer: {WRITER_ID_EXPECTED}.", "C-1001"),
+        metadata=about(f"Your id for the writer: {WRITER_ID_EXPECTED}.", "C-1001")
+        | {"pattern": WRITER_ID_PATTERN},
     )
     name = name_field(required=False)
 
@@ -124,13 +160,9 @@ class WriterQuery(Body):
     cursor = String(
         validate=Length(max=500), metadata=about("`next_cursor` of the page before this one.")
     )
-    limit = Integer(
-        load_default=50,
-        validate=Range(1, MAX_PAGE),
-        metadata=about(f"Writers to a page, 1 to {MAX_PAGE}.", 50),
-    )
+    limit = count_field(50, MAX_PAGE, f"Writers to a page, 1 to {MAX_PAGE}.")
     q = String(
-        validate=[Length(max=200), Regexp(PRINTABLE, error="expected no control characters.")],
+        validate=[Length(max=200), check_text],
         metadata=about("Part of an id or a name, in any case.", "ada"),
     )
 
@@ -162,10 +194,8 @@ class IdentifyForm(Body):
     """A query signature to compare with everyone."""
 
     image = image_field("image", "A scan of the query signature.")
-    top = Integer(
-        load_default=10,
-        validate=Range(1, MAX_CANDIDATES),
-        metadata=about(f"How many candidates to return at most, 1 to {MAX_CANDIDATES}.", 10),
+    top = count_field(
+        10, MAX_CANDIDATES, f"How many candidates to return at most, 1 to {MAX_CANDIDATES}."
     )
     include = include_field()
 

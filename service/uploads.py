@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.acquire import Acquisition, acquire
+from encoder.acquire import Acquisition
 from encoder.errors import ImageError
 from encoder.model import Encoder
 from service.errors import Refusal
@@ -41,7 +41,7 @@ def acquire_one(upload: Upload, encoder: Encoder) -> Acquired:
     Raises:
         ImageError: the image cannot be used; the message says why.
     """
-    return Acquired(upload, upload.sha256, acquire(upload.data, encoder.canvas_size))
+    return Acquired(upload, upload.sha256, encoder.acquire(upload.data))
 
 
 def acquire_each(

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-
 from encoder.acquire import Acquisition
 from encoder.decision import Comparison
 from encoder.model import Encoder

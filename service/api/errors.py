@@ -85,7 +85,9 @@ def _by_field(detail: object) -> dict[str, list[str]]:
     for by_name in locations:
         items = by_name.items() if isinstance(by_name, Mapping) else [("body", by_name)]
         for name, reasons in items:
-            fields.setdefault(str(name), []).extend(_sentences(reasons))
+            # What is said of a schema as a whole is said of the body.
+            field = "body" if name == "_schema" else str(name)
+            fields.setdefault(field, []).extend(_sentences(reasons))
     return fields
 
 

@@ -7,10 +7,10 @@ from typing import ParamSpec, TypeVar
 from flask import request
 from werkzeug.datastructures import FileStorage
 
+from index.errors import UnknownReference
 from service.errors import InvalidInput, UnsupportedBody
 from service.schemas import MAX_ID, WRITER_ID_EXPECTED, is_writer_id
 from service.uploads import Upload
-from index.errors import UnknownReference
 
 JSON = "application/json"
 MULTIPART = "multipart/form-data"

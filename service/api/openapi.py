@@ -4,7 +4,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from apiflask import APIFlask
+from apiflask import APIFlask, Schema
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Response, render_template, send_from_directory
 
 from service.answers import RESEMBLES, Problem
@@ -12,9 +14,11 @@ from service.api.errors import MEDIA_TYPE
 from service.api.forms import JSON, MULTIPART
 from service.api.guard import CONTENT_SECURITY_POLICY
 from service.problems import kinds
-from service.schemas import WRITER_ID_EXPECTED, WRITER_ID_PATTERN
+from service.schemas import WRITER_ID_EXPECTED, WRITER_ID_PATTERN, NewWriter, NewWriterForm
 
 Spec = dict[str, Any]
+
+OPENAPI_VERSION = "3.0.3"
 
 # Swagger UI as the flask-swagger-ui package carries it (Apache-2.0); only its files are used.
 SWAGGER_UI = Path(str(files("flask_swagger_ui") / "dist"))
@@ -46,6 +50,7 @@ def asset(name: str) -> Response:
 
 def install(app: APIFlask) -> None:
     """Describe the API, complete the document that APIFlask draws, and mount the docs page."""
+    app.config["OPENAPI_VERSION"] = OPENAPI_VERSION
     app.config["AUTO_SERVERS"] = False  # The document is the same by whatever name it is fetched.
     app.config["HTTP_ERROR_SCHEMA"] = Problem
     app.config["VALIDATION_ERROR_SCHEMA"] = Problem
@@ -89,8 +94,11 @@ def complete(spec: Spec) -> Spec:
                 operation["requestBody"]["required"] = True
             if path.endswith("/image"):
                 _describe_image(operation)
-    create = spec["paths"]["/v1/writers"]["post"]
-    create["requestBody"] = {
+    # APIFlask draws one schema for a body; a writer is created from either of two.
+    spec["components"]["schemas"] |= {
+        schema.__name__: _json_schema(schema) for schema in (NewWriter, NewWriterForm)
+    }
+    spec["paths"]["/v1/writers"]["post"]["requestBody"] = {
         "required": True,
         "content": {
             JSON: {"schema": {"$ref": "#/components/schemas/NewWriter"}},
@@ -98,6 +106,13 @@ def complete(spec: Spec) -> Spec:
         },
     }
     return spec
+
+
+def _json_schema(schema: type[Schema]) -> Spec:
+    plugin = MarshmallowPlugin()
+    APISpec("", "", OPENAPI_VERSION, plugins=[plugin])
+    drawn: Spec = plugin.converter.schema2jsonschema(schema())
+    return drawn
 
 
 def _describe_path_ids(operation: Spec) -> None:

@@ -25,7 +25,14 @@ blueprint.before_request(check_path_ids)
 @blueprint.post("")
 @accepts(JSON, MULTIPART)
 @blueprint.output(CreatedWriter, status_code=201, description="The writer was created.")
-@blueprint.doc(responses={409: "The writer exists.", 415: "Neither JSON nor a form."})
+@blueprint.doc(
+    responses={
+        409: "The writer exists.",
+        413: "Too large.",
+        415: "Neither JSON nor a form.",
+        422: "The request is not as expected.",
+    }
+)
 def create_writer() -> dict[str, Any]:
     """Create a writer
 

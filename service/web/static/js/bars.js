@@ -65,7 +65,7 @@ export function candidateBars(scores, threshold) {
     el(
       "div",
       { class: "likeness" },
-      el("span", {}, score >= threshold ? "Alike enough" : "Below the threshold"),
+      el("span", {}, score >= threshold ? "Above threshold" : "Below threshold"),
       el("strong", { class: "numeric" }, signed(score)),
       el(
         "div",

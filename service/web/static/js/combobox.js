@@ -2,7 +2,7 @@
 
 import { listWriters } from "./api.js";
 import { el } from "./dom.js";
-import { nameOf, plural } from "./words.js";
+import { idLine, nameOf, plural } from "./words.js";
 
 const pause_ms = 160;
 const shown_limit = 20;
@@ -80,7 +80,7 @@ export function createCombobox(root, onChange = () => {}) {
       "li",
       { class: "combobox-option", role: "option", id: `${list.id}-${place}`, onmousedown: choosing },
       el("span", {}, nameOf(writer)),
-      el("span", { class: "option-id" }, writer.writer_id),
+      el("span", { class: "option-id" }, idLine(writer)),
       el("span", { class: "option-count" }, plural(writer.reference_count ?? 0, "reference")),
     );
   }

@@ -25,6 +25,7 @@ export function verificationDecision(answer, writer, file) {
     part("The query signature", queryPair(answer, file)),
     part(
       `The references of ${nameOf(writer)}, most alike first`,
+      el("p", { class: "hint" }, "Similarity to the query signature: 1 is the same picture, 0 is unrelated."),
       el(
         "ul",
         { class: "reference-grid" },
@@ -34,7 +35,7 @@ export function verificationDecision(answer, writer, file) {
             referenceCard(
               writer.writer_id,
               reference,
-              likenessBar(`Reference ${reference.reference_id}`, reference.similarity),
+              likenessBar(`Ref. ${reference.reference_id}`, reference.similarity),
             ),
           ),
       ),
@@ -67,9 +68,9 @@ export const verdictHead = (verdict, title, sentence) =>
 
 const markOf = {
   match: "match",
-  identified: "match",
+  identified: "identify",
   inconclusive: "inconclusive",
-  not_enrolled: "inconclusive",
+  not_enrolled: "identify",
   non_match: "non_match",
 };
 

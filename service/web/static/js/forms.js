@@ -30,7 +30,8 @@ export async function whileBusy(button, words, task) {
   } finally {
     button.removeAttribute("aria-disabled");
     button.removeAttribute("aria-busy");
-    label.textContent = usual;
+    // The task may have given the button new words, as a cleared queue does.
+    if (label.textContent === words) label.textContent = usual;
   }
 }
 

@@ -7,7 +7,9 @@ import { announce, bringIntoSight, byId, el, icon, showOnly } from "./dom.js";
 import { Incomplete, clearError, onSubmit } from "./forms.js";
 import { plate } from "./pictures.js";
 import { createQueryImage } from "./query_image.js";
-import { identificationWords, modelWords, momentWords, nameOf, plural, signed } from "./words.js";
+import { idLine, identificationWords, modelWords, momentWords, nameOf, plural, signed } from "./words.js";
+
+const shown_at_once = 5;
 
 export function createIdentifyView(verifyAgainst) {
   const form = byId("identify-form");
@@ -79,7 +81,15 @@ function candidateList({ candidates, threshold }, onVerify) {
   return el(
     "div",
     {},
-    el("ol", { class: "candidates" }, rows),
+    el("ol", { class: "candidates" }, rows.slice(0, shown_at_once)),
+    rows.length > shown_at_once
+      ? el(
+          "details",
+          { class: "further" },
+          el("summary", {}, plural(rows.length - shown_at_once, "further candidate")),
+          el("ol", { class: "candidates", start: shown_at_once + 1 }, rows.slice(shown_at_once)),
+        )
+      : "",
     el("p", { class: "hint" }, `The line across a bar marks the threshold, ${signed(threshold)}: a signature counts as identified from there on.`),
   );
 }
@@ -101,7 +111,7 @@ function candidateRow(candidate, rank, bar, onVerify) {
         "div",
         { class: "person" },
         el("a", { href: `#/writers/${encodeURIComponent(candidate.writer_id)}` }, nameOf(candidate)),
-        el("span", { class: "option-id" }, candidate.writer_id),
+        el("span", { class: "option-id" }, idLine(candidate)),
       ),
       bar,
     ),

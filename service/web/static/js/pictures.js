@@ -10,7 +10,7 @@ export function plate(source, alt) {
   const box = el("div", { class: "preview-plate" }, image);
   image.addEventListener("error", () => {
     box.replaceChildren(
-      el("span", { class: "preview-missing" }, icon("picture"), "No preview for this format"),
+      el("span", { class: "preview-missing" }, icon("picture"), "No preview"),
     );
   });
   return box;
@@ -55,5 +55,6 @@ export const referenceLabel = (reference) =>
     "span",
     { class: "option-id" },
     `Reference ${reference.reference_id}`,
-    reference.created_at ? `, ${dateWords(reference.created_at)}` : "",
+    el("br"),
+    dateWords(reference.created_at),
   );

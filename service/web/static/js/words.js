@@ -14,6 +14,9 @@ export const momentWords = (date) => moment.format(date);
 
 export const nameOf = (writer) => writer.name || writer.writer_id;
 
+// The second line below a name.
+export const idLine = (writer) => (writer.name ? writer.writer_id : "no name given");
+
 export function verdictWords(verdict, referenceCount) {
   const references =
     referenceCount === 1 ? "the one reference" : `the ${referenceCount} references`;
@@ -50,7 +53,7 @@ export function likelihoodWords(logLr) {
   const times = timesWords(10 ** strength);
   return logLr > 0
     ? `A likeness such as this is ${times} more usual when the writer signed than when someone practised imitating the signature: ${support} support for the writer’s own hand (${figure}).`
-    : `A likeness such as this is ${times} more usual when someone practised imitating the signature than when the writer signed: ${support} support for an imitation (${figure}).`;
+    : `A likeness such as this is ${times} more usual when someone practised imitating the signature than when the writer signed: ${support} support against the writer’s own hand (${figure}).`;
 }
 
 function timesWords(ratio) {
@@ -59,14 +62,14 @@ function timesWords(ratio) {
   return `about ${Number(ratio.toPrecision(digits)).toLocaleString()} times`;
 }
 
-const pointKinds = { fmr_skilled: "practised imitations", fmr_random: "other people’s signatures" };
+const pointKinds = { fmr_skilled: "imitations", fmr_random: "other people’s signatures" };
 
 export function operatingPointWords(point) {
   const found = /^(fmr_\w+)=([\d.]+)%$/.exec(point);
   const kind = found && pointKinds[found[1]];
   if (!kind) return point;
   const outOf = Math.round(100 / Number(found[2]));
-  return `${found[2]}%: 1 in ${outOf.toLocaleString()} ${kind} may pass`;
+  return `1 in ${outOf.toLocaleString()} ${kind} may pass`;
 }
 
 export const modelWords = (model) => `${model.name} (${model.id.slice(0, 12)})`;

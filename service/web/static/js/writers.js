@@ -3,7 +3,7 @@
 import { listWriters } from "./api.js";
 import { byId, el, showOnly } from "./dom.js";
 import { clearError, showError, whileBusy } from "./forms.js";
-import { nameOf, plural } from "./words.js";
+import { idLine, nameOf, plural } from "./words.js";
 import { createWriterDetail } from "./writer_detail.js";
 
 const page_size = 30;
@@ -64,7 +64,7 @@ export function createWritersView() {
       el(
         "a",
         { href: `#/writers/${encodeURIComponent(writer.writer_id)}`, "data-writer": writer.writer_id },
-        el("span", { class: "person" }, nameOf(writer), el("span", { class: "option-id" }, writer.writer_id)),
+        el("span", { class: "person" }, nameOf(writer), el("span", { class: "option-id" }, idLine(writer))),
         el("span", { class: "option-count" }, plural(writer.reference_count, "reference")),
       ),
     );

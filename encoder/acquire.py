@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.clean import Mask, clean, to_canvas
+from encoder.clean import Mask, as_uint8, clean, to_canvas
 from encoder.decode import ImageLimits, decode
 from encoder.quality import Quality, assess
 
@@ -44,7 +44,8 @@ class Acquisition:
         ink = self.ink
         if ink.shape[1] > PREVIEW_WIDTH_PX:
             height = max(1, round(ink.shape[0] * PREVIEW_WIDTH_PX / ink.shape[1]))
-            ink = cv2.resize(ink, (PREVIEW_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
+            size = (PREVIEW_WIDTH_PX, height)
+            ink = as_uint8(cv2.resize(ink, size, interpolation=cv2.INTER_AREA))
         framed = cv2.copyMakeBorder(ink, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=(0,))
         return cv2.imencode(".png", cv2.bitwise_not(framed))[1].tobytes()
 

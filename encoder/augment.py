@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.clean import as_uint8
+
 Canvas = NDArray[np.uint8]
 
 
@@ -32,7 +34,8 @@ NOTEBOOK_VARIATION = Variation(
 def vary(canvas: Canvas, variation: Variation, rng: np.random.Generator) -> Canvas:
     """One random variant of a canvas `(height, width)` uint8, same size."""
     height, width = canvas.shape
-    varied = cv2.warpAffine(canvas, _affine(height, width, variation, rng), (width, height))
+    affine = _affine(height, width, variation, rng)
+    varied = as_uint8(cv2.warpAffine(canvas, affine, (width, height)))
     if variation.bend_px:
         varied = _bend(varied, variation.bend_px, rng)
     if variation.pen:
@@ -41,7 +44,7 @@ def vary(canvas: Canvas, variation: Variation, rng: np.random.Generator) -> Canv
         size = rng.integers(4, 12, 2)
         top, left = rng.integers(0, (height - size[0], width - size[1]))
         varied[top : top + size[0], left : left + size[1]] = 0
-    return np.asarray(varied, dtype=np.uint8)
+    return varied
 
 
 def _affine(
@@ -67,7 +70,7 @@ def _bend(canvas: Canvas, bend_px: float, rng: np.random.Generator) -> Canvas:
     columns, rows = np.meshgrid(
         np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
     )
-    return np.asarray(cv2.remap(canvas, columns + dx, rows + dy, cv2.INTER_LINEAR), np.uint8)
+    return as_uint8(cv2.remap(canvas, columns + dx, rows + dy, cv2.INTER_LINEAR))
 
 
 def _another_pen(canvas: Canvas, amount: float, rng: np.random.Generator) -> Canvas:
@@ -82,4 +85,4 @@ def _another_pen(canvas: Canvas, amount: float, rng: np.random.Generator) -> Can
             canvas.shape[::-1],
             interpolation=cv2.INTER_AREA,
         )
-    return np.asarray(cv2.addWeighted(other, abs(share), canvas, 1 - abs(share), 0), np.uint8)
+    return as_uint8(cv2.addWeighted(other, abs(share), canvas, 1 - abs(share), 0))

@@ -32,6 +32,9 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(self, sets: Sequence[DataSet], plan: BatchPlan, epoch: int = 0) -> None:
         super().__init__()
         self.sets = [data for data in sets if data.writers]
+        people = np.array([len({w.group for w in data.writers}) for data in self.sets])
+        # Large sets come more often, but far less than they are larger.
+        self.weights = people**0.25 / np.sum(people**0.25)
         self.plan = plan
         self.epoch = epoch
 
@@ -60,8 +63,7 @@ class ClaimBatches(_Batches):
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         rng = self._generator(index)
-        weights = np.sqrt([len(data.writers) for data in self.sets])
-        data = self.sets[rng.choice(len(self.sets), p=weights / weights.sum())]
+        data = self.sets[int(rng.choice(len(self.sets), p=self.weights))]
         forgeries = any(len(writer.forged) for writer in data.writers)
         genuine_each = self.plan.genuine_each if forgeries else 4
         each = genuine_each + (self.plan.forged_each if forgeries else 0)
@@ -111,7 +113,7 @@ def _another_writers(
 ) -> NDArray[np.uint8]:
     other = writer
     while other.group == writer.group:
-        other = writers[rng.integers(len(writers))]
+        other = writers[int(rng.integers(len(writers)))]
     return np.asarray(other.genuine[rng.integers(len(other.genuine))])
 
 

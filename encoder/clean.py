@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+Gray = NDArray[np.uint8]  # (h, w), 0 black to 255 white
 Mask = NDArray[np.uint8]  # (h, w), 0 paper, 255 ink
 
 MAX_SIDE_PX = 2400  # Larger scans are reduced first: pens are then still over 8 px wide.
@@ -47,8 +48,8 @@ def clean(gray: NDArray[np.uint8]) -> CleanedSignature:
         gray: `(h, w)` uint8 grey levels of a scan, dark on light or light on dark.
     """
     gray = _bounded(gray)
-    if float(np.median(gray)) < 110.0:
-        gray = cv2.bitwise_not(gray)
+    if _median(gray) < 110:
+        gray = 255 - gray
     flat, unevenness = _flatten(gray)
     mask, contrast = _binarise(flat, uneven=unevenness > UNEVEN_LIGHT)
     _remove_edge_lines(mask)
@@ -88,22 +89,33 @@ def to_canvas(ink: Mask, canvas_size: tuple[int, int]) -> NDArray[np.uint8]:
     return canvas
 
 
+def as_uint8(image: ArrayLike) -> NDArray[np.uint8]:
+    """What OpenCV returned, with the type it has: its own annotations are wider."""
+    return np.asarray(image, dtype=np.uint8)
+
+
 def _centred(centre: float, length: int, room: int) -> int:
     """Where to start so that `centre` lies in the middle and nothing leaves the margins."""
     first, last = CANVAS_MARGIN_PX, room - CANVAS_MARGIN_PX - length
     return min(max(round(room / 2 - centre), first), last)
 
 
-def _bounded(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _bounded(gray: Gray) -> Gray:
     longest = max(gray.shape)
     if longest <= MAX_SIDE_PX:
         return gray
     scale = MAX_SIDE_PX / longest
     size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
-    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return as_uint8(cv2.resize(gray, size, interpolation=cv2.INTER_AREA))
 
 
-def _flatten(gray: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+def _median(gray: Gray) -> int:
+    """The middle grey level, by counting: five times quicker than sorting."""
+    counts = cv2.calcHist([gray], [0], None, [256], [0, 256])
+    return int(np.searchsorted(np.cumsum(counts), gray.size / 2))
+
+
+def _flatten(gray: Gray) -> tuple[Gray, float]:
     """Divide by the light on the paper; also return how much of it is lost across the page."""
     height, width = gray.shape
     step = max(1, max(height, width) // 100)
@@ -115,29 +127,31 @@ def _flatten(gray: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
     paper = cv2.GaussianBlur(paper, (0, 0), 4)
     bright, dark = (float(v) for v in np.percentile(paper, (98, 2)))
     light = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
-    flat = cv2.divide(gray, cv2.max(light, 1), scale=255.0)
-    return flat, (bright - dark) / max(bright, 1.0)
+    flat = cv2.divide(gray, np.maximum(light, 1), scale=255.0)
+    return as_uint8(flat), (bright - dark) / max(bright, 1.0)
 
 
-def _binarise(flat: NDArray[np.uint8], *, uneven: bool) -> tuple[Mask, float]:
+def _binarise(flat: Gray, *, uneven: bool) -> tuple[Mask, float]:
     """Decide ink per pixel: Otsu (1979), or after Sauvola (2000) in uneven light."""
-    smooth = cv2.GaussianBlur(flat, (3, 3), 0)
-    threshold, mask = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-    paper = float(np.median(flat))
+    smooth = as_uint8(cv2.GaussianBlur(flat, (3, 3), 0))
+    paper = _median(flat)
     if uneven:
         mask = _sauvola(smooth)
-    elif threshold > paper - MIN_CONTRAST / 2:
-        # Otsu splits the paper's own noise when ink is rare; stay clear of the paper.
-        mask = cv2.threshold(smooth, paper - MIN_CONTRAST, 255, cv2.THRESH_BINARY_INV)[1]
+    else:
+        threshold, split = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+        if threshold > paper - MIN_CONTRAST / 2:
+            # Otsu splits the paper's own noise when ink is rare; stay clear of the paper.
+            split = cv2.threshold(smooth, paper - MIN_CONTRAST, 255, cv2.THRESH_BINARY_INV)[1]
+        mask = as_uint8(split)
     if not mask.any():
-        return np.zeros_like(flat), 0.0
+        return mask, 0.0
     contrast = paper - float(cv2.mean(smooth, mask)[0])
     if contrast < MIN_CONTRAST:
-        return np.zeros_like(flat), contrast
-    return np.asarray(mask, dtype=np.uint8), contrast
+        mask[:] = 0
+    return mask, contrast
 
 
-def _sauvola(flat: NDArray[np.uint8]) -> Mask:
+def _sauvola(flat: Gray) -> Mask:
     """Threshold by each pixel's surroundings: mean * (1 + k (deviation / 128 - 1))."""
     side = max(15, (min(flat.shape) // 6) | 1)
     levels = flat.astype(np.float32)
@@ -168,11 +182,13 @@ def _stroke_width(mask: Mask) -> float:
 
 def _remove_specks(mask: Mask, stroke_width: float) -> Mask:
     """Drop pieces too small for a dot of this pen."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
+        mask, 8, cv2.CV_32S, cv2.CCL_GRANA
+    )
     smallest = max(4.0, 0.5 * stroke_width**2)
     keep = np.where(stats[:, cv2.CC_STAT_AREA] >= smallest, 255, 0).astype(np.uint8)
     keep[0] = 0
-    return mask if keep[1:].all() or count == 1 else keep[labels]
+    return mask if count == 1 or keep[1:].all() else as_uint8(keep[labels])
 
 
 def _border_runs(mask: Mask) -> tuple[float, float, float, float]:

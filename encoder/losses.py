@@ -12,7 +12,7 @@ FAR = -1e4  # Stands for minus infinity where a maximum leaves out an entry.
 
 
 @keras.saving.register_keras_serializable("countersign")
-class ClaimLoss(keras.losses.Loss):
+class ClaimLoss(keras.losses.Loss):  # type: ignore[misc]
     """Orders claim-normalised comparison scores: genuine above forged, above another writer's.
 
     Every genuine signature of a batch is compared with its writer's other genuine ones, exactly
@@ -77,7 +77,7 @@ def _log_sum(logits: Any, chosen: Any) -> Any:
 
 
 @keras.saving.register_keras_serializable("countersign")
-class ContrastiveLoss(keras.losses.Loss):
+class ContrastiveLoss(keras.losses.Loss):  # type: ignore[misc]
     """Contrastive loss (Hadsell, Chopra, LeCun 2006) on predicted distances 0 to 1, margin 1.
 
     Called with labels 0 = same writer, 1 = different, and distances `(n, 1)`.

@@ -11,11 +11,13 @@ from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
+from encoder.embedding import embed_data_set
 from encoder.metrics import equal_error_rate
-from encoder.protocol import EmbeddedWriter, population_likeness, run_trials
+from encoder.protocol import population_likeness, run_trials
 from encoder.score import Spread
-from encoder.writers_folder import DataSet
+from encoder.writers_folder import Canvases, DataSet
 
 REFERENCES = 5
 DRAWS = 3
@@ -93,7 +95,7 @@ def development_errors(network: Any, sets: Sequence[DataSet]) -> dict[str, float
     """Equal error rates of a Keras network, by data set and kind of forgery."""
     errors: dict[str, float] = {}
     for data in sets:
-        writers = embed_writers(lambda x: network.predict(x, batch_size=64, verbose=0), data)
+        writers = embed_data_set(lambda canvases: keras_embed(network, canvases), data)
         fewest = min(len(writer.genuine) for writer in writers)
         references = min(REFERENCES, fewest - 1)
         spread = Spread(population_likeness(writers, references))
@@ -103,18 +105,7 @@ def development_errors(network: Any, sets: Sequence[DataSet]) -> dict[str, float
     return errors
 
 
-def embed_writers(embed: Callable[[Any], Any], data: DataSet) -> list[EmbeddedWriter]:
-    """Embed all signatures of a data set; `embed` takes `(n, h, w, 1)` float32, 0 to 1."""
-    canvases = np.concatenate([part for w in data.writers for part in (w.genuine, w.forged)])
-    vectors = embed((canvases.astype(np.float32) / 255.0)[..., None])
-    writers, start = [], 0
-    for writer in data.writers:
-        middle = start + len(writer.genuine)
-        end = middle + len(writer.forged)
-        writers.append(
-            EmbeddedWriter(
-                writer.writer_id, writer.group, vectors[start:middle], vectors[middle:end]
-            )
-        )
-        start = end
-    return writers
+def keras_embed(network: Any, canvases: Canvases) -> NDArray[np.float32]:
+    """Embed canvases `(n, h, w)` uint8 with a Keras network."""
+    inputs = (canvases.astype(np.float32) / 255.0)[..., None]
+    return np.asarray(network.predict(inputs, batch_size=64, verbose=0), np.float32)

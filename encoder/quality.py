@@ -13,7 +13,7 @@ MIN_WIDTH_PX = 32
 MIN_LENGTH_DIAGONALS = 0.8  # Length of all strokes over the diagonal of their box.
 MAX_INK_FRACTION = 0.5
 MAX_RULED_SHARE = 0.5
-MAX_CUT_SHARE = 0.15  # Share of a page's side under ink from which strokes count as cut off.
+MAX_CUT_SHARE = 0.065  # Share of a page's side under ink from which strokes count as cut off.
 PRINT_MIN_PIECES = 60
 PRINT_MAX_PIECE_HEIGHT = 0.2  # Median height of the pieces over the height of all ink.
 LOW_CONTRAST = 45.0
@@ -68,7 +68,7 @@ def assess(cleaned: CleanedSignature, notes: tuple[str, ...] = ()) -> Quality:
     warnings = list(notes)
     if cleaned.contrast < LOW_CONTRAST:
         warnings.append("The ink is faint; a darker scan compares better.")
-    if any(share > MAX_CUT_SHARE / 3 for share in cleaned.border_runs):
+    if any(share > MAX_CUT_SHARE / 2 for share in cleaned.border_runs):
         warnings.append("Ink runs to the edge of the image; part of the signature may be cut off.")
     return Quality(
         ink_height_px=height,
@@ -121,4 +121,4 @@ def _is_print(ink: Mask) -> bool:
     if count <= PRINT_MIN_PIECES:
         return False
     heights = stats[1:, cv2.CC_STAT_HEIGHT]
-    return float(np.median(heights)) < PRINT_MAX_PIECE_HEIGHT * ink.shape[0]
+    return bool(np.median(heights) < PRINT_MAX_PIECE_HEIGHT * ink.shape[0])

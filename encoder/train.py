@@ -27,9 +27,11 @@ from encoder.network import (
 )
 from encoder.progress import DevelopmentProgress, RunState
 from encoder.siamese import siamese
+from encoder.synthetic_data import synthetic_data_set
 from encoder.writers_folder import DataSet, list_writers, read_folder, split_writers
 
 DEVELOPMENT_SHARE = 0.15
+SYNTHETIC_SEED = 1_000_000  # Far from the writers of the demo and the tests.
 TEST_GROUPS = 20  # Held out of every data set, so that error rates rest on enough people.
 
 
@@ -64,7 +66,7 @@ RECIPES = {
         "notebook", NOTEBOOK_CANVAS, 32, 141, 20, 1e-4, False, 5, NOTEBOOK_VARIATION
     ),
     "lean": Recipe(
-        "lean", LEAN_CANVAS, 96, 100, 60, 1.5e-3, True, 60, Variation(), "mixed_bfloat16"
+        "lean", LEAN_CANVAS, 96, 85, 60, 1.5e-3, True, 60, Variation(), "mixed_bfloat16"
     ),
 }
 
@@ -75,7 +77,7 @@ def train(
     recipe: Recipe,
     seed: int = 0,
     resume: bool = False,
-    extra_folders: Sequence[Path] = (),
+    synthetic_writers: int = 0,
 ) -> Path:
     """Train from folders of writers; return the path of the best network's file.
 
@@ -85,7 +87,7 @@ def train(
         recipe: what to train and how.
         seed: the same seed, data and machine give the same network.
         resume: go on with the run that `run_folder` holds.
-        extra_folders: data sets of which all writers train, such as synthetic ones.
+        synthetic_writers: how many synthetic writers to train on besides.
 
     Raises:
         TrainingDataError: a folder cannot be used, or the run folder is in use and `resume` is
@@ -95,8 +97,12 @@ def train(
         folder.name: split_writers(list_writers(folder), DEVELOPMENT_SHARE, TEST_GROUPS, seed)
         for folder in folders
     }
-    extra = sorted(folder.name for folder in extra_folders)
-    facts = {"recipe": asdict(recipe), "seed": seed, "splits": splits, "extra": extra}
+    facts = {
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "splits": splits,
+        "synthetic_writers": synthetic_writers,
+    }
     _claim_run_folder(run_folder, facts, resume=resume)
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
@@ -105,7 +111,10 @@ def train(
         part: [read_folder(f, recipe.canvas_size, splits[f.name][part]) for f in folders]
         for part in ("train", "development")
     }
-    parts["train"] += [read_folder(folder, recipe.canvas_size) for folder in extra_folders]
+    if synthetic_writers:
+        parts["train"].append(
+            synthetic_data_set(synthetic_writers, recipe.canvas_size, SYNTHETIC_SEED)
+        )
     state = RunState.read(run_folder)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.dtype_policy)

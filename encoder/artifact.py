@@ -1,0 +1,139 @@
+"""A model on disk: a folder with the network and a manifest that says what it is.
+
+`network.onnx` serves, `network.keras` goes on training; `manifest.json` holds sizes, hashes, the
+preparation it was trained with, its data, splits, errors and decision rule. Reading checks all of
+it: a damaged or foreign folder is refused, never trusted.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from encoder.acquire import preprocessing_sha256
+from encoder.decision import DecisionRule
+from encoder.errors import ArtifactError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+NETWORK = "network.onnx"
+KERAS_NETWORK = "network.keras"
+SHIPPED = Path(__file__).parent / "models" / "lean"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model folder that was read and found whole.
+
+    Attributes:
+        model_id: sha256 of network and preparation, hexadecimal: equal ids give equal embeddings.
+        network: the bytes of the ONNX file.
+    """
+
+    name: str
+    model_id: str
+    canvas_size: tuple[int, int]
+    dimension: int
+    network: bytes
+    rule: DecisionRule
+    manifest: Mapping[str, Any]
+
+
+def read_artifact(folder: Path | None = None) -> Artifact:
+    """Read a model folder, the shipped one by default.
+
+    Raises:
+        ArtifactError: it is missing, incomplete, damaged, of another format, or made for another
+            preparation of images than this version's.
+    """
+    folder = folder or SHIPPED
+    manifest = _read_manifest(folder)
+    if manifest.get("format") != FORMAT:
+        raise ArtifactError(
+            f"{folder} is a model of format {manifest.get('format')!r}; this version reads format "
+            f"{FORMAT}. Export the model again."
+        )
+    network = b""
+    for name, facts in manifest.get("files", {}).items():
+        content = _read_file(folder / name)
+        if len(content) != facts["bytes"] or sha256(content) != facts["sha256"]:
+            raise ArtifactError(
+                f"{folder / name} is damaged: its contents are not what the manifest says. "
+                "Restore the model folder."
+            )
+        if name == NETWORK:
+            network = content
+    if not network:
+        raise ArtifactError(f"{folder} is not a model: its manifest names no {NETWORK}.")
+    if manifest.get("preprocessing_sha256") != preprocessing_sha256():
+        raise ArtifactError(
+            f"{folder} was made for another preparation of images than this version's. "
+            "Train or export it again with this version, or install the version it was made with."
+        )
+    try:
+        return Artifact(
+            name=manifest["name"],
+            model_id=model_id(manifest),
+            canvas_size=(manifest["canvas_size"][0], manifest["canvas_size"][1]),
+            dimension=manifest["dimension"],
+            network=network,
+            rule=DecisionRule.from_dict(manifest["decision"]),
+            manifest=manifest,
+        )
+    except (KeyError, TypeError, IndexError) as error:
+        raise ArtifactError(f"The manifest of {folder} lacks or garbles {error}.") from error
+
+
+def write_artifact(folder: Path, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
+    """Write a model folder; the manifest comes last, so that a torn write is no model.
+
+    Args:
+        folder: made if missing; a model already there is replaced.
+        files: contents by file name, `network.onnx` among them.
+        facts: the rest of the manifest: name, canvas_size, dimension, decision and what is known.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    manifest = {
+        "format": FORMAT,
+        "files": {n: {"bytes": len(c), "sha256": sha256(c)} for n, c in files.items()},
+        "preprocessing_sha256": preprocessing_sha256(),
+        **facts,
+    }
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def model_id(manifest: Mapping[str, Any]) -> str:
+    """The identity of a model's embeddings: its network and its preparation of images."""
+    network = manifest["files"][NETWORK]["sha256"]
+    return sha256(f"{network} {manifest['preprocessing_sha256']}".encode())
+
+
+def sha256(content: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(_read_file(folder / MANIFEST))
+    except ValueError as error:
+        raise ArtifactError(f"{folder / MANIFEST} is damaged: it is not JSON.") from error
+    if not isinstance(manifest, dict):
+        raise ArtifactError(f"{folder / MANIFEST} is damaged: it is not a JSON object.")
+    return manifest
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} cannot be read ({error.strerror}); expected a model folder with {MANIFEST} "
+            f"and {NETWORK}."
+        ) from error

@@ -1,0 +1,105 @@
+"""Fits a model's decision rule on development writers; the rule itself is in `decision`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoder.decision import Calibration, DecisionRule, OperatingPoint, RandomTail
+from encoder.errors import TrainingDataError
+from encoder.metrics import equal_error_rate, threshold_at_fmr
+from encoder.protocol import EmbeddedWriter, Trials, population_likeness, run_trials
+from encoder.score import Spread
+
+REFERENCE_COUNTS = (1, 2, 3, 5, 8, 10)
+TARGETS = {"fmr_skilled=1%": 0.01, "fmr_skilled=5%": 0.05, "fmr_skilled=10%": 0.10}
+DEFAULT_OPERATING_POINT = "fmr_skilled=5%"
+SHRINKAGES = (0.25, 0.5, 1.0, 2.0, 4.0)
+TAIL_SHARE = 0.02
+TARGET_FPIR = 0.05
+DRAWS = 10
+
+
+def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:
+    """Fit thresholds, likelihood ratios and the open-set tail on development writers.
+
+    Args:
+        writers: with genuine signatures and skilled forgeries, of all data sets together; none
+            may have been trained on.
+
+    Raises:
+        TrainingDataError: there are too few writers, or no forgeries, to fit anything.
+    """
+    forgeries = sum(len(writer.forged) for writer in writers)
+    if len(writers) < 3 or not forgeries:
+        raise TrainingDataError(
+            f"Calibration needs three writers or more with skilled forgeries; came {len(writers)} "
+            f"writers with {forgeries} forgeries."
+        )
+    spread = _fit_spread(writers)
+    calibrations = []
+    for references in REFERENCE_COUNTS:
+        trials = run_trials(writers, references, spread, DRAWS)
+        if trials.genuine.size and trials.skilled.size:
+            calibrations.append(_calibrate(trials, references, forgeries))
+    if not calibrations:
+        raise TrainingDataError("No development writer has two genuine signatures or more.")
+    at_five = run_trials(writers, min(5, calibrations[-1].references), spread, DRAWS)
+    return DecisionRule(spread, tuple(calibrations), _fit_tail(at_five), DEFAULT_OPERATING_POINT)
+
+
+def _fit_spread(writers: Sequence[EmbeddedWriter]) -> Spread:
+    """Choose the shrinkage with the lowest skilled error at two and three references."""
+    population = population_likeness(writers)
+
+    def error(shrinkage: float) -> float:
+        runs = [run_trials(writers, r, Spread(population, shrinkage), DRAWS) for r in (2, 3)]
+        return float(np.mean([equal_error_rate(run.genuine, run.skilled) for run in runs]))
+
+    return Spread(round(population, 5), min(SHRINKAGES, key=error))
+
+
+def _calibrate(trials: Trials, references: int, forgeries: int) -> Calibration:
+    slope, intercept = fit_log_lr(trials.genuine, trials.skilled)
+    points = {}
+    for name, target in TARGETS.items():
+        match = threshold_at_fmr(trials.skilled, target)
+        refuse = float(np.quantile(trials.genuine, target))
+        points[name] = OperatingPoint(round(match, 5), round(min(match, refuse), 5))
+    # Rule of three: n forgeries without an error leave a rate of 3/n possible.
+    bound = float(np.log10(max(forgeries / 3.0, 1.0)))
+    return Calibration(references, round(slope, 5), round(intercept, 5), round(bound, 3), points)
+
+
+def fit_log_lr(mated: NDArray[np.float64], nonmated: NDArray[np.float64]) -> tuple[float, float]:
+    """Slope (never negative) and intercept of log10 LR over score, by logistic regression.
+
+    Both classes weigh the same, so that the fitted log odds are the log likelihood ratio
+    (Brümmer and du Preez 2006).
+    """
+    scores = np.concatenate([mated, nonmated])
+    centre, width = float(scores.mean()), max(float(scores.std()), 1e-9)
+    features = np.column_stack([(scores - centre) / width, np.ones_like(scores)])
+    labels = np.concatenate([np.ones(mated.size), np.zeros(nonmated.size)])
+    weights = np.where(labels == 1, 0.5 / mated.size, 0.5 / nonmated.size)
+    beta = np.zeros(2)
+    for _ in range(50):
+        chance = 1.0 / (1.0 + np.exp(-features @ beta))
+        # The small ridge keeps the slope finite where the scores separate without error.
+        gradient = features.T @ (weights * (labels - chance)) - 1e-4 * beta
+        curvature = (features * (weights * chance * (1 - chance))[:, None]).T @ features
+        step = np.linalg.solve(curvature + 1e-4 * np.eye(2), gradient)
+        beta += step
+        if float(np.abs(step).max()) < 1e-9:
+            break
+    slope = max(float(beta[0]), 0.0) / width
+    intercept = float(beta[1]) - slope * centre
+    return slope / np.log(10), intercept / np.log(10)
+
+
+def _fit_tail(trials: Trials) -> RandomTail:
+    """Exponential tail above a high quantile of other writers' scores (peaks over threshold)."""
+    start = float(np.quantile(trials.random, 1.0 - TAIL_SHARE))
+    beyond = trials.random[trials.random > start] - start
+    scale = float(beyond.mean()) if beyond.size else 0.01
+    return RandomTail(round(start, 5), TAIL_SHARE, round(max(scale, 1e-4), 5), TARGET_FPIR)

@@ -1,0 +1,174 @@
+"""From a comparison score to a verdict: calibrated thresholds and likelihood ratios of one model.
+
+The numbers come from development writers (see `calibration`) and travel in the model's manifest.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from encoder.errors import UnknownOperatingPoint
+from encoder.score import Spread, Vectors, claim_score
+
+Verdict = Literal["match", "inconclusive", "non_match"]
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Two thresholds on the comparison score: `match` from one on, `non_match` below the other."""
+
+    match: float
+    non_match: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What scores mean for claims with `references` references or more.
+
+    Attributes:
+        slope, intercept: log10 likelihood ratio = slope * score + intercept.
+        bound: the largest log10 ratio, either way, that the development data can support.
+        points: operating points by name, such as `fmr_skilled=5%`.
+    """
+
+    references: int
+    slope: float
+    intercept: float
+    bound: float
+    points: Mapping[str, OperatingPoint]
+
+    def log_lr(self, score: float) -> float:
+        """log10 of how much likelier the score is from the writer than from a skilled forger."""
+        return min(max(self.slope * score + self.intercept, -self.bound), self.bound)
+
+
+@dataclass(frozen=True)
+class RandomTail:
+    """The highest comparison scores of signatures of other writers, as an exponential tail.
+
+    Attributes:
+        start: the score that a share `share` of such comparisons passes.
+        scale: mean of what they pass it by.
+        fpir: the false positive identification rate that `threshold` aims at.
+    """
+
+    start: float
+    share: float
+    scale: float
+    fpir: float
+
+    def threshold(self, gallery_size: int) -> float:
+        """The score the best of `gallery_size` writers must reach to be named."""
+        chance = 1.0 - (1.0 - self.fpir) ** (1.0 / max(gallery_size, 1))
+        return self.start + self.scale * math.log(self.share / chance)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A probe compared with a claimed writer's references.
+
+    Attributes:
+        verdict: `match`, `inconclusive` or `non_match`.
+        score: claim-normalised comparison score; higher means more alike.
+        log_lr: log10 likelihood ratio, genuine against skilled forgery.
+        threshold: the score from which the verdict is `match`.
+        similarities: `(r,)` cosine similarity to each reference, float32.
+    """
+
+    verdict: Verdict
+    score: float
+    log_lr: float
+    threshold: float
+    operating_point: str
+    similarities: Vectors
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """All a model needs to turn similarities into verdicts.
+
+    Attributes:
+        calibrations: by number of references, ascending; the first is for one reference.
+    """
+
+    spread: Spread
+    calibrations: tuple[Calibration, ...]
+    random_tail: RandomTail
+    default_operating_point: str
+
+    @property
+    def operating_points(self) -> tuple[str, ...]:
+        """Names of all operating points."""
+        return tuple(self.calibrations[0].points)
+
+    def score(self, probe: Vectors, references: Vectors) -> float:
+        """Comparison score of a unit vector `(d,)` against references `(r, d)`, r >= 1."""
+        return claim_score(probe, references, self.spread).score
+
+    def compare(
+        self, probe: Vectors, references: Vectors, operating_point: str | None = None
+    ) -> Comparison:
+        """Decide whether a probe `(d,)` is by the writer of the references `(r, d)`, r >= 1.
+
+        Raises:
+            UnknownOperatingPoint: the model was not calibrated for `operating_point`.
+        """
+        name = self.default_operating_point if operating_point is None else operating_point
+        if name not in self.operating_points:
+            raise UnknownOperatingPoint(name, self.operating_points)
+        calibration = self.calibration_for(len(references))
+        point = calibration.points[name]
+        claim = claim_score(probe, references, self.spread)
+        return Comparison(
+            verdict=_verdict(claim.score, point),
+            score=claim.score,
+            log_lr=calibration.log_lr(claim.score),
+            threshold=point.match,
+            operating_point=name,
+            similarities=claim.similarities,
+        )
+
+    def calibration_for(self, references: int) -> Calibration:
+        """The calibration for the largest calibrated number of references not above this one."""
+        fitting = [c for c in self.calibrations if c.references <= references]
+        return fitting[-1] if fitting else self.calibrations[0]
+
+    def identification_threshold(self, gallery_size: int) -> float:
+        """The score that the best candidate among `gallery_size` writers must reach."""
+        return self.random_tail.threshold(gallery_size)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The rule, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "DecisionRule":
+        """The rule that `as_dict` wrote.
+
+        Raises:
+            KeyError, TypeError: a part is missing or of the wrong kind.
+        """
+        return cls(
+            spread=Spread(**data["spread"]),
+            calibrations=_calibrations(data["calibrations"]),
+            random_tail=RandomTail(**data["random_tail"]),
+            default_operating_point=data["default_operating_point"],
+        )
+
+
+def _calibrations(rows: Sequence[Mapping[str, Any]]) -> tuple[Calibration, ...]:
+    read = (
+        Calibration(
+            **{key: value for key, value in row.items() if key != "points"},
+            points={name: OperatingPoint(**point) for name, point in row["points"].items()},
+        )
+        for row in rows
+    )
+    return tuple(sorted(read, key=lambda calibration: calibration.references))
+
+
+def _verdict(score: float, point: OperatingPoint) -> Verdict:
+    if score >= point.match:
+        return "match"
+    return "non_match" if score < point.non_match else "inconclusive"

@@ -1,0 +1,156 @@
+"""Turns a training run into a model folder: ONNX checked against Keras, calibrated, described.
+
+Loading this loads Keras.
+"""
+
+import json
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from encoder import losses, siamese  # noqa: F401 - registers what saved networks refer to.
+from encoder.artifact import KERAS_NETWORK, NETWORK, write_artifact
+from encoder.calibration import fit_rule
+from encoder.embedding import Embed, embed_data_set
+from encoder.errors import ArtifactError, TrainingDataError
+from encoder.evaluate import evaluate_writers
+from encoder.writers_folder import Canvases, read_folder
+
+MAX_DIFFERENCE = 1e-4
+
+
+def export(
+    run_folder: Path, model_folder: Path, data_folders: Sequence[Path], *, keep_keras: bool = True
+) -> Path:
+    """Write the best network of a training run as a model folder.
+
+    Args:
+        run_folder: of `train`.
+        model_folder: to write; a model already there is replaced.
+        data_folders: the data sets of the run, for calibration and errors.
+        keep_keras: also keep the Keras network, to train on from.
+
+    Raises:
+        TrainingDataError: the run is unfinished, or a data set of it is not among the folders.
+        ArtifactError: ONNX Runtime's embeddings differ from Keras's by more than 1e-4.
+    """
+    run = _read_run(run_folder)
+    by_name = {folder.name: folder for folder in data_folders}
+    missing = sorted(set(run["splits"]) - set(by_name))
+    if missing:
+        raise TrainingDataError(f"The run was trained on {', '.join(missing)}; name the folder.")
+    network = _in_float32(keras.saving.load_model(run_folder / "best.keras", compile=False))
+    onnx_bytes = to_onnx(network)
+    height, width = network.input_shape[1:3]
+    sets = {
+        part: [
+            read_folder(by_name[name], (height, width), split[part])
+            for name, split in run["splits"].items()
+        ]
+        for part in ("development", "test")
+    }
+    embed = _onnx_embed(onnx_bytes)
+    development = [w for data in sets["development"] for w in embed_data_set(embed, data)]
+    rule = fit_rule([writer for writer in development if len(writer.forged)])
+    facts = {
+        "name": model_folder.name,
+        "canvas_size": [height, width],
+        "dimension": network.output_shape[-1],
+        "parameters": network.count_params(),
+        "training": {
+            **run,
+            "data": [{"name": n, "terms": _terms(f)} for n, f in sorted(by_name.items())],
+            "state": json.loads((run_folder / "state.json").read_text(encoding="utf-8")),
+        },
+        "metrics": {
+            part: {
+                data.name: evaluate_writers(embed_data_set(embed, data), rule.spread)
+                for data in sets[part]
+            }
+            for part in sets
+        },
+        "decision": rule.as_dict(),
+    }
+    files = {NETWORK: onnx_bytes}
+    if keep_keras:
+        files[KERAS_NETWORK] = _keras_bytes(network)
+    write_artifact(model_folder, files, facts)
+    return model_folder
+
+
+def to_onnx(network: Any) -> bytes:
+    """The network as ONNX, its embeddings checked against Keras's on random ink.
+
+    Raises:
+        ArtifactError: they differ by more than 1e-4.
+    """
+    shape = (4, *network.input_shape[1:3])
+    canvases = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    expected = np.asarray(network((canvases.astype(np.float32) / 255.0)[..., None], training=False))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / NETWORK
+        network.export(str(path), format="onnx", verbose=False)
+        content = path.read_bytes()
+    difference = float(np.abs(_onnx_embed(content)(canvases) - expected).max())
+    if not difference <= MAX_DIFFERENCE:
+        raise ArtifactError(
+            f"The exported network differs from Keras's by {difference:.1e}; at most "
+            f"{MAX_DIFFERENCE:.0e} is allowed."
+        )
+    return content
+
+
+def _onnx_embed(content: bytes) -> Embed:
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+
+    def embed(canvases: Canvases) -> NDArray[np.float32]:
+        parts = (canvases[start : start + 64] for start in range(0, len(canvases), 64))
+        inputs = ((part.astype(np.float32) / 255.0)[..., None] for part in parts)
+        return np.concatenate([session.run(None, {name: part})[0] for part in inputs])
+
+    return embed
+
+
+def _in_float32(network: Any) -> Any:
+    """The same network and weights without mixed precision, which ONNX Runtime would keep."""
+    config = json.loads(re.sub(r'"mixed_bfloat16"', '"float32"', json.dumps(network.get_config())))
+    plain = keras.Model.from_config(config)
+    plain.set_weights(network.get_weights())
+    return plain
+
+
+def _keras_bytes(network: Any) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / KERAS_NETWORK
+        network.save(path)
+        return path.read_bytes()
+
+
+def _read_run(run_folder: Path) -> Mapping[str, Any]:
+    try:
+        run: Mapping[str, Any] = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainingDataError(
+            f"{run_folder} holds no training run; expected run.json and best.keras."
+        ) from error
+    if not (run_folder / "best.keras").exists():
+        raise TrainingDataError(f"The run in {run_folder} has not finished an epoch yet.")
+    return run
+
+
+def _terms(folder: Path) -> str:
+    """The licence terms that the data set's SOURCE.md states, in its own words."""
+    source = folder / "SOURCE.md"
+    if source.exists():
+        for line in source.read_text(encoding="utf-8").splitlines():
+            if line.startswith("- Terms:"):
+                return line.removeprefix("- Terms:").strip()
+    return "not stated"

@@ -1,0 +1,104 @@
+"""Runs a model in a serving process, on ONNX Runtime; training is left to `train`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from encoder.acquire import Acquisition, acquire
+from encoder.artifact import Artifact, read_artifact
+from encoder.decision import DecisionRule
+from encoder.decode import ImageLimits
+from encoder.errors import ArtifactError
+
+BATCH = 32
+
+
+class Encoder:
+    """One model, loaded: images become embeddings. Threads may share it."""
+
+    def __init__(self, artifact: Artifact, threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(
+                artifact.network, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:
+            raise ArtifactError(
+                f"The network of model {artifact.name!r} cannot be run by ONNX Runtime "
+                f"{onnxruntime.__version__}."
+            ) from error
+        self._input = self._session.get_inputs()[0].name
+        self._artifact = artifact
+
+    @property
+    def name(self) -> str:
+        """The model's name, for people."""
+        return self._artifact.name
+
+    @property
+    def model_id(self) -> str:
+        """sha256 of network and preparation, hexadecimal: equal ids give equal embeddings."""
+        return self._artifact.model_id
+
+    @property
+    def dimension(self) -> int:
+        """Length of the embeddings."""
+        return self._artifact.dimension
+
+    @property
+    def canvas_size(self) -> tuple[int, int]:
+        """Height and width of the canvases it takes, px."""
+        return self._artifact.canvas_size
+
+    @property
+    def rule(self) -> DecisionRule:
+        """How its similarities become verdicts."""
+        return self._artifact.rule
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """All that is known of the model."""
+        return self._artifact.manifest
+
+    def acquire(self, data: bytes, limits: ImageLimits | None = None) -> Acquisition:
+        """Read and prepare one image for this model; raises as `encoder.acquire.acquire`."""
+        return acquire(data, self.canvas_size, limits)
+
+    def embed(self, canvases: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embed canvases `(n, height, width)` uint8, 0..255: unit vectors `(n, dimension)`.
+
+        Raises:
+            ValueError: the canvases are of another size or dtype.
+        """
+        if canvases.ndim != 3 or canvases.shape[1:] != self.canvas_size:
+            raise ValueError(
+                f"expected canvases (n, {self.canvas_size[0]}, {self.canvas_size[1]}), "
+                f"got {canvases.shape}"
+            )
+        if canvases.dtype != np.uint8:
+            raise ValueError(f"expected uint8 canvases, got {canvases.dtype}")
+        vectors = np.empty((len(canvases), self.dimension), np.float32)
+        for start in range(0, len(canvases), BATCH):
+            part = canvases[start : start + BATCH]
+            inputs = (part.astype(np.float32) * np.float32(1 / 255))[..., None]
+            vectors[start : start + BATCH] = self._session.run(None, {self._input: inputs})[0]
+        return vectors
+
+
+def load_encoder(folder: Path | None = None, threads: int = 1) -> Encoder:
+    """Load a model folder, the shipped one by default.
+
+    Args:
+        folder: with `manifest.json` and `network.onnx`.
+        threads: for one inference; a server with several worker threads does best with 1.
+
+    Raises:
+        ArtifactError: the folder is missing, damaged or foreign.
+    """
+    return Encoder(read_artifact(folder), threads)

@@ -1,0 +1,184 @@
+"""Embeddings in SQL: the references of a claim, and what re-encoding and rebuilding read.
+
+Each function takes the connection of a transaction that somebody else begins and commits.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Row, Select, and_, exists, insert, select
+
+from index import models, revisions
+from index.errors import InvalidVector, NoReferences, UnknownWriter
+from index.schema import EmbeddingRow, ReferenceRow, WriterRow
+from index.values import Claim, Writer
+from index.vectors import from_bytes, to_bytes, unit_vectors
+
+
+def claim(connection: Connection, writer_id: str, model_id: str) -> Claim:
+    """Return what a claim to be this writer is compared with, in one SELECT.
+
+    Raises UnknownWriter and NoReferences.
+    """
+    rows = _claimed(connection, [writer_id], model_id)
+    if not rows:
+        raise UnknownWriter(writer_id)
+    found = _claim(rows)
+    if not found.reference_ids.size:
+        raise NoReferences(writer_id)
+    return found
+
+
+def claims(connection: Connection, writer_ids: Collection[str], model_id: str) -> dict[str, Claim]:
+    """Return the claims of those of these writers who can be compared with, in one SELECT."""
+    by_writer = groupby(_claimed(connection, writer_ids, model_id), key=lambda row: row[0])
+    found = ((writer_id, _claim(list(rows))) for writer_id, rows in by_writer)
+    return {writer_id: own for writer_id, own in found if own.reference_ids.size}
+
+
+def _claimed(
+    connection: Connection, writer_ids: Collection[str], model_id: str
+) -> Sequence[Row[str, str, datetime, int | None, bytes | None]]:
+    return connection.execute(
+        select(
+            WriterRow.writer_id,
+            WriterRow.name,
+            WriterRow.created_at,
+            ReferenceRow.reference_id,
+            EmbeddingRow.vector,
+        )
+        .outerjoin(ReferenceRow, ReferenceRow.writer_id == WriterRow.writer_id)
+        .outerjoin(
+            EmbeddingRow,
+            and_(
+                EmbeddingRow.reference_id == ReferenceRow.reference_id,
+                EmbeddingRow.model_id == model_id,
+            ),
+        )
+        .where(WriterRow.writer_id.in_(writer_ids))
+        .order_by(WriterRow.writer_id, ReferenceRow.reference_id)
+    ).all()
+
+
+def _claim(rows: Sequence[Row[str, str, datetime, int | None, bytes | None]]) -> Claim:
+    writer_id, name, created_at, _, _ = rows[0]
+    reference_count = sum(row[3] is not None for row in rows)
+    embedded = [row for row in rows if row[4] is not None]
+    return Claim(
+        writer=Writer(writer_id, name, reference_count, created_at),
+        reference_ids=np.array([row[3] for row in embedded], dtype=np.int64),
+        vectors=from_bytes([row[4] for row in embedded if row[4] is not None]),
+    )
+
+
+def writers_of(connection: Connection, reference_ids: Collection[int]) -> dict[int, str]:
+    """Return reference_id -> writer_id of those of these references that are there."""
+    rows = connection.execute(
+        select(ReferenceRow.reference_id, ReferenceRow.writer_id).where(
+            ReferenceRow.reference_id.in_(reference_ids)
+        )
+    ).all()
+    return {row.reference_id: row.writer_id for row in rows}
+
+
+def without_vector(connection: Connection, model_id: str, limit: int) -> list[tuple[int, bytes]]:
+    """Return (reference_id, image) of up to `limit` references that the model has yet to see."""
+    rows = connection.execute(
+        select(ReferenceRow.reference_id, ReferenceRow.image)
+        .where(
+            ~exists().where(
+                EmbeddingRow.reference_id == ReferenceRow.reference_id,
+                EmbeddingRow.model_id == model_id,
+            )
+        )
+        .order_by(ReferenceRow.reference_id)
+        .limit(limit)
+    ).all()
+    return [(row.reference_id, row.image) for row in rows]
+
+
+def put(
+    connection: Connection,
+    model_id: str,
+    reference_ids: Sequence[int],
+    vectors: NDArray[np.float32],
+) -> int:
+    """Add a model's vectors (n, d) of references enrolled before; return how many were new.
+
+    References that were erased meanwhile, or that have a vector of this model, are passed over:
+    the work can be repeated. Raises UnknownModel and InvalidVector.
+    """
+    checked = unit_vectors(vectors, models.dimension_of(connection, model_id))
+    if len(reference_ids) != len(checked):
+        raise InvalidVector(
+            f"Expected a vector for each reference, got {len(checked)} for {len(reference_ids)}."
+        )
+    owners = writers_of(connection, reference_ids)
+    have = set(vectors_of(connection, model_id, reference_ids)[0].tolist())
+    fresh = [
+        row
+        for row, reference_id in enumerate(reference_ids)
+        if reference_id in owners and reference_id not in have
+    ]
+    if fresh:
+        with models.counted(connection, set(owners.values())):
+            insert_vectors(
+                connection, model_id, [int(reference_ids[row]) for row in fresh], checked[fresh]
+            )
+    return len(fresh)
+
+
+def insert_vectors(
+    connection: Connection,
+    model_id: str,
+    reference_ids: Sequence[int],
+    vectors: NDArray[np.float32],
+) -> None:
+    """Write checked vectors (n, d) and say so in the log; counting is for the caller."""
+    rows = [
+        {"reference_id": reference_id, "model_id": model_id, "vector": to_bytes(vector)}
+        for reference_id, vector in zip(reference_ids, vectors, strict=True)
+    ]
+    connection.execute(insert(EmbeddingRow), rows)
+    revisions.log_puts(connection, model_id, reference_ids)
+
+
+def vectors_after(
+    connection: Connection, model_id: str, reference_id: int, limit: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the next ids (n,) and vectors (n, d) after a reference, in the order of ids."""
+    return _arrays(
+        connection,
+        _vectors(model_id)
+        .where(EmbeddingRow.reference_id > reference_id)
+        .order_by(EmbeddingRow.reference_id)
+        .limit(limit),
+    )
+
+
+def vectors_of(
+    connection: Connection, model_id: str, reference_ids: Collection[int]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return ids (n,) and vectors (n, d) of those of these references that the model has seen."""
+    return _arrays(
+        connection, _vectors(model_id).where(EmbeddingRow.reference_id.in_(reference_ids))
+    )
+
+
+def _vectors(model_id: str) -> Select[int, bytes]:
+    return select(EmbeddingRow.reference_id, EmbeddingRow.vector).where(
+        EmbeddingRow.model_id == model_id
+    )
+
+
+def _arrays(
+    connection: Connection, query: Select[int, bytes]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    rows = connection.execute(query).all()
+    return (
+        np.array([row[0] for row in rows], dtype=np.int64),
+        from_bytes([row[1] for row in rows]),
+    )

@@ -1,0 +1,147 @@
+"""Everything that can go wrong in the gallery, as one tree of errors.
+
+GalleryError
+├── InvalidWriter           a writer id or name that cannot be kept
+├── UnknownWriter           nobody is enrolled under this id
+├── WriterExists            somebody is enrolled under this id already
+├── UnknownReference        the writer has no such reference
+├── DuplicateReference      the writer has this very image already
+├── NoReferences            the writer is known, but has nothing to compare with
+├── UnknownModel            the registry has no such model
+├── InvalidVector           not finite unit vectors of the expected size
+├── InvalidCursor           a page cursor that was not given out here
+├── SchemaMismatch          the database has another schema than this version works with
+├── RegistryUnavailable     the database cannot be opened, is locked, full or damaged
+├── ErasureIncomplete       rows are erased, but a copy of them is still in a log on disk
+├── HistoryForked           the registry no longer holds the revision that an index stands on
+├── SnapshotUnusable        a saved index that must not be trusted
+└── SnapshotNotSaved        an index that could not be written to disk
+"""
+
+
+class GalleryError(Exception):
+    """Base of all errors raised by the registry and the index."""
+
+
+class InvalidWriter(GalleryError):
+    """A writer id or a name is not one that the registry keeps."""
+
+
+class UnknownWriter(GalleryError):
+    """No writer is enrolled under this id."""
+
+    def __init__(self, writer_id: str) -> None:
+        super().__init__(f"Writer {writer_id!r} is not enrolled; create the writer first.")
+        self.writer_id = writer_id
+
+
+class WriterExists(GalleryError):
+    """A writer is enrolled under this id already."""
+
+    def __init__(self, writer_id: str) -> None:
+        super().__init__(
+            f"Writer {writer_id!r} exists already; add references to it, or choose another id."
+        )
+        self.writer_id = writer_id
+
+
+class UnknownReference(GalleryError):
+    """The writer has no reference of this number."""
+
+    def __init__(self, writer_id: str, reference_id: int) -> None:
+        super().__init__(f"Writer {writer_id!r} has no reference {reference_id}.")
+        self.writer_id = writer_id
+        self.reference_id = reference_id
+
+
+class DuplicateReference(GalleryError):
+    """The writer has a reference with the same bytes; `reference_id` is the one there is.
+
+    `reference_id` is None when the same image came twice in one request.
+    """
+
+    def __init__(self, reference_id: int | None) -> None:
+        where = (
+            "twice in this request"
+            if reference_id is None
+            else f"already, as reference {reference_id}"
+        )
+        super().__init__(f"This image is among the writer's references {where}; send it once.")
+        self.reference_id = reference_id
+
+
+class NoReferences(GalleryError):
+    """The writer is known, but has no reference that the model has encoded."""
+
+    def __init__(self, writer_id: str) -> None:
+        super().__init__(
+            f"Writer {writer_id!r} has no references to compare with; enroll at least one."
+        )
+        self.writer_id = writer_id
+
+
+class UnknownModel(GalleryError):
+    """The registry was asked about a model that was never registered with it."""
+
+    def __init__(self, model_id: str) -> None:
+        super().__init__(f"Model {model_id!r} is not registered; call register_model first.")
+        self.model_id = model_id
+
+
+class InvalidVector(GalleryError):
+    """An array is not made of finite unit vectors of the expected dimension."""
+
+
+class InvalidCursor(GalleryError):
+    """A page cursor is not one that an earlier page gave out."""
+
+    def __init__(self) -> None:
+        super().__init__("The cursor is not valid; pass next_cursor of the previous page, or none.")
+
+
+class SchemaMismatch(GalleryError):
+    """The database's schema is not the one that this version of Countersign works with."""
+
+    def __init__(self, found: str | None, expected: str, remedy: str) -> None:
+        shown = "no schema" if found is None else f"schema {found!r}"
+        super().__init__(f"The database has {shown}, expected {expected!r}. {remedy}")
+        self.found = found
+        self.expected = expected
+
+
+class RegistryUnavailable(GalleryError):
+    """The registry's database cannot be used right now."""
+
+
+class ErasureIncomplete(GalleryError):
+    """The rows are gone, but readers kept the database's log from being cut off."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The rows are erased, but another program is reading the database and keeps its log, "
+            "which may still hold them. Close that program; the next erasure cuts the log off."
+        )
+
+
+class HistoryForked(GalleryError):
+    """The registry was replaced (restored from a backup): its log has another past."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"The registry's log does not continue from revision {revision}.")
+        self.revision = revision
+
+
+class SnapshotUnusable(GalleryError):
+    """A saved index is missing, damaged, or belongs to something else; `reason` says which."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The saved index cannot be used: {reason}.")
+        self.reason = reason
+
+
+class SnapshotNotSaved(GalleryError):
+    """The index could not be written; it goes on in memory, and the next start rebuilds it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The index could not be saved: {reason}.")
+        self.reason = reason

@@ -1,0 +1,77 @@
+"""What every vector index can do, whatever holds the vectors; who changes it is for the gallery."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.values import Hit
+
+
+class ReferenceIndex(Protocol):
+    """Reference ids and their unit vectors, searched by inner product (the cosine).
+
+    Thread-safe: searches run side by side, a change runs alone. Load or fill it after a fork:
+    FAISS hangs in a child whose parent has searched from several threads.
+    """
+
+    @property
+    def kind(self) -> str:
+        """A stable word for the kind of index; a snapshot of another kind is not loaded."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """The length d of the vectors."""
+        ...
+
+    def add(self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Add ids (n,) and unit vectors (n, d), all or none.
+
+        Raises InvalidVector, and DuplicateReference for an id that is there or comes twice.
+        """
+        ...
+
+    def remove(self, reference_ids: NDArray[np.int64]) -> int:
+        """Take references out and return how many there were; ids not there are passed over."""
+        ...
+
+    def search(self, probes: NDArray[np.float32], k: int) -> list[list[Hit]]:
+        """Return for each probe of (n, d) its min(k, size) nearest references, nearest first.
+
+        Raises InvalidVector, and ValueError for a k below 1.
+        """
+        ...
+
+    def size(self) -> int:
+        """How many references there are."""
+        ...
+
+    def reference_ids(self) -> NDArray[np.int64]:
+        """Return all ids (n,), ascending."""
+        ...
+
+    def vectors(self, reference_ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return the vectors (n, d) of references that are there, byte for byte as added.
+
+        Raises KeyError with the first id that is not there.
+        """
+        ...
+
+    def memory_bytes(self) -> int:
+        """About how much memory the index takes."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write a consistent copy to a file; raises SnapshotNotSaved."""
+        ...
+
+    @classmethod
+    def load(cls, path: Path, dimension: int) -> Self:
+        """Read what `save` wrote; raises SnapshotUnusable for anything else.
+
+        It does not find every flipped byte: check the file's sha256 first.
+        """
+        ...

@@ -1,0 +1,142 @@
+"""The reference signatures of a writer: adding, listing, showing and erasing them.
+
+Each function takes the connection of a transaction that somebody else begins and commits.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from sqlalchemy import Connection, delete, insert, select
+
+from index import embeddings, models, revisions, writers
+from index.errors import DuplicateReference, UnknownReference, UnknownWriter
+from index.schema import EmbeddingRow, ReferenceRow
+from index.values import NewReference, Reference, StoredImage
+from index.vectors import unit_vectors
+
+
+def add(
+    connection: Connection, writer_id: str, model_id: str, references: Sequence[NewReference]
+) -> list[Reference]:
+    """Add references with their embeddings under one model, in the given order.
+
+    Raises UnknownWriter, UnknownModel, InvalidVector and DuplicateReference.
+    """
+    _require_writer(connection, writer_id)
+    dimension = models.dimension_of(connection, model_id)
+    if not references:
+        return []
+    vectors = unit_vectors(np.stack([reference.vector for reference in references]), dimension)
+    _refuse_duplicates(connection, writer_id, references)
+    created_at = datetime.now(UTC)
+    with models.counted(connection, [writer_id]):
+        reference_ids = list(
+            connection.execute(
+                insert(ReferenceRow).returning(
+                    ReferenceRow.reference_id, sort_by_parameter_order=True
+                ),
+                [_row(writer_id, reference, created_at) for reference in references],
+            ).scalars()
+        )
+        embeddings.insert_vectors(connection, model_id, reference_ids, vectors)
+    return [
+        Reference(
+            reference_id=reference_id,
+            writer_id=writer_id,
+            sha256=reference.sha256,
+            media_type=reference.media_type,
+            quality=dict(reference.quality),
+            created_at=created_at,
+        )
+        for reference_id, reference in zip(reference_ids, references, strict=True)
+    ]
+
+
+def listed(connection: Connection, writer_id: str) -> list[Reference]:
+    """Return a writer's references, oldest first; raises UnknownWriter."""
+    _require_writer(connection, writer_id)
+    rows = connection.execute(
+        select(
+            ReferenceRow.reference_id,
+            ReferenceRow.writer_id,
+            ReferenceRow.sha256,
+            ReferenceRow.media_type,
+            ReferenceRow.quality,
+            ReferenceRow.created_at,
+        )
+        .where(ReferenceRow.writer_id == writer_id)
+        .order_by(ReferenceRow.reference_id)
+    ).all()
+    return [Reference(*row) for row in rows]
+
+
+def sha256_to_id(connection: Connection, writer_id: str) -> dict[str, int]:
+    """Return sha256 -> reference_id of a writer; empty for a writer who is not enrolled."""
+    rows = connection.execute(
+        select(ReferenceRow.sha256, ReferenceRow.reference_id).where(
+            ReferenceRow.writer_id == writer_id
+        )
+    ).all()
+    return {row.sha256: row.reference_id for row in rows}
+
+
+def image(connection: Connection, writer_id: str, reference_id: int, cleaned: bool) -> StoredImage:
+    """Return a reference's image as uploaded, or its cleaned preview.
+
+    Raises UnknownWriter and UnknownReference.
+    """
+    data = ReferenceRow.cleaned_png if cleaned else ReferenceRow.image
+    row = connection.execute(
+        select(data, ReferenceRow.media_type).where(
+            ReferenceRow.reference_id == reference_id, ReferenceRow.writer_id == writer_id
+        )
+    ).first()
+    if row is None:
+        _require_writer(connection, writer_id)
+        raise UnknownReference(writer_id, reference_id)
+    return StoredImage(row[0], "image/png" if cleaned else row.media_type)
+
+
+def erase(connection: Connection, writer_id: str, reference_id: int) -> None:
+    """Delete one reference and its embeddings; raises UnknownWriter and UnknownReference."""
+    _require_writer(connection, writer_id)
+    with models.counted(connection, [writer_id]):
+        found = connection.execute(
+            select(ReferenceRow.reference_id).where(
+                ReferenceRow.reference_id == reference_id, ReferenceRow.writer_id == writer_id
+            )
+        ).first()
+        if found is None:
+            raise UnknownReference(writer_id, reference_id)
+        connection.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id == reference_id))
+        connection.execute(delete(ReferenceRow).where(ReferenceRow.reference_id == reference_id))
+    revisions.log_erasures(connection, [reference_id])
+
+
+def _require_writer(connection: Connection, writer_id: str) -> None:
+    if not writers.exists(connection, writer_id):
+        raise UnknownWriter(writer_id)
+
+
+def _refuse_duplicates(
+    connection: Connection, writer_id: str, references: Sequence[NewReference]
+) -> None:
+    seen: dict[str, int | None] = dict(sha256_to_id(connection, writer_id))
+    for reference in references:
+        if reference.sha256 in seen:
+            raise DuplicateReference(seen[reference.sha256])
+        seen[reference.sha256] = None
+
+
+def _row(writer_id: str, reference: NewReference, created_at: datetime) -> dict[str, object]:
+    return {
+        "writer_id": writer_id,
+        "sha256": reference.sha256,
+        "media_type": reference.media_type,
+        "filename": reference.filename,
+        "quality": dict(reference.quality),
+        "created_at": created_at,
+        "cleaned_png": reference.cleaned_png,
+        "image": reference.image,
+    }

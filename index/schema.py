@@ -1,0 +1,214 @@
+"""The tables of the registry, typed; their history is kept by the package `migrations`."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime, kept and given back in UTC (SQLite itself forgets the zone)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Refuse a naive time, whose zone nobody knows."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("Expected a datetime with a time zone, got a naive one.")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Give the time its zone back."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# SQLite numbers rows by itself only in a column declared exactly INTEGER, which is 64 bits there.
+RowNumber = BigInteger().with_variant(Integer, "sqlite")
+# Byte order on every database: a page's cursor then means the same everywhere.
+WriterIdText = String(64).with_variant(String(64, collation="C"), "postgresql")
+Sha256Text = String(64)
+
+WriterId = Annotated[str, mapped_column(WriterIdText)]
+Sha256 = Annotated[str, mapped_column(Sha256Text)]
+Moment = Annotated[datetime, mapped_column(UtcDateTime)]
+
+
+class Base(DeclarativeBase):
+    """The registry's metadata; every constraint has a name, so that a migration can drop it."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class RegistryRow(Base):
+    """One row: the registry's own name, by which a snapshot knows whose it is."""
+
+    __tablename__ = "registry"
+    registry_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+
+
+class WriterRow(Base):
+    """Someone enrolled; `search_text` is id and name folded for a search without case."""
+
+    __tablename__ = "writers"
+    writer_id: Mapped[str] = mapped_column(WriterIdText, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    search_text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[Moment]
+
+
+class ReferenceRow(Base):
+    """A reference signature; the images come last, so that SQLite reads past them rarely."""
+
+    __tablename__ = "signature_references"
+    # Its index also finds a writer's references, and every reference's sha256.
+    __table_args__ = (
+        UniqueConstraint("writer_id", "sha256"),
+        {"sqlite_autoincrement": True},  # A number is never given out twice.
+    )
+    reference_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    writer_id: Mapped[str] = mapped_column(
+        WriterIdText, ForeignKey("writers.writer_id", ondelete="CASCADE")
+    )
+    sha256: Mapped[Sha256]
+    media_type: Mapped[str] = mapped_column(String(64))
+    filename: Mapped[str | None] = mapped_column(Text)
+    quality: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[Moment]
+    cleaned_png: Mapped[bytes] = mapped_column(LargeBinary)
+    image: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ModelRow(Base):
+    """A model by its hash; the counts are kept with every change, so that they cost nothing."""
+
+    __tablename__ = "models"
+    model_id: Mapped[str] = mapped_column(Sha256Text, primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    dimension: Mapped[int]
+    writer_count: Mapped[int] = mapped_column(BigInteger)
+    reference_count: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[Moment]
+
+
+class EmbeddingRow(Base):
+    """A reference seen by a model: a unit vector as little-endian float32 bytes."""
+
+    __tablename__ = "embeddings"
+    reference_id: Mapped[int] = mapped_column(
+        RowNumber,
+        ForeignKey("signature_references.reference_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    model_id: Mapped[str] = mapped_column(
+        Sha256Text, ForeignKey("models.model_id"), primary_key=True
+    )
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class RevisionRow(Base):
+    """A line of the change log: an embedding was put, or a reference erased for all models.
+
+    It names the reference and never holds what was erased. Lines are only ever appended.
+    """
+
+    __tablename__ = "revisions"
+    __table_args__ = (
+        CheckConstraint(
+            "(kind = 'put' AND model_id IS NOT NULL) OR (kind = 'erase' AND model_id IS NULL)",
+            name="kind",
+        ),
+        {"sqlite_autoincrement": True},
+    )
+    revision: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    mark: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(8))
+    reference_id: Mapped[int] = mapped_column(BigInteger)
+    model_id: Mapped[str | None] = mapped_column(Sha256Text)
+
+
+class DecisionRow(Base):
+    """A line of the audit trail; each carries the hash of the one before it.
+
+    No foreign keys: the trail outlives the writers, references and models that it speaks of.
+    """
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        CheckConstraint("kind IN ('verify', 'identify')", name="kind"),
+        {"sqlite_autoincrement": True},
+    )
+    sequence: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    decision_id: Mapped[str] = mapped_column(String(32), unique=True)
+    created_at: Mapped[Moment]
+    kind: Mapped[str] = mapped_column(String(16))
+    verdict: Mapped[str] = mapped_column(String(32))
+    writer_id: Mapped[str | None] = mapped_column(WriterIdText)
+    operating_point: Mapped[str | None] = mapped_column(String(64))
+    score: Mapped[float | None] = mapped_column(Double)
+    log_lr: Mapped[float | None] = mapped_column(Double)
+    threshold: Mapped[float | None] = mapped_column(Double)
+    model_id: Mapped[Sha256]
+    reference_ids: Mapped[list[int]] = mapped_column(JSON)
+    candidates: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))
+    probe_sha256: Mapped[Sha256]
+    caller: Mapped[str] = mapped_column(String(200))
+    previous_sha256: Mapped[Sha256]
+    sha256: Mapped[Sha256]
+
+
+class ApiKeyRow(Base):
+    """A caller's key; only the hash of its secret is kept."""
+
+    __tablename__ = "api_keys"
+    key_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    secret_sha256: Mapped[str] = mapped_column(Sha256Text, unique=True)
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[Moment]
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class IdempotencyKeyRow(Base):
+    """The answer to a request that a caller may repeat; erased with the writer it speaks of."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index(None, "created_at"), Index(None, "writer_id"))
+    caller: Mapped[str] = mapped_column(String(200), primary_key=True)
+    idempotency_key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    request_sha256: Mapped[Sha256]
+    writer_id: Mapped[WriterId | None]
+    status: Mapped[int | None]
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[Moment]

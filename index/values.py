@@ -1,0 +1,181 @@
+"""The values that the gallery takes and gives: frozen, and free of SQL and FAISS."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Someone enrolled; `created_at` is aware, in UTC."""
+
+    writer_id: str
+    name: str
+    reference_count: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class WriterPage:
+    """Some writers in the order of their ids; `next_cursor` is None on the last page."""
+
+    writers: tuple[Writer, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class NewReference:
+    """A reference signature about to be enrolled; `vector` is a (d,) float32 unit vector."""
+
+    image: bytes
+    media_type: str
+    cleaned_png: bytes
+    sha256: str
+    quality: Mapping[str, object]
+    vector: NDArray[np.float32]
+    filename: str | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference signature that is enrolled, without its image."""
+
+    reference_id: int
+    writer_id: str
+    sha256: str
+    media_type: str
+    quality: dict[str, object]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image as it was uploaded, or its cleaned preview."""
+
+    data: bytes
+    media_type: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A writer's references under one model: ids (r,) int64 and unit vectors (r, d) float32."""
+
+    writer: Writer
+    reference_ids: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class GallerySize:
+    """How many writers and references one model can compare with."""
+
+    writers: int
+    references: int
+
+
+@dataclass(frozen=True)
+class DecisionRecord:
+    """What was decided, from what; numbers are finite, or None where there is none.
+
+    `candidates` are JSON objects, without names: the audit trail outlives an erased writer.
+    """
+
+    kind: Literal["verify", "identify"]
+    verdict: str
+    writer_id: str | None
+    operating_point: str | None
+    score: float | None
+    log_lr: float | None
+    threshold: float | None
+    model_id: str
+    reference_ids: tuple[int, ...]
+    candidates: Sequence[Mapping[str, object]] | None
+    probe_sha256: str
+    caller: str
+
+
+@dataclass(frozen=True)
+class ChainReport:
+    """The audit trail re-computed: `broken_at` is the first decision that does not fit.
+
+    A chain cannot show that its last rows were cut off: keep `length` and `head_sha256`
+    somewhere else and compare.
+    """
+
+    length: int
+    head_sha256: str
+    broken_at: str | None
+
+    @property
+    def intact(self) -> bool:
+        """Whether every decision is as it was written."""
+        return self.broken_at is None
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in the change log; `mark` is the random number written with that revision.
+
+    Two histories of one registry (before and after a restored backup) can share a revision
+    number, but not its mark.
+    """
+
+    revision: int
+    mark: int
+
+
+START = Position(revision=0, mark=0)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an index must apply to get to `position`: first take out, then put in.
+
+    `touched` (m,) int64 are the references that were put or erased; `reference_ids` (n,) int64
+    and `vectors` (n, d) float32 those of them that are in the registry now. `rows` counts the
+    lines of the log read, `erasures` those of them that erased.
+    """
+
+    position: Position
+    touched: NDArray[np.int64]
+    reference_ids: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    rows: int
+    erasures: int
+
+
+class Hit(NamedTuple):
+    """A reference near a probe; `similarity` is the cosine, -1 to 1."""
+
+    reference_id: int
+    similarity: float
+
+
+@dataclass(frozen=True)
+class OpenReport:
+    """Where an index came from; `reason` says why the snapshot was not used, if it was not."""
+
+    source: Literal["snapshot", "rebuilt"]
+    reason: str | None
+    applied: int
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Index against registry: reference ids that are missing, too many, or of other bytes."""
+
+    missing: tuple[int, ...]
+    extra: tuple[int, ...]
+    different: tuple[int, ...]
+    registry_count: int
+    index_count: int
+    revision: int
+
+    @property
+    def clean(self) -> bool:
+        """Whether the index holds exactly what the registry holds."""
+        return not (self.missing or self.extra or self.different)

@@ -1,0 +1,53 @@
+"""What a vector of the gallery is, and its form as bytes; where they are kept is for others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from index.errors import InvalidVector
+
+# A float32 unit vector of a few hundred dimensions is off by about 1e-7. More than this is not
+# rounding: it is a vector that was never normalised.
+NORM_TOLERANCE = 1e-3
+
+_STORED = np.dtype("<f4")
+
+
+def unit_vectors(vectors: ArrayLike, dimension: int) -> NDArray[np.float32]:
+    """Return `vectors` as a C-contiguous (n, dimension) float32 array.
+
+    Raises InvalidVector where the shape differs, a number is not finite, or a length is not 1.
+    """
+    array = np.ascontiguousarray(vectors, dtype=np.float32)
+    if array.ndim != 2 or array.shape[1] != dimension:
+        raise InvalidVector(f"Expected vectors of shape (n, {dimension}), got {array.shape}.")
+    norms = np.sqrt(np.einsum("ij,ij->i", array, array))
+    # NaN compares false with everything, so it is caught here too.
+    wrong = np.flatnonzero(~(np.abs(norms - 1.0) <= NORM_TOLERANCE))
+    if wrong.size:
+        row = int(wrong[0])
+        raise InvalidVector(
+            f"Expected finite vectors of length 1, got length {norms[row]:.6g} in row {row}; "
+            "normalise embeddings before they are enrolled or searched."
+        )
+    return array
+
+
+def to_bytes(vector: NDArray[np.float32]) -> bytes:
+    """Return a (d,) vector as little-endian float32, the form kept in SQL."""
+    return vector.astype(_STORED, copy=False).tobytes()
+
+
+def from_bytes(blobs: Sequence[bytes], dimension: int | None = None) -> NDArray[np.float32]:
+    """Return stored vectors as an (n, d) float32 array.
+
+    Raises InvalidVector where they are not all of one size, or not of `dimension` when given.
+    """
+    width = (len(blobs[0]) if blobs else 0) if dimension is None else dimension * _STORED.itemsize
+    if any(len(blob) != width for blob in blobs) or width % _STORED.itemsize:
+        raise InvalidVector(
+            f"Expected stored vectors of {width} bytes, found others: the registry is damaged."
+        )
+    flat = np.frombuffer(b"".join(blobs), dtype=_STORED).astype(np.float32, copy=False)
+    return flat.reshape(len(blobs), width // _STORED.itemsize)

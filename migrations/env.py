@@ -1,0 +1,14 @@
+"""Runs the schema's steps on the connection that `index.migrate` hands over, in its transaction."""
+
+from alembic import context
+
+from index.schema import Base
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    # SQLite cannot alter a table in place: Alembic copies it, with all its constraints.
+    render_as_batch=True,
+    compare_server_default=True,
+)
+context.run_migrations()

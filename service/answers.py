@@ -191,4 +191,5 @@ class Problem(Schema):
     instance = String(metadata=about("This request, as a URN; the server's log has its id."))
     code = String(metadata=about("The kind of problem, as a stable word.", "images-refused"))
     refused = List(Nested(Refused), metadata=about("Why each image could not be used."))
-    fields = Dict(metadata=about("What is wrong with each field."))
+    # A schema has an attribute `fields` of its own.
+    by_field = Dict(data_key="fields", metadata=about("What is wrong with each field."))

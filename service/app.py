@@ -16,7 +16,7 @@ def create_app(services: Services) -> APIFlask:
         title="Countersign",
         version=VERSION,
         docs_path=None,
-        static_folder=None,
+        static_folder=None,  # type: ignore[arg-type]  # As in Flask: none.
         json_errors=False,
     )
     app.extensions[EXTENSION] = services

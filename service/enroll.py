@@ -47,9 +47,7 @@ def create_writer(
     if uploads and not acquired:
         raise _all_refused(refused, "No writer was created.")
     new = _new_references(acquired, encoder)
-    writer, references = registry.create_writer(
-        writer_id, name, model_id=encoder.model_id, references=new
-    )
+    writer, references = registry.create_writer(writer_id, name, encoder.model_id, new)
     return writer, Enrollment(tuple(references), tuple(refused))
 
 
@@ -62,6 +60,7 @@ def enroll(
         UnknownWriter: nobody is known by that id.
         ImagesRefused: none of the images could be used; nothing was stored.
     """
+    registry.get_writer(writer_id)  # Who is unknown learns it before any image is looked at.
     known = registry.existing_sha256(writer_id)
     acquired, refused = acquire_each(uploads, encoder, known)
     if not acquired:

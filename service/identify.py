@@ -63,7 +63,8 @@ def identify(
     writer_ids = nearest_writers(probe, top, registry=registry, gallery=gallery)
     claims = registry.claims(writer_ids, encoder.model_id)
     scored = sorted(
-        (score_claim(probe, claim, encoder) for claim in claims.values()),
+        # A writer's last reference may have been erased since the search.
+        (score_claim(probe, claim, encoder) for claim in claims.values() if len(claim.vectors)),
         key=lambda candidate: (-candidate.score, candidate.writer_id),
     )
     candidates = tuple(scored[:top])

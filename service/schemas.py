@@ -8,6 +8,7 @@ from apiflask import Schema
 from apiflask.fields import Boolean, File, Integer, List, String
 from apiflask.validators import Length, OneOf, Range
 from marshmallow import ValidationError
+from werkzeug.datastructures import FileStorage
 
 MAX_IMAGES = 20
 MAX_CANDIDATES = 100
@@ -63,7 +64,7 @@ class Body(Schema):
 
 def image_field(name: str, description: str) -> File:
     """Declare a form field with exactly one file."""
-    return File(
+    return File(  # type: ignore[no-untyped-call]  # flask-marshmallow has no types.
         required=True,
         error_messages={
             "required": f"expected one file in the form field {name!r}; none came.",
@@ -73,12 +74,12 @@ def image_field(name: str, description: str) -> File:
     )
 
 
-def images_field(name: str, description: str, *, required: bool = True) -> List:
+def images_field(name: str, description: str, *, required: bool = True) -> List[FileStorage]:
     """Declare a form field that repeats, with a file each."""
     expected = f"expected 1 to {MAX_IMAGES} files in the form field {name!r}"
     text_came = f"expected files; text came. With curl: -F {name}=@signature.png"
     return List(
-        File(error_messages={"invalid": text_came}),
+        File(error_messages={"invalid": text_came}),  # type: ignore[no-untyped-call]
         required=required,
         validate=Length(1, MAX_IMAGES, error=f"{expected}; another number came."),
         error_messages={"required": f"{expected}; none came."},

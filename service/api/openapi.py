@@ -57,7 +57,7 @@ def install(app: APIFlask) -> None:
     app.config["VALIDATION_ERROR_DESCRIPTION"] = "The request is not as expected."
     app.config["NOT_FOUND_DESCRIPTION"] = "There is no such writer or reference."
     app.description = description()
-    app.spec_processor(complete)
+    app.spec_processor(complete)  # type: ignore[arg-type]  # JSON is a dict; YAML were text.
     app.register_blueprint(docs)
 
 
@@ -95,9 +95,7 @@ def complete(spec: Spec) -> Spec:
             if path.endswith("/image"):
                 _describe_image(operation)
     # APIFlask draws one schema for a body; a writer is created from either of two.
-    spec["components"]["schemas"] |= {
-        schema.__name__: _json_schema(schema) for schema in (NewWriter, NewWriterForm)
-    }
+    spec["components"]["schemas"] |= _draw(NewWriter, NewWriterForm)
     spec["paths"]["/v1/writers"]["post"]["requestBody"] = {
         "required": True,
         "content": {
@@ -108,10 +106,11 @@ def complete(spec: Spec) -> Spec:
     return spec
 
 
-def _json_schema(schema: type[Schema]) -> Spec:
-    plugin = MarshmallowPlugin()
-    APISpec("", "", OPENAPI_VERSION, plugins=[plugin])
-    drawn: Spec = plugin.converter.schema2jsonschema(schema())
+def _draw(*schemas: type[Schema]) -> Spec:
+    spec = APISpec("", "", OPENAPI_VERSION, plugins=[MarshmallowPlugin()])
+    for schema in schemas:
+        spec.components.schema(schema.__name__, schema=schema)
+    drawn: Spec = spec.to_dict()["components"]["schemas"]
     return drawn
 
 

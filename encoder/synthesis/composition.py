@@ -6,7 +6,11 @@ import numpy as np
 
 from encoder.synthesis.kinematics import arc_length
 from encoder.synthesis.letterforms import Letter, Target, capital, small
-from encoder.synthesis.plan import Plan
+from encoder.synthesis.plan import Plan, perform
+
+_PARAPHS = ("none", "underline", "return", "zigzag", "encircle")
+_MAX_HEIGHT_PX = 240
+_X_HEIGHT_PX = (14, 60)
 
 
 @dataclass(frozen=True)
@@ -36,19 +40,19 @@ def draw_style(rng: np.random.Generator) -> Style:
     return Style(
         slant=float(np.clip(rng.normal(0.3, 0.25), -0.25, 0.85)),
         rise_rad=float(np.clip(rng.normal(0.06, 0.08), -0.08, 0.35)),
-        capital_scale=float(rng.uniform(1.0, 1.9)),
-        ascender=float(rng.uniform(0.75, 1.6)),
-        descender=float(rng.uniform(0.7, 1.5)),
-        letter_width=float(np.exp(rng.normal(0.05, 0.22))),
+        capital_scale=float(rng.uniform(0.95, 2.1)),
+        ascender=float(rng.uniform(0.7, 1.9)),
+        descender=float(rng.uniform(0.7, 1.9)),
+        letter_width=float(np.exp(rng.normal(0.1 if scrawls else 0.0, 0.25))),
         roundness=float(rng.uniform(0.6, 1.15)),
-        decay=float(rng.uniform(0.8, 0.93) if scrawls else rng.uniform(0.96, 1.0)),
-        legible_letters=int(rng.integers(1, 6)) if scrawls else 30,
+        decay=float(rng.uniform(0.76, 0.94) if scrawls else rng.uniform(0.96, 1.0)),
+        legible_letters=int(rng.integers(1, 7)) if scrawls else 30,
         pace_s=float(rng.uniform(0.085, 0.13)),
-        overlap=float(rng.uniform(0.34, 0.46)),
+        overlap=float(rng.uniform(0.38, 0.56) if scrawls else rng.uniform(0.34, 0.46)),
         log_spread=float(rng.uniform(0.15, 0.3)),
         taper_s=float(rng.uniform(0.015, 0.05)),
         width_px=float(rng.uniform(360, 640)),
-        unsteadiness=float(np.exp(rng.normal(0.0, 0.25))),
+        unsteadiness=float(np.exp(rng.normal(0.1, 0.3))),
     )
 
 
@@ -59,24 +63,20 @@ def compose(name: str, style: Style, rng: np.random.Generator) -> Plan:
     x, y = 0.0, 0.0
     for word in _words(name, rng):
         written, added, width = _word(word, style, rng)
+        flows_on = bool(body) and rng.random() < 0.2
+        written[0] = replace(written[0], lifted=not flows_on)
         body += _moved(written, x, y)
         marks += _moved(added, x, y)
         x += width + float(rng.uniform(-0.3, 1.1))
         y += float(rng.normal(0, 0.15))
-    return _timed(body + marks + _flourish(body, rng), style)
+    return _fitted(_timed(body + _flourish(body, rng) + marks, style), style)
 
 
 def _words(name: str, rng: np.random.Generator) -> list[str]:
     """What of the name is signed; a word of one letter is an initial."""
-    given, *_, family = name.split()
-    choices = [
-        [given, family],
-        [given[0], family],
-        [given[0], family[0], family[1:]] if rng.random() < 0.3 else [given[0], family],
-        [family],
-        [given],
-    ]
-    return choices[rng.choice(len(choices), p=[0.38, 0.27, 0.1, 0.15, 0.1])]
+    given, family = name.split()
+    choices = [[given, family], [given[0], family], [family], [given]]
+    return choices[rng.choice(len(choices), p=[0.4, 0.34, 0.16, 0.1])]
 
 
 def _moved(targets: list[Target], x: float, y: float) -> list[Target]:
@@ -90,19 +90,11 @@ def _word(
     size = style.capital_scale
     first = capital(word[0], int(rng.integers(100)))
     written = _sized(_in_hand(first, style, rng), 0.0, size, size)
-    written[0] = replace(written[0], lifted=True)
     marks: list[Target] = []
     x = first.advance * size
     joined = first.joins and rng.random() < 0.8
     height = 1.0
-    for position, char in enumerate(word[1:]):
-        if position >= style.legible_letters:
-            end = x + float(rng.uniform(0.8, 3.5))
-            written.append(
-                Target(end, float(rng.uniform(-0.3, 0.7)), float(rng.normal(0, 25)), False)
-            )
-            x = end
-            break
+    for char in word[1 : 1 + style.legible_letters]:
         letter = small(char)
         width = style.letter_width * (0.5 + 0.5 * height)
         if not joined:
@@ -113,6 +105,10 @@ def _word(
         x += letter.advance * width
         joined = rng.random() < 0.93
         height *= style.decay
+    if len(word) > 1 + style.legible_letters:
+        x += float(rng.uniform(0.8, 3.5))
+        rest_y, turn = float(rng.uniform(-0.3, 0.7)), float(rng.normal(0, 25))
+        written.append(Target(x, rest_y, turn, False))
     return written, marks, x
 
 
@@ -139,7 +135,7 @@ def _stretched(target: Target, style: Style) -> Target:
 def _marks(char: str, x: float, height: float, rng: np.random.Generator) -> list[Target]:
     """The dot or the bar that is added to a letter once its word is written."""
     if char in "ij" and rng.random() < 0.8:
-        y = height * 1.0 + 0.75
+        y = height + 0.75
         return [Target(x, y, 0, True, True), Target(x + 0.15, y - 0.12, 0, False, True)]
     if char in "tf":
         y = 1.15 * height
@@ -153,16 +149,17 @@ def _flourish(body: list[Target], rng: np.random.Generator) -> list[Target]:
     """The paraph, or nothing."""
     left, right = min(t.x for t in body), max(t.x for t in body)
     span = right - left
-    kind = rng.choice(5, p=[0.5, 0.2, 0.14, 0.08, 0.08])
+    kind = rng.choice(_PARAPHS, p=[0.5, 0.2, 0.14, 0.08, 0.08])
     y = -float(rng.uniform(0.7, 1.4))
     start = left + span * float(rng.uniform(0.0, 0.35))
     end = right + span * float(rng.uniform(-0.15, 0.1))
     bow = float(rng.normal(0, 12))
-    if kind == 1:
+    if kind == "underline":
         return [Target(start, y, 0, True), Target(end, y + 0.3, bow, False)]
-    if kind == 2:
-        return [Target(start, y, -150, False), Target(end, y + 0.2, 40 + bow, False)]
-    if kind == 3:
+    if kind == "return":
+        turn = float(rng.uniform(-170, -50))
+        return [Target(start, y, turn, False), Target(end, y + 0.2, 40 + 2 * bow, False)]
+    if kind == "zigzag":
         low = y - 0.5
         return [
             Target(start, y, 0, True),
@@ -170,7 +167,7 @@ def _flourish(body: list[Target], rng: np.random.Generator) -> list[Target]:
             Target(start + 0.3 * span, low, -40, False),
             Target(end - 0.1 * span, low + 0.2, 30, False),
         ]
-    if kind == 4:
+    if kind == "encircle":
         return [
             Target((start + end) / 2, y - 0.4, -120, False),
             Target(start, 1.0, -120, False),
@@ -180,16 +177,13 @@ def _flourish(body: list[Target], rng: np.random.Generator) -> list[Target]:
 
 
 def _timed(strokes: list[Target], style: Style) -> Plan:
-    """Leans, scales and times the targets; the first of them is where the pen comes down."""
+    """Leans and times the targets, in x-heights; the pen comes down at the first of them."""
     x = np.array([t.x for t in strokes])
     y = np.array([t.y for t in strokes])
-    targets = (x + style.slant * y) + 1j * y
-    fit = min(style.width_px / np.ptp(targets.real), 240 / np.ptp(y))
-    scale = float(np.clip(fit, 12, 60))
-    targets = targets * scale * np.exp(1j * style.rise_rad)
+    targets = ((x + style.slant * y) + 1j * y) * np.exp(1j * style.rise_rad)
     turn = np.radians([t.turn for t in strokes[1:]])
     lifted = np.array([t.lifted for t in strokes[1:]])
-    length = arc_length(np.diff(targets), turn) / scale
+    length = arc_length(np.diff(targets), turn)
     # Isochrony: a stroke twice as long takes far less than twice the time.
     pace = style.pace_s * np.clip(length, 0.3, 20) ** 0.3
     return Plan(
@@ -201,5 +195,14 @@ def _timed(strokes: list[Target], style: Style) -> Plan:
         overlap=style.overlap,
         log_spread=style.log_spread,
         taper_s=style.taper_s,
-        x_height_px=scale,
+        x_height_px=1.0,
     )
+
+
+def _fitted(plan: Plan, style: Style) -> Plan:
+    """The plan at the size in which the writer signs."""
+    path = perform(plan)
+    written = path.points[path.pressure > 0]
+    fit = min(style.width_px / np.ptp(written.real), _MAX_HEIGHT_PX / np.ptp(written.imag))
+    x_height_px = float(np.clip(fit, *_X_HEIGHT_PX))
+    return replace(plan, targets=plan.targets * x_height_px, x_height_px=x_height_px)

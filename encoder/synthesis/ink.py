@@ -41,11 +41,11 @@ class Scan:
 def draw_pen(rng: np.random.Generator) -> Pen:
     """Draws a ballpoint, a gel pen or a fountain pen."""
     kind = rng.choice(3, p=[0.5, 0.3, 0.2])
-    width = (rng.uniform(2.8, 4.6), rng.uniform(3.8, 6.5), rng.uniform(4.0, 7.0))[kind]
+    width = (rng.uniform(2.6, 4.2), rng.uniform(3.4, 5.4), rng.uniform(3.6, 6.0))[kind]
     return Pen(
         width_px=float(width),
         level=float(rng.uniform(25, 110) if kind == 0 else rng.uniform(15, 75)),
-        speed_effect=float((0.05, 0.04, 0.1)[kind] * rng.uniform(0.7, 1.3)),
+        speed_effect=float((0.06, 0.06, 0.1)[kind] * rng.uniform(0.7, 1.3)),
         pressure_effect=float((0.35, 0.25, 0.6)[kind] * rng.uniform(0.7, 1.3)),
         nib=float(rng.uniform(0.15, 0.45)) if kind == 2 else 0.0,
         grain=float((0.3, 0.08, 0.12)[kind] * rng.uniform(0.5, 1.5)),
@@ -64,10 +64,10 @@ def worn(pen: Pen, rng: np.random.Generator) -> Pen:
 def draw_scan(rng: np.random.Generator) -> Scan:
     """Draws paper and scanner settings."""
     return Scan(
-        paper=float(rng.uniform(226, 252)),
+        paper=float(rng.uniform(228, 254)),
         noise=float(rng.uniform(0.8, 4.0)),
         blur_px=float(rng.uniform(0.35, 0.85)),
-        shading=float(rng.normal(0, 3.0)),
+        shading=float(rng.normal(0, 1.5)),
     )
 
 
@@ -123,11 +123,14 @@ def _line(path: PenPath, pen: Pen) -> tuple[NDArray[np.int64], Floats]:
     """Thickness (t,) in zoomed px and shade (t,) 0..1 of the line along a path."""
     velocity = np.gradient(path.points)
     speed = np.abs(velocity) + 1e-6
-    usual = np.median(speed[path.pressure > 0.5]) + 1e-6
-    slow = np.clip((speed / usual) ** -pen.speed_effect, 0.75, 1.35)
-    press = 1 + pen.pressure_effect * (path.pressure - 0.95)
+    down = path.pressure > 0.5
+    usual = np.median(speed[down])
+    slow = np.clip((speed / usual) ** -pen.speed_effect, 0.75, 1.45)
+    press = np.clip(1 + pen.pressure_effect * (path.pressure - 0.95), 0.25, 1.5)
+    flow = slow * press
+    # Relative to the whole line, so that a slowly drawn signature is not a darker one.
+    flow /= np.average(flow[down], weights=speed[down])
     # A broad nib held at 45 degrees: thin along its edge, wide across it.
     nib = 1 + pen.nib * (np.abs(np.sin(np.angle(velocity) - np.pi / 4)) - 0.6)
-    width = pen.width_px * slow * np.clip(press, 0.25, 1.5) * nib
-    shade = np.clip(slow * np.clip(press, 0.5, 1.0) * 0.97, 0.3, 1.0)
-    return np.maximum(np.round(width * _ZOOM), 1).astype(np.int64), shade
+    thickness = np.maximum(np.round(pen.width_px * flow * nib * _ZOOM), 1)
+    return thickness.astype(np.int64), np.clip(0.93 * flow, 0.3, 1.0)

@@ -47,7 +47,9 @@ class Plan:
         sigma = np.full(self.turn.shape, self.log_spread)
         # A lognormal's standard deviation is its median times this factor.
         factor = np.exp(sigma**2 / 2) * np.sqrt(np.expm1(sigma**2))
-        mu = np.log(self.overlap * self.pace_s / factor)
+        # Moves in the air are brisk, or they would smear into the strokes beside them.
+        spread_s = self.overlap * self.pace_s * np.where(self.lifted, 0.6, 1.0)
+        mu = np.log(spread_s / factor)
         onset_s = self.peak_s - np.exp(mu - sigma**2)
         return Pulses(onset_s, mu, sigma, np.diff(self.targets), self.turn)
 

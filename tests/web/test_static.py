@@ -1,0 +1,119 @@
+"""The page's files, without a browser: all named ones exist, and nothing is inline or foreign."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from service.api.guard import CONTENT_SECURITY_POLICY
+from service.web import blueprint
+
+STATIC = Path(str(blueprint.static_folder))
+SCRIPTS = sorted((STATIC / "js").glob("*.js"))
+SHEETS = sorted((STATIC / "css").glob("*.css"))
+
+
+class Markup(HTMLParser):
+    """Collects addresses, ids, and whatever a strict policy would block."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.named: list[str] = []
+        self.inline: list[str] = []
+        self._inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = tag
+        for name, value in attrs:
+            if name == "style" or name.startswith("on") or (value or "").startswith("javascript:"):
+                self.inline.append(f"{tag} {name}={value!r}")
+            if name in {"src", "href"} and value:
+                self.addresses.append(value)
+            if name == "id" and value:
+                self.ids.append(value)
+            if name in {"for", "aria-labelledby", "aria-describedby", "aria-controls"}:
+                self.named.extend((value or "").split())
+
+    def handle_data(self, data: str) -> None:
+        if self._inside in {"script", "style"} and data.strip():
+            self.inline.append(f"{self._inside}: {data.strip()[:40]}")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+
+@pytest.fixture(scope="module")
+def client() -> FlaskClient:
+    app = Flask("page", static_folder=None)
+    app.register_blueprint(blueprint)
+    return app.test_client()
+
+
+@pytest.fixture(scope="module")
+def markup(client: FlaskClient) -> Markup:
+    return Markup(client.get("/").get_data(as_text=True))
+
+
+def test_every_file_that_the_page_names_is_served(client: FlaskClient, markup: Markup) -> None:
+    files = {one.partition("#")[0] for one in markup.addresses if one.startswith("/")}
+    assert files
+    for address in files:
+        assert client.get(address).status_code == 200, address
+
+
+def test_every_sheet_is_linked(markup: Markup) -> None:
+    linked = {Path(one).name for one in markup.addresses if one.endswith(".css")}
+    assert linked == {sheet.name for sheet in SHEETS}
+
+
+def test_every_module_that_a_script_imports_exists_and_is_used() -> None:
+    imported = {"app.js", "theme.js"}
+    for script in SCRIPTS:
+        names = re.findall(r'from "\./([\w.]+)"', script.read_text())
+        imported.update(names)
+        for name in names:
+            assert (script.parent / name).is_file(), f"{script.name} imports {name}"
+    assert imported == {script.name for script in SCRIPTS}
+
+
+def test_every_icon_exists(markup: Markup) -> None:
+    sprite = set(re.findall(r'<symbol id="(\w+)"', (STATIC / "icons.svg").read_text()))
+    used = {one.partition("#")[2] for one in markup.addresses if "icons.svg#" in one}
+    for script in SCRIPTS:
+        used.update(re.findall(r'icon\("(\w+)"', script.read_text()))
+    assert used <= sprite
+
+
+def test_nothing_is_inline(markup: Markup) -> None:
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert markup.inline == []
+
+
+def test_ids_are_unique_and_labels_point_at_something(markup: Markup) -> None:
+    assert len(markup.ids) == len(set(markup.ids))
+    assert set(markup.named) <= set(markup.ids)
+
+
+def test_scripts_find_what_they_look_for(markup: Markup) -> None:
+    looked_for = {
+        name for script in SCRIPTS for name in re.findall(r'byId\("([\w-]+)"\)', script.read_text())
+    }
+    assert looked_for <= set(markup.ids)
+
+
+def test_no_other_host_is_named() -> None:
+    namespace = "http://www.w3.org/2000/svg"
+    for path in STATIC.rglob("*.*"):
+        foreign = re.findall(r"(?:https?:)?//[\w-]+\.[\w./-]+", path.read_text())
+        assert [one for one in foreign if one != namespace] == [], path.name
+
+
+@pytest.mark.parametrize("path", [*SCRIPTS, *SHEETS], ids=lambda path: path.name)
+def test_files_stay_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 300

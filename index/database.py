@@ -89,7 +89,10 @@ class Database:
         with self.read() as connection:
             busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
         if busy:
-            raise ErasureIncomplete
+            raise ErasureIncomplete(
+                "The rows are erased, but another program is reading the database and keeps its "
+                "log, which may still hold them. Close it; the next erasure cuts the log off."
+            )
 
     def close(self) -> None:
         """Close the pool's connections."""

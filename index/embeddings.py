@@ -3,7 +3,7 @@
 Each function takes the connection of a transaction that somebody else begins and commits.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 
@@ -76,12 +76,15 @@ def _claim(rows: Sequence[Row[str, str, datetime, int | None, bytes | None]]) ->
 
 def writers_of(connection: Connection, reference_ids: Collection[int]) -> dict[int, str]:
     """Return reference_id -> writer_id of those of these references that are there."""
-    rows = connection.execute(
-        select(ReferenceRow.reference_id, ReferenceRow.writer_id).where(
-            ReferenceRow.reference_id.in_(reference_ids)
-        )
-    ).all()
-    return {row.reference_id: row.writer_id for row in rows}
+    owners: dict[int, str] = {}
+    for some in _portions(reference_ids):
+        rows = connection.execute(
+            select(ReferenceRow.reference_id, ReferenceRow.writer_id).where(
+                ReferenceRow.reference_id.in_(some)
+            )
+        ).all()
+        owners.update((row.reference_id, row.writer_id) for row in rows)
+    return owners
 
 
 def without_vector(connection: Connection, model_id: str, limit: int) -> list[tuple[int, bytes]]:
@@ -150,22 +153,24 @@ def vectors_after(
     connection: Connection, model_id: str, reference_id: int, limit: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the next ids (n,) and vectors (n, d) after a reference, in the order of ids."""
-    return _arrays(
-        connection,
+    query = (
         _vectors(model_id)
         .where(EmbeddingRow.reference_id > reference_id)
         .order_by(EmbeddingRow.reference_id)
-        .limit(limit),
+        .limit(limit)
     )
+    return _arrays(connection.execute(query).all())
 
 
 def vectors_of(
     connection: Connection, model_id: str, reference_ids: Collection[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return ids (n,) and vectors (n, d) of those of these references that the model has seen."""
-    return _arrays(
-        connection, _vectors(model_id).where(EmbeddingRow.reference_id.in_(reference_ids))
-    )
+    rows: list[Row[int, bytes]] = []
+    for some in _portions(reference_ids):
+        query = _vectors(model_id).where(EmbeddingRow.reference_id.in_(some))
+        rows += connection.execute(query).all()
+    return _arrays(rows)
 
 
 def _vectors(model_id: str) -> Select[int, bytes]:
@@ -174,11 +179,13 @@ def _vectors(model_id: str) -> Select[int, bytes]:
     )
 
 
-def _arrays(
-    connection: Connection, query: Select[int, bytes]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    rows = connection.execute(query).all()
-    return (
-        np.array([row[0] for row in rows], dtype=np.int64),
-        from_bytes([row[1] for row in rows]),
-    )
+def _arrays(rows: Sequence[Row[int, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    reference_ids = np.array([row[0] for row in rows], dtype=np.int64)
+    return reference_ids, from_bytes([row[1] for row in rows])
+
+
+def _portions(reference_ids: Collection[int]) -> Iterator[list[int]]:
+    # A statement takes 32,766 parameters in SQLite, 65,535 in PostgreSQL.
+    ids = list(reference_ids)
+    for start in range(0, len(ids), 10_000):
+        yield ids[start : start + 10_000]

@@ -12,7 +12,7 @@ GalleryError
 ├── InvalidCursor           a page cursor that was not given out here
 ├── SchemaMismatch          the database has another schema than this version works with
 ├── RegistryUnavailable     the database cannot be opened, is locked, full or damaged
-├── ErasureIncomplete       rows are erased, but a copy of them is still in a log on disk
+├── ErasureIncomplete       rows are erased, but a copy of them may still be on disk
 ├── HistoryForked           the registry no longer holds the revision that an index stands on
 ├── SnapshotUnusable        a saved index that must not be trusted
 └── SnapshotNotSaved        an index that could not be written to disk
@@ -114,13 +114,7 @@ class RegistryUnavailable(GalleryError):
 
 
 class ErasureIncomplete(GalleryError):
-    """The rows are gone, but readers kept the database's log from being cut off."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "The rows are erased, but another program is reading the database and keeps its log, "
-            "which may still hold them. Close that program; the next erasure cuts the log off."
-        )
+    """The rows are gone, but a file on disk may still hold them; the message says which."""
 
 
 class HistoryForked(GalleryError):

@@ -1,0 +1,57 @@
+"""How an index gets to where the registry is: from a place in the change log, or from nothing."""
+
+from dataclasses import dataclass
+
+from index.reference_index import ReferenceIndex
+from index.registry import Registry
+from index.values import Position
+
+# Large enough that a long catch-up is bound by FAISS and not by statements; 512 KB of vectors.
+BATCH_ROWS = 1000
+_REBUILD_ROWS = 5000
+
+
+@dataclass(frozen=True)
+class Followed:
+    """An index that holds at least every change up to `position`; what is newer may be in it."""
+
+    index: ReferenceIndex
+    position: Position
+    rows: int = 0
+    erasures: int = 0
+
+
+def follow(registry: Registry, followed: Followed, model_id: str) -> Followed:
+    """Apply what is newer in the registry, until nothing is; one thread at a time may do this.
+
+    Returns the new place, with the rows of the log applied now and the erasures among them.
+    Applying a change twice does no harm. Raises HistoryForked.
+    """
+    index, position = followed.index, followed.position
+    rows = erasures = 0
+    while changes := registry.changes_since(position, model_id, BATCH_ROWS):
+        index.remove(changes.touched)
+        if changes.reference_ids.size:
+            index.add(changes.reference_ids, changes.vectors)
+        position = changes.position
+        rows += changes.rows
+        erasures += changes.erasures
+        if changes.rows < BATCH_ROWS:
+            break
+    return Followed(index, position, rows, erasures)
+
+
+def fill(registry: Registry, index: ReferenceIndex, model_id: str) -> Followed:
+    """Fill an empty index with every vector of the model; `follow` it before it is used.
+
+    The place is where the log was before the first vector was read: changes made while this
+    runs are applied by `follow`, some for the second time.
+    """
+    position = registry.head()
+    last = 0
+    while True:
+        reference_ids, vectors = registry.vectors_after(model_id, last, _REBUILD_ROWS)
+        if not reference_ids.size:
+            return Followed(index, position)
+        index.add(reference_ids, vectors)
+        last = int(reference_ids[-1])

@@ -1,7 +1,6 @@
 """Reads the bytes of an image file into grey levels; finding the ink is left to `clean`."""
 
 import io
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,6 @@ from encoder.errors import OversizeImage, UndecodableImage
 MEDIA_TYPES = {
     "PNG": "image/png",
     "JPEG": "image/jpeg",
-    "MPO": "image/jpeg",  # A JPEG with a second picture behind it, as some phones write.
     "TIFF": "image/tiff",
     "WEBP": "image/webp",
     "BMP": "image/bmp",
@@ -28,6 +26,8 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# Pillow's own pixel limit would warn in the middle of a request; `ImageLimits` is checked instead.
+Image.MAX_IMAGE_PIXELS = None
 EXPECTED = "a PNG, JPEG, TIFF, WebP or BMP image"
 
 
@@ -65,17 +65,12 @@ def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage:
             "Scan in grey at 300 dpi, or crop to the signature.",
         )
     try:
-        with warnings.catch_warnings():
-            # The pixel limit below is ours; Pillow's own would only repeat it as a warning.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=tuple(MEDIA_TYPES))
+        image = Image.open(io.BytesIO(data), formats=tuple(MEDIA_TYPES))
     except UnidentifiedImageError as error:
         raise UndecodableImage(
             "unsupported-format",
             f"The file is not an image that is read here; expected {EXPECTED}.",
         ) from error
-    except Image.DecompressionBombError as error:
-        raise _too_many_pixels(limits) from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise _damaged() from error
     with image:
@@ -85,15 +80,20 @@ def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage:
 def _read(image: Image.Image, limits: ImageLimits) -> DecodedImage:
     width, height = image.size
     if width * height > limits.max_image_pixels:
-        raise _too_many_pixels(limits, width, height)
-    media_type = MEDIA_TYPES[image.format or "PNG"]
+        raise OversizeImage(
+            "too-many-pixels",
+            f"The image has {width} x {height} pixels; at most {limits.max_image_pixels} are read. "
+            "Crop it to the signature, or scan at 300 dpi.",
+        )
+    # Pillow calls a JPEG with a second picture behind it, as some phones write, MPO.
+    media_type = MEDIA_TYPES.get(image.format or "", "image/jpeg")
     notes: list[str] = []
     pages = getattr(image, "n_frames", 1)
-    if pages > 1 and image.format != "MPO":
+    if pages > 1 and image.format in MEDIA_TYPES:
         notes.append(f"The file has {pages} pages; only the first was read.")
     try:
         gray = _to_gray(image)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise _damaged() from error
     return DecodedImage(gray, media_type, tuple(notes))
 
@@ -127,13 +127,4 @@ def _scale_deep(levels: NDArray[np.generic], mode: str) -> NDArray[np.uint8]:
 def _damaged() -> UndecodableImage:
     return UndecodableImage(
         "damaged-image", "The image is damaged or cut short; scan or export it again."
-    )
-
-
-def _too_many_pixels(limits: ImageLimits, width: int = 0, height: int = 0) -> OversizeImage:
-    came = f"{width} x {height} pixels" if width else "far more pixels than that"
-    return OversizeImage(
-        "too-many-pixels",
-        f"The image has {came}; at most {limits.max_image_pixels} are read. "
-        "Crop it to the signature, or scan at 300 dpi.",
     )

@@ -3,9 +3,11 @@
 Loading this loads Keras.
 """
 
+import io
 import json
 import re
 import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -128,10 +130,16 @@ def _in_float32(network: Any) -> Any:
 
 
 def _keras_bytes(network: Any) -> bytes:
+    """The network as a `.keras` archive, compressed, which Keras itself does not do."""
+    saved, packed = io.BytesIO(), io.BytesIO()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / KERAS_NETWORK
         network.save(path)
-        return path.read_bytes()
+        saved.write(path.read_bytes())
+    with zipfile.ZipFile(saved) as source, zipfile.ZipFile(packed, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name), zipfile.ZIP_DEFLATED, compresslevel=9)
+    return packed.getvalue()
 
 
 def _read_run(run_folder: Path) -> Mapping[str, Any]:

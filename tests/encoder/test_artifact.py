@@ -1,0 +1,114 @@
+"""The shipped model loads, is what its manifest says, and damaged or foreign ones are refused."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from encoder.artifact import MANIFEST, NETWORK, SHIPPED, read_artifact
+from encoder.errors import ArtifactError
+from encoder.model import load_encoder
+from encoder.synthesis import encode_png, synthetic_writer
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED, tmp_path / "model"))
+
+
+def edit(folder: Path, **changes: object) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    (folder / MANIFEST).write_text(json.dumps(manifest | changes), encoding="utf-8")
+
+
+def test_shipped_model_embeds_to_unit_vectors() -> None:
+    encoder = load_encoder()
+    writer = synthetic_writer(3)
+    canvases = np.stack([encoder.acquire(encode_png(writer.genuine(n))).canvas for n in range(3)])
+    vectors = encoder.embed(canvases)
+    assert vectors.shape == (3, 128)
+    assert vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    alone = np.concatenate([encoder.embed(canvas[None]) for canvas in canvases])
+    assert np.abs(vectors - alone).max() < 1e-5
+
+
+def test_shipped_model_tells_synthetic_writers_apart() -> None:
+    encoder = load_encoder()
+    vectors = []
+    for seed in range(200, 210):
+        writer = synthetic_writer(seed)
+        scans = [encode_png(writer.genuine(n)) for n in range(5)]
+        vectors.append(encoder.embed(np.stack([encoder.acquire(s).canvas for s in scans])))
+    for number, own in enumerate(vectors):
+        scores = [encoder.rule.score(own[4], other[:4]) for other in vectors]
+        assert int(np.argmax(scores)) == number
+
+
+def test_wrong_canvases_are_refused() -> None:
+    encoder = load_encoder()
+    with pytest.raises(ValueError, match="expected canvases"):
+        encoder.embed(np.zeros((1, 10, 10), np.uint8))
+    with pytest.raises(ValueError, match="expected uint8"):
+        encoder.embed(np.zeros((1, 96, 192), np.float32))
+
+
+def test_shipped_files_are_small() -> None:
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 8 * 2**20
+
+
+@pytest.mark.parametrize("name", [NETWORK, "network.keras"])
+def test_a_flipped_byte_is_refused(copy: Path, name: str) -> None:
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(bytes(content))
+    with pytest.raises(ArtifactError, match="damaged"):
+        read_artifact(copy)
+
+
+def test_a_truncated_network_is_refused(copy: Path) -> None:
+    content = (copy / NETWORK).read_bytes()
+    (copy / NETWORK).write_bytes(content[:-10])
+    with pytest.raises(ArtifactError, match="damaged"):
+        read_artifact(copy)
+
+
+def test_a_missing_folder_and_a_missing_file_are_refused(copy: Path) -> None:
+    with pytest.raises(ArtifactError, match="expected a model folder"):
+        read_artifact(copy / "nowhere")
+    (copy / NETWORK).unlink()
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        read_artifact(copy)
+
+
+def test_foreign_manifests_are_refused(copy: Path) -> None:
+    edit(copy, format=99)
+    with pytest.raises(ArtifactError, match="format 99"):
+        read_artifact(copy)
+    edit(copy, format=1, preprocessing_sha256="0" * 64)
+    with pytest.raises(ArtifactError, match="another preparation"):
+        read_artifact(copy)
+    (copy / MANIFEST).write_text("{", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="not JSON"):
+        read_artifact(copy)
+
+
+def test_a_manifest_without_its_rule_is_refused(copy: Path) -> None:
+    manifest = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
+    del manifest["decision"]["spread"]
+    (copy / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(ArtifactError, match="spread"):
+        read_artifact(copy)
+
+
+def test_importing_what_serves_loads_no_training_library() -> None:
+    code = (
+        "import sys, encoder, encoder.model, encoder.evaluate, service.app, service.composition;"
+        "print([m for m in ('tensorflow', 'keras', 'onnx') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,126 @@
+"""The comparison score, the verdicts and the calibration."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from encoder.calibration import fit_log_lr, fit_rule
+from encoder.decision import DecisionRule, RandomTail
+from encoder.errors import TrainingDataError, UnknownOperatingPoint
+from encoder.protocol import EmbeddedWriter, run_trials
+from encoder.score import (
+    NORMALISATION,
+    Spread,
+    claim_score,
+    claim_scores,
+    observed_likeness,
+    own_likeness,
+)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def invented_writers(count: int = 12, seed: int = 0) -> list[EmbeddedWriter]:
+    """Embeddings in which forgeries lie between their victim and everyone else."""
+    rng = np.random.default_rng(seed)
+    writers = []
+    for number in range(count):
+        centre = unit(rng.normal(size=32))
+        genuine = unit(centre + rng.normal(scale=0.08, size=(12, 32)))
+        forged = unit(centre + rng.normal(scale=0.16, size=(8, 32)))
+        writers.append(EmbeddedWriter(f"w{number}", f"w{number}", genuine, forged))
+    return writers
+
+
+def test_score_by_hand() -> None:
+    references = unit(np.array([[1.0, 0.0], [0.8, 0.6], [0.6, 0.8]]))
+    probe = unit(np.array([1.0, 0.0]))
+    pairs = [references[i] @ references[j] for i, j in itertools.combinations(range(3), 2)]
+    nearest = [max(references[i] @ references[j] for j in range(3) if j != i) for i in range(3)]
+    own = (np.mean(pairs) + np.mean(nearest)) / 2
+    assert observed_likeness(references) == pytest.approx(own, abs=1e-6)
+    spread = Spread(population=0.5, shrinkage=2.0)
+    shrunk = 0.5 * own + 0.5 * 0.5
+    expected = (1.0 + (1.0 + 0.8 + 0.6) / 3) / 2 - NORMALISATION * shrunk
+    claim = claim_score(probe, references, spread)
+    assert claim.score == pytest.approx(expected, abs=1e-6)
+    assert claim.similarities == pytest.approx([1.0, 0.8, 0.6], abs=1e-6)
+
+
+def test_one_reference_takes_the_population() -> None:
+    assert own_likeness(unit(np.ones((1, 4))), Spread(population=0.37)) == 0.37
+
+
+def test_batch_equals_one_by_one() -> None:
+    writer = invented_writers(2)[0]
+    spread = Spread()
+    together = claim_scores(writer.genuine[5:], writer.genuine[:5], spread)
+    apart = [claim_score(p, writer.genuine[:5], spread).score for p in writer.genuine[5:]]
+    assert together == pytest.approx(apart, abs=1e-6)
+
+
+def test_log_lr_recovers_a_known_ratio() -> None:
+    # Two normal distributions of equal spread: log LR = (x - 1/2) * 2 / s^2 / ln 10, s = 0.5.
+    rng = np.random.default_rng(1)
+    mated, nonmated = rng.normal(1.0, 0.5, 40_000), rng.normal(0.0, 0.5, 20_000)
+    slope, intercept = fit_log_lr(mated, nonmated)
+    assert slope == pytest.approx(4 / np.log(10), rel=0.05)
+    assert intercept == pytest.approx(-2 / np.log(10), rel=0.05)
+
+
+def test_rule_keeps_its_target_on_the_writers_it_was_fitted_on() -> None:
+    writers = invented_writers()
+    rule = fit_rule(writers)
+    trials = run_trials(writers, 5, rule.spread)
+    for name, target in (("fmr_skilled=1%", 0.01), ("fmr_skilled=10%", 0.10)):
+        achieved = np.mean(trials.skilled >= rule.calibration_for(5).points[name].match)
+        assert achieved <= target + 1e-9
+        assert achieved > target - 0.03
+    assert np.mean(trials.random >= rule.identification_threshold(100)) < 0.01
+
+
+def test_verdicts_and_bounds() -> None:
+    writer = invented_writers()[0]
+    rule = fit_rule(invented_writers())
+    near = rule.compare(writer.genuine[0], writer.genuine[:5])
+    far = rule.compare(-writer.genuine[0], writer.genuine[:5])
+    assert near.verdict == "match"
+    assert far.verdict == "non_match"
+    assert near.operating_point == rule.default_operating_point
+    bound = rule.calibration_for(5).bound
+    assert far.log_lr == -bound
+    assert abs(near.log_lr) <= bound
+    stricter = rule.compare(writer.genuine[0], writer.genuine[:5], "fmr_skilled=1%")
+    assert stricter.threshold >= near.threshold
+    with pytest.raises(UnknownOperatingPoint, match="fmr_skilled=1%") as caught:
+        rule.compare(writer.genuine[0], writer.genuine[:5], "fmr=0")
+    assert caught.value.requested == "fmr=0"
+
+
+def test_thresholds_by_number_of_references() -> None:
+    rule = fit_rule(invented_writers())
+    assert rule.calibration_for(1).references == 1
+    assert rule.calibration_for(4).references == 3
+    assert rule.calibration_for(50).references == 10
+
+
+def test_identification_threshold_grows_with_the_gallery() -> None:
+    tail = RandomTail(start=0.2, share=0.02, scale=0.05, fpir=0.05)
+    thresholds = [tail.threshold(size) for size in (0, 1, 10, 1000, 10**8)]
+    assert thresholds[0] == thresholds[1]
+    assert thresholds[1:] == sorted(thresholds[1:])
+    # At 1000 writers each may pass with a chance of about 5.1e-5.
+    assert np.exp(-(tail.threshold(1000) - 0.2) / 0.05) * 0.02 == pytest.approx(5.129e-5, rel=1e-3)
+
+
+def test_rule_survives_json() -> None:
+    rule = fit_rule(invented_writers())
+    assert DecisionRule.from_dict(rule.as_dict()) == rule
+
+
+def test_too_little_to_calibrate_on() -> None:
+    with pytest.raises(TrainingDataError, match="came 2 writers"):
+        fit_rule(invented_writers(2))

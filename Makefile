@@ -1,0 +1,51 @@
+# `make run` and `make test` set up what they need by themselves, and skip it when it is current.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test lint bench lock clean
+
+run: $(VENV)/.serving
+	$(BIN)/countersign serve --upgrade --demo
+
+test: $(VENV)/.developing
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.developing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.developing
+	$(BIN)/python -m benchmarks.verify_path
+	$(BIN)/python -m benchmarks.accuracy
+
+# Writes the lock files anew: every package with its hashes, no download addresses.
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-annotate --custom-compile-command "make lock"
+lock: $(VENV)/.developing
+	printf 'hatchling\neditables\n' > $(VENV)/build.in
+	$(COMPILE) pyproject.toml $(VENV)/build.in -o requirements.lock
+	$(COMPILE) pyproject.toml $(VENV)/build.in --extra train --extra dev -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV)
+
+# What serving needs. Developing needs more; its environment serves as well.
+$(VENV)/.serving: requirements.lock pyproject.toml
+	@test -f $(VENV)/.developing || $(MAKE) --no-print-directory install LOCK=requirements.lock
+	@touch $@
+
+$(VENV)/.developing: requirements-dev.lock pyproject.toml
+	@$(MAKE) --no-print-directory install LOCK=requirements-dev.lock
+	@touch $@
+
+.PHONY: install
+install:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; \
+	  sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11 to 3.13 is needed, this is {v.major}.{v.minor}; name one: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "venv is missing: on Debian, apt-get install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --require-hashes -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .

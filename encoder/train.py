@@ -66,7 +66,7 @@ RECIPES = {
         "notebook", NOTEBOOK_CANVAS, 32, 141, 20, 1e-4, False, 5, NOTEBOOK_VARIATION
     ),
     "lean": Recipe(
-        "lean", LEAN_CANVAS, 96, 85, 60, 1.5e-3, True, 60, Variation(), "mixed_bfloat16"
+        "lean", LEAN_CANVAS, 96, 85, 48, 1.5e-3, True, 48, Variation(), "mixed_bfloat16"
     ),
 }
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 from encoder.synthesis import synthetic_writer
@@ -84,31 +87,35 @@ def test_a_verdict_does_not_outlive_its_question(page: Page, site: Site) -> None
 
 def test_verify_by_keyboard_alone(page: Page, site: Site) -> None:
     page.open()
-    focused = page.browser.switch_to
+
+    def press(*keys: str) -> None:
+        ActionChains(page.browser).send_keys(*keys).perform()
+
+    def focused(attribute: str) -> str | None:
+        return page.browser.switch_to.active_element.get_attribute(attribute)
 
     def tab_to(element_id: str) -> None:
         for _ in range(20):
-            if focused.active_element.get_attribute("id") == element_id:
+            if focused("id") == element_id:
                 return
-            focused.active_element.send_keys(Keys.TAB)
+            press(Keys.TAB)
         pytest.fail(f"{element_id} cannot be reached with the Tab key")
 
     tab_to("verify-writer-input")
-    focused.active_element.send_keys("C-100")
+    press("C-100")
     page.find("#verify-writer [role=option][aria-selected=true]")
-    focused.active_element.send_keys(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ARROW_UP, Keys.ENTER)
-    chosen = page.find("#verify-writer-input")
-    assert chosen.get_attribute("value") == f"{name_of(2)} (C-1002)"
-    assert chosen.get_attribute("aria-expanded") == "false"
+    press(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ARROW_UP, Keys.ENTER)
+    assert focused("value") == f"{name_of(2)} (C-1002)"
+    assert focused("aria-expanded") == "false"
     tab_to("verify-image-input")
-    # The system's file dialog is beyond WebDriver; this types the path into it.
-    focused.active_element.send_keys(str(site.scan(2, 9)))
+    # The system's file dialog is beyond WebDriver; this puts the path into it.
+    page.add_files("verify-image", site.scan(2, 9))
     tab_to("verify-point")
-    focused.active_element.send_keys(Keys.TAB)
-    assert focused.active_element.get_attribute("type") == "submit"
-    focused.active_element.send_keys(Keys.ENTER)
+    press(Keys.TAB)
+    assert focused("type") == "submit"
+    press(Keys.ENTER)
     assert page.find("#verify-decision h2").text in WORDS.values()
-    assert focused.active_element.get_attribute("type") == "submit"
+    assert focused("type") == "submit"
 
 
 def test_escape_closes_the_list_and_then_clears_the_writer(page: Page) -> None:
@@ -255,9 +262,11 @@ def test_a_long_register_comes_in_pages(page: Page, site: Site) -> None:
         site.services.registry.create_writer(f"P-40{number:02}", "")
     page.open("#/writers")
     page.find("#writers-search").send_keys("P-40")
-    page.wait(lambda: "first 30" in page.find("#writers-note").text, "no first page came")
+    found = "#writers-list a[data-writer^='P-40']"
+    page.wait(lambda: len(page.all(found)) == 30, "the first page did not come")
+    assert "The first 30" in page.find("#writers-note").text
     page.find("#writers-more").click()
-    page.wait(lambda: len(page.all("#writers-list li")) == 40, "the second page did not come")
+    page.wait(lambda: len(page.all(found)) == 40, "the second page did not come")
     assert not page.all("#writers-more")[0].is_displayed()
 
 
@@ -280,6 +289,15 @@ def test_the_theme_follows_the_system_until_chosen(page: Page) -> None:
     assert not is_dark()
     page.open()
     assert not is_dark()
+
+
+def test_a_decision_prints_on_one_sheet(page: Page, site: Site) -> None:
+    page.open("#/verify?writer=C-1001")
+    page.add_files("verify-image", site.scan(1, 9))
+    page.find("#verify-form [type=submit]").click()
+    page.pictures_loaded("#verify-decision img")
+    pdf = base64.b64decode(page.browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -19,7 +19,8 @@ export function createWritersView() {
   const empty = byId("writers-empty");
   const detailBox = byId("writer-detail");
   const detail = createWriterDetail(detailBox, { changed: load });
-  let cursor = null;
+  // What the list shows: a further page belongs to the search it was asked for with.
+  let shown = { query: "", cursor: null };
   let timer = 0;
   let asking = null;
   let openId = null;
@@ -28,8 +29,11 @@ export function createWritersView() {
     asking?.abort();
     asking = new AbortController();
     list.setAttribute("aria-busy", "true");
+    const query = search.value.trim();
     try {
-      append(await fetchPage(null, asking.signal), true);
+      const page = await listWriters({ query, limit: page_size, signal: asking.signal });
+      list.replaceChildren();
+      append(page, query);
     } catch (error) {
       if (error.name !== "AbortError") showError(alert, error);
     } finally {
@@ -37,24 +41,28 @@ export function createWritersView() {
     }
   }
 
-  const fetchPage = (from, signal) =>
-    listWriters({ query: search.value.trim(), cursor: from, limit: page_size, signal });
+  async function loadMore() {
+    const before = shown;
+    try {
+      const page = await listWriters({ ...before, limit: page_size });
+      if (shown === before) append(page, before.query);
+    } catch (error) {
+      showError(alert, error);
+    }
+  }
 
-  function append(page, afresh) {
+  function append(page, query) {
     clearError(alert);
-    if (afresh) list.replaceChildren();
     list.append(...page.writers.map(row));
-    cursor = page.next_cursor;
-    more.hidden = !cursor;
+    shown = { query, cursor: page.next_cursor };
+    more.hidden = !page.next_cursor;
     note.textContent = noteWords(list.childElementCount);
     mark();
   }
 
   function noteWords(count) {
-    if (count) return cursor ? `The first ${count} are shown.` : plural(count, "writer");
-    return search.value.trim()
-      ? `No writer on file matches “${search.value.trim()}”.`
-      : "No writer is on file yet.";
+    if (count) return shown.cursor ? `The first ${count} are shown.` : plural(count, "writer");
+    return shown.query ? `No writer on file matches “${shown.query}”.` : "No writer is on file yet.";
   }
 
   const row = (writer) =>
@@ -80,15 +88,7 @@ export function createWritersView() {
     clearTimeout(timer);
     timer = setTimeout(load, pause_ms);
   });
-  more.addEventListener("click", () =>
-    whileBusy(more, "Loading…", async () => {
-      try {
-        append(await fetchPage(cursor), false);
-      } catch (error) {
-        showError(alert, error);
-      }
-    }),
-  );
+  more.addEventListener("click", () => whileBusy(more, "Loading…", loadMore));
 
   // Shows the register, with one writer opened if an id is given.
   function show(writerId) {

@@ -1,0 +1,58 @@
+"""The command line, `countersign`: commands parse and print, the stories of the service decide.
+
+Each module holds a group of commands. Importing them loads nothing heavy, so `--help` is quick.
+"""
+
+import click
+
+from service.cli.checking import compare, identify, verify
+from service.cli.database import database
+from service.cli.enrolling import enroll
+from service.cli.failures import CommandLine
+from service.cli.gallery import gallery
+from service.cli.importing import import_folder
+from service.cli.models import evaluate, export, train
+from service.cli.serving import demo, serve
+from service.version import VERSION
+
+
+@click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="countersign")
+def main() -> None:
+    """Enroll writers from scans of their signatures, then check signatures against them.
+
+    Commands work on the registry that the COUNTERSIGN_* variables name (by default the one in
+    var/countersign), beside a running server or without one. Answers go to stdout, as text or
+    with --json as JSON; messages and progress go to stderr.
+
+    \b
+    Examples:
+      countersign serve --demo
+      countersign enroll C-1001 --name "Ada Example" scans/ada-*.png
+      countersign verify C-1001 cheque.png
+      countersign identify unknown.png --json
+
+    \b
+    Exit codes:
+      0    done; for a question, the answer is yes
+      1    the answer is no, or an image was refused
+      2    wrong usage, or an error; the message says what to do
+      130  interrupted (Ctrl-C)
+    """
+
+
+for _command in (
+    serve,
+    enroll,
+    verify,
+    identify,
+    compare,
+    import_folder,
+    train,
+    export,
+    evaluate,
+    gallery,
+    database,
+    demo,
+):
+    main.add_command(_command)

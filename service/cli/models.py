@@ -1,0 +1,181 @@
+"""`countersign train`, `export` and `evaluate`: models, from folders of signatures."""
+
+# Heavy modules load inside functions, so that --help stays quick.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from service.cli.failures import fail
+from service.cli.output import json_option, print_json, show, table
+from service.cli.session import open_encoder
+
+RECIPES = ("lean", "notebook")
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+INSTALL_TRAINING = 'pip install -e ".[train]"'
+data_option = click.option(
+    "--data",
+    metavar="FOLDER",
+    type=FOLDER,
+    multiple=True,
+    required=True,
+    help="A data set, <writer>/genuine_*.png and forged_*.png; may be repeated.",
+)
+
+
+@click.command()
+@data_option
+@click.option(
+    "--run", metavar="FOLDER", type=NEW_FOLDER, required=True, help="Where the run lives."
+)
+@click.option(
+    "--recipe",
+    type=click.Choice(RECIPES),
+    default="lean",
+    show_default=True,
+    help="The network and how it is trained.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same result.")
+@click.option("--epochs", type=click.IntRange(1), help="Instead of the recipe's number.")
+@click.option(
+    "--synthetic-writers",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Train on so many synthetic writers besides.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the run that the folder holds.")
+@json_option
+def train(
+    data: tuple[Path, ...], run: Path, recipe: str, epochs: int | None, as_json: bool, **rest: Any
+) -> None:
+    """Train a network on folders of signatures.
+
+    Writers are split into those to train on, to calibrate on and to measure on. Progress, a CSV
+    log and TensorBoard events are written to the run's folder. Ctrl-C stops; --resume goes on
+    after the last finished epoch.
+
+    \b
+    Examples:
+      countersign train --data signatures/ --run runs/first
+      countersign train --data cedar/ --data bengali/ --run runs/second --recipe notebook
+      countersign train --data signatures/ --run runs/first --resume
+    """
+    with training_packages():
+        from encoder.train import RECIPES as BY_NAME
+        from encoder.train import train as train_network
+
+        chosen = BY_NAME[recipe]
+        if epochs is not None:
+            chosen = replace(chosen, epochs=epochs)
+        best = train_network(list(data), run, chosen, **rest)
+    if as_json:
+        print_json({"run": str(run), "network": str(best)})
+    else:
+        show(f"Trained. `countersign export` makes a model of {best}.")
+
+
+@click.command()
+@click.argument("run", type=FOLDER)
+@click.argument("model", type=NEW_FOLDER)
+@data_option
+@click.option(
+    "--keep-keras/--no-keras", default=True, help="Keep the Keras network, to train on from."
+)
+@json_option
+def export(run: Path, model: Path, data: tuple[Path, ...], keep_keras: bool, as_json: bool) -> None:
+    """Make the model MODEL of the training run RUN.
+
+    MODEL is a folder. The data sets of the run are needed again, for calibration on development
+    writers and for the error rates in the manifest. The exported network is checked against the
+    trained one.
+
+    \b
+    Examples:
+      countersign export runs/first models/first --data signatures/
+      COUNTERSIGN_MODEL=models/first countersign serve
+    """
+    with training_packages():
+        from encoder.export import export as export_model
+
+        export_model(run, model, list(data), keep_keras=keep_keras)
+    if as_json:
+        print_json({"model": str(model)})
+    else:
+        show(f"Wrote {model}. Use it with COUNTERSIGN_MODEL={model}")
+
+
+@click.command()
+@click.argument("folder", type=FOLDER)
+@click.option(
+    "--all-writers",
+    is_flag=True,
+    help="Also use the writers that the model was trained on; flatters it.",
+)
+@json_option
+def evaluate(folder: Path, all_writers: bool, as_json: bool) -> None:
+    """Measure the model's error rates on the writers in FOLDER.
+
+    It holds <writer>/genuine_*.png and <writer>/forged_*.png. Writers that the model was trained
+    on are left out, where its manifest names the data set.
+
+    \b
+    Examples:
+      countersign evaluate signatures/
+      COUNTERSIGN_MODEL=models/first countersign evaluate signatures/ --json
+    """
+    from encoder.evaluate import evaluate as evaluate_model
+
+    with redirect_stdout(sys.stderr):  # Progress is drawn while the folder is read.
+        answer = evaluate_model(open_encoder(), folder, all_writers=all_writers)
+    if as_json:
+        print_json(answer)
+    else:
+        show(*_evaluation(answer))
+
+
+@contextmanager
+def training_packages() -> Iterator[None]:
+    """Run what needs the `train` extra: its output goes to stderr, and its absence is explained."""
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    except ImportError as error:
+        fail(
+            f"Training and export need packages that serving does not, and {error.name} is not "
+            f"installed. In a checkout of Countersign, run: {INSTALL_TRAINING}"
+        )
+
+
+def _evaluation(answer: Mapping[str, Any]) -> Iterator[Any]:
+    held_out = "held out from training" if answer["held_out_from_training"] else "all there are"
+    yield (
+        f"{answer['folder']}: {answer['writers']} writers ({held_out}), model "
+        f"{answer['model']['name']} ({answer['model']['id'][:12]}), "
+        f"{answer['failures_to_acquire']} images without a usable signature"
+    )
+    rows = [
+        (
+            references,
+            _percent(row.get("eer_skilled")),
+            _percent(row.get("eer_random")),
+            _percent(row.get("rank_1")),
+        )
+        for references, row in answer["results"].items()
+    ]
+    columns = ("#references", "#EER skilled", "#EER random", "#rank 1")
+    yield table(columns, rows)
+
+
+def _percent(rate: float | None) -> str:
+    return "-" if rate is None else f"{100 * rate:.2f}%"

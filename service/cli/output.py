@@ -1,0 +1,103 @@
+"""How commands speak: answers on stdout, for people or as JSON; messages and progress on stderr."""
+
+# Heavy modules load inside functions, so that --help stays quick.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.progress import Progress
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def json_option(command: Command) -> Command:
+    """Give a command `--json`, which it takes as the argument `as_json`."""
+    option = click.option(
+        "--json", "as_json", is_flag=True, help="Print the answer as JSON on stdout, nothing else."
+    )
+    return option(command)
+
+
+def print_json(answer: Mapping[str, object]) -> None:
+    """Print one JSON document on stdout; moments in time as ISO 8601."""
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False, default=_plain))
+
+
+def note(message: str) -> None:
+    """Print a message to people on stderr."""
+    click.echo(message, err=True)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that takes text as it is: names and paths may hold what looks like markup.
+
+    It leaves colours out where NO_COLOR is set or where nobody is watching.
+    """
+    from rich.console import Console
+
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
+def show(*parts: RenderableType) -> None:
+    """Print text, tables and panels on stdout."""
+    screen = console()
+    for part in parts:
+        screen.print(part)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Any:
+    """Return a table; a column whose name starts with `#` holds numbers, set to the right."""
+    from rich.table import Table
+
+    drawn = Table(title=title or None, title_justify="left", title_style="bold")
+    for column in columns:
+        drawn.add_column(
+            column.removeprefix("#"),
+            justify="right" if column.startswith("#") else "left",
+            overflow="fold",
+        )
+    for row in rows:
+        drawn.add_row(*(cell if isinstance(cell, str) else str(cell) for cell in row))
+    return drawn
+
+
+def progress_bar() -> Progress:
+    """Return a progress bar on stderr, drawn only where someone is watching."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console(stderr=True),
+        disable=not watched(),
+        transient=True,
+    )
+
+
+def watched() -> bool:
+    """Whether stderr is a terminal: progress is drawn there, and logged in lines elsewhere."""
+    return sys.stderr.isatty()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON.")

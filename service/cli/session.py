@@ -1,0 +1,72 @@
+"""Opens what a command works with, from the settings of the environment, and closes it again."""
+
+# Heavy modules load inside functions, so that --help stays quick.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from encoder.model import Encoder
+    from index.registry import Registry
+    from service.composition import Services
+    from service.settings import Settings
+
+
+@contextmanager
+def open_services() -> Iterator[Services]:
+    """Build everything, as a server does."""
+    from service.composition import build_services
+    from service.settings import read_settings
+
+    services = build_services(read_settings())
+    try:
+        yield services
+    finally:
+        services.close()
+
+
+@contextmanager
+def open_registry() -> Iterator[tuple[Settings, Registry, Encoder]]:
+    """Build registry and encoder without the index, for what needs no search.
+
+    Unlike a server, this works while references wait for embeddings of the model.
+    """
+    from encoder.model import load_encoder
+    from index.migrate import require_current
+    from index.registry import Registry
+    from service.composition import prepare_folders
+    from service.settings import read_settings
+
+    settings = read_settings()
+    prepare_folders(settings)
+    require_current(settings.database_url)
+    encoder = load_encoder(settings.model)
+    registry = Registry(settings.database_url)
+    try:
+        registry.register_model(encoder.model_id, encoder.name, encoder.dimension)
+        yield settings, registry, encoder
+    finally:
+        registry.close()
+
+
+def open_encoder() -> Encoder:
+    """Load the model alone, for what stores nothing."""
+    from encoder.model import load_encoder
+    from service.settings import read_settings
+
+    return load_encoder(read_settings().model)
+
+
+def caller() -> str:
+    """Who runs the command, as the audit trail names them: `cli:` and the account."""
+    user_id = os.getuid()
+    try:
+        return f"cli:{pwd.getpwuid(user_id).pw_name}"
+    except KeyError:  # A container's user need not have an account.
+        return f"cli:{user_id}"

@@ -1,0 +1,93 @@
+"""Puts answers into words for people who are no specialists: what, how sure, compared with what."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.panel import Panel
+
+from service.cli.output import table
+from service.identify import Identification
+from service.verify import Verification
+
+VERDICTS = {
+    "match": ("Match", "green", "The signature fits {claimed}."),
+    "inconclusive": (
+        "Inconclusive",
+        "yellow",
+        "The signature neither fits {claimed} nor clearly differs. Have a person look at it.",
+    ),
+    "non_match": ("No match", "red", "The signature does not fit {claimed}."),
+}
+
+
+def verification_parts(answer: Verification, claimed: str) -> Iterator[RenderableType]:
+    """Draw the answer of verify or compare; `claimed` says whose signature it should be."""
+    title, colour, sentence = VERDICTS[answer.verdict]
+    count = len(answer.references)
+    lines = [
+        sentence.format(claimed=claimed),
+        f"Score {answer.score:.3f}, threshold {answer.threshold:.3f} ({answer.operating_point}).",
+        f"Compared with {count} reference{'s' if count != 1 else ''}. {strength(answer.log_lr)}",
+        *_warnings(answer.acquisition.quality.warnings),
+    ]
+    yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
+    rows = [
+        (one.filename or one.reference_id, f"{one.similarity:.3f}") for one in answer.references
+    ]
+    yield table(("reference", "#similarity"), rows)
+    yield _origin(answer.decision_id, answer.model_name, answer.model_id)
+
+
+def identification_parts(answer: Identification) -> Iterator[RenderableType]:
+    """Draw the answer of identify."""
+    compared = f"Compared with {answer.gallery_size} writers."
+    if answer.verdict == "identified":
+        best = answer.candidates[0]
+        name = f" ({best.name})" if best.name else ""
+        title, colour = "Identified", "green"
+        sentence = (
+            f"The signature resembles {best.writer_id}{name} most: score {best.score:.3f}, "
+            f"threshold {answer.threshold:.3f}. A good forgery does so too; verify before you "
+            "rely on it."
+        )
+    else:
+        title, colour = "Not enrolled", "yellow"
+        sentence = (
+            "The signature resembles nobody enough"
+            f"{_nearest(answer)}. The writer is probably not enrolled."
+        )
+    lines = [sentence, compared, *_warnings(answer.acquisition.quality.warnings)]
+    yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
+    if answer.candidates:
+        rows = [(one.writer_id, one.name, f"{one.score:.3f}") for one in answer.candidates]
+        yield table(("candidate", "name", "#score"), rows)
+    yield _origin(answer.decision_id, answer.model_name, answer.model_id)
+
+
+def strength(log_lr: float) -> str:
+    """Say a log10 likelihood ratio as how much likelier one explanation makes the score."""
+    ratio = 10 ** abs(log_lr)
+    if ratio < 1.5:
+        return "Such a score is about as likely from the writer as from a skilled forger."
+    times = f"{ratio:.1f}" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f}"
+    likelier, than = ("the writer", "a skilled forger")[:: 1 if log_lr > 0 else -1]
+    return f"Such a score is about {times} times likelier from {likelier} than from {than}."
+
+
+def _nearest(answer: Identification) -> str:
+    if not answer.candidates:
+        return ""
+    best = answer.candidates[0]
+    return (
+        f": the best score is {best.score:.3f}, for {best.writer_id}, and {answer.threshold:.3f} "
+        "is needed"
+    )
+
+
+def _warnings(warnings: Sequence[str]) -> list[str]:
+    return [f"Note: {warning}" for warning in warnings]
+
+
+def _origin(decision_id: str | None, model_name: str, model_id: str) -> str:
+    recorded = f"Decision {decision_id}, model" if decision_id else "Not recorded; model"
+    return f"{recorded} {model_name} ({model_id[:12]})"

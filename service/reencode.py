@@ -1,0 +1,82 @@
+"""Embeds the references that a model has yet to see, as after a change of model."""
+
+import os
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from encoder.acquire import Acquisition
+from encoder.errors import ImageError
+from encoder.model import Encoder
+from index.registry import Registry
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """A reference in which this model's preparation finds no signature, and why."""
+
+    reference_id: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reencoded:
+    """What became of a batch of references; its embeddings are stored."""
+
+    embedded: int
+    unusable: tuple[Unusable, ...]
+
+
+def reencode(
+    *, encoder: Encoder, registry: Registry, batch_size: int = 32
+) -> Generator[Reencoded, None, None]:
+    """Embed what the model has not embedded yet, yielding each batch once it is stored.
+
+    Run again after an interruption, it goes on where it stopped.
+    """
+    passed_over: set[int] = set()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        while True:
+            # References that cannot be embedded stay on the registry's list; look past them.
+            waiting = [
+                (reference_id, image)
+                for reference_id, image in registry.references_without_embedding(
+                    encoder.model_id, batch_size + len(passed_over)
+                )
+                if reference_id not in passed_over
+            ]
+            if not waiting:
+                return
+            reference_ids = [reference_id for reference_id, _ in waiting]
+            outcomes = list(pool.map(lambda one: _acquire(one[1], encoder), waiting))
+            done = _store(reference_ids, outcomes, encoder, registry)
+            passed_over.update(one.reference_id for one in done.unusable)
+            yield done
+
+
+def _acquire(image: bytes, encoder: Encoder) -> Acquisition | ImageError:
+    try:
+        return encoder.acquire(image)
+    except ImageError as error:
+        return error
+
+
+def _store(
+    reference_ids: list[int],
+    outcomes: list[Acquisition | ImageError],
+    encoder: Encoder,
+    registry: Registry,
+) -> Reencoded:
+    usable: dict[int, Acquisition] = {}
+    unusable: list[Unusable] = []
+    for reference_id, outcome in zip(reference_ids, outcomes, strict=True):
+        if isinstance(outcome, ImageError):
+            unusable.append(Unusable(reference_id, str(outcome)))
+        else:
+            usable[reference_id] = outcome
+    if usable:
+        vectors = encoder.embed(np.stack([one.canvas for one in usable.values()]))
+        registry.put_embeddings(encoder.model_id, list(usable), vectors)
+    return Reencoded(len(usable), tuple(unusable))

@@ -205,6 +205,6 @@ _READERS: dict[str, Callable[[str], object]] = {
     "host": _host,
     "port": _whole_number("PORT", 1, 65535),
     "workers": _whole_number("WORKERS", 1, 64),
-    "threads": _whole_number("THREADS", 1, 256),
+    "threads": _whole_number("THREADS", 1, 64),
     "log_level": _log_level,
 }

@@ -29,6 +29,7 @@ def accepts(
         @wraps(handler)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             require_media_type(media_types)
+            require_shallow_json()
             if single is not None:
                 require_one_file(single)
             return handler(*args, **kwargs)
@@ -53,6 +54,18 @@ def require_media_type(media_types: Sequence[str]) -> None:
         f"Expected a body of type {' or '.join(media_types)}; "
         f"{request.mimetype or 'no Content-Type'!r} came.{advice}"
     )
+
+
+def require_shallow_json() -> None:
+    """Refuse JSON that is nested so deeply that Python's parser gives up on it.
+
+    Raises:
+        InvalidInput: it is. Other faults of JSON are found where its fields are read.
+    """
+    try:
+        request.get_json(silent=True)
+    except RecursionError as error:
+        raise InvalidInput("body: expected a JSON object; deeply nested JSON came.") from error
 
 
 def require_one_file(field: str) -> None:

@@ -19,6 +19,8 @@ MAX_JSON_BYTES = 64 * 2**10
 # The most images a request may hold (a comparison: references and a probe), and their envelope.
 MAX_BODY_BYTES = (MAX_IMAGES + 1) * ImageLimits().max_image_bytes + MAX_JSON_BYTES
 MAX_FORM_PARTS = MAX_IMAGES + 12
+# For a form's text fields; Werkzeug also holds the 64 KiB pieces that it reads against it.
+MAX_FORM_TEXT_BYTES = 4 * MAX_JSON_BYTES
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -41,7 +43,7 @@ SECURITY_HEADERS = {
 def install(app: Flask) -> None:
     """Put the guard before every request of `app`, and the security headers after."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_JSON_BYTES
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_TEXT_BYTES
     app.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
     app.before_request(check_request)
     app.after_request(add_security_headers)

@@ -1,0 +1,67 @@
+"""Real services on a new registry: SQLite through Alembic, FAISS, and the shipped model."""
+
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from encoder.synthesis import encode_png, synthetic_writer
+from index.migrate import upgrade
+from service.app import create_app
+from service.composition import Services, build_services, prepare_folders
+from service.enroll import Upload
+from service.settings import Settings, read_settings
+
+Scan = Callable[[int, int], bytes]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    settings = read_settings({"COUNTERSIGN_DATA_DIR": str(tmp_path / "data")})
+    prepare_folders(settings)
+    upgrade(settings.database_url)
+    return settings
+
+
+@pytest.fixture
+def services(settings: Settings) -> Iterator[Services]:
+    services = build_services(settings)
+    yield services
+    services.close()
+
+
+@pytest.fixture
+def client(services: Services) -> FlaskClient:
+    return create_app(services).test_client()
+
+
+def _scan(seed: int, n: int) -> bytes:
+    return encode_png(synthetic_writer(seed).genuine(n))
+
+
+@pytest.fixture(scope="session")
+def scan() -> Scan:
+    """PNG bytes of the n-th genuine signature of an invented writer."""
+    return _scan
+
+
+@pytest.fixture(scope="session")
+def uploads() -> Callable[..., list[Upload]]:
+    """Uploads of the n-th genuine signatures of an invented writer."""
+
+    def make(seed: int, *numbers: int) -> list[Upload]:
+        return [Upload(f"{seed}-{n}.png", _scan(seed, n)) for n in numbers]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def files() -> Callable[..., list[tuple[BytesIO, str]]]:
+    """Form files, as the test client sends them, of an invented writer's signatures."""
+
+    def make(seed: int, *numbers: int) -> list[tuple[BytesIO, str]]:
+        return [(BytesIO(_scan(seed, n)), f"{seed}-{n}.png") for n in numbers]
+
+    return make

@@ -1,0 +1,161 @@
+"""/openapi.json says what the API answers, and /docs draws it without a network."""
+
+import re
+
+import pytest
+
+# What only some answers have.
+OPTIONAL = {"cleaned", "filename", "refused", "fields"}
+PYTHON_TYPES = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+}
+
+
+@pytest.fixture
+def spec(client):
+    answer = client.get("/openapi.json")
+    assert answer.status_code == 200
+    return answer.get_json()
+
+
+def assert_conforms(value, schema, spec, where="answer"):
+    """Check types, and that names are exactly those drawn; the drawing is what callers read."""
+    if "$ref" in schema:
+        schema = spec["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+    if "allOf" in schema:
+        [schema] = schema["allOf"]
+        assert_conforms(value, schema, spec, where)
+        return
+    if value is None:
+        assert schema.get("nullable"), where
+        return
+    assert isinstance(value, PYTHON_TYPES[schema["type"]]), where
+    if "enum" in schema:
+        assert value in schema["enum"], where
+    if schema["type"] == "array":
+        for item in value:
+            assert_conforms(item, schema["items"], spec, f"{where}[]")
+    if "properties" in schema:
+        drawn = schema["properties"]
+        assert value.keys() <= drawn.keys(), where
+        assert drawn.keys() - value.keys() <= OPTIONAL, where
+        for name, item in value.items():
+            assert_conforms(item, drawn[name], spec, f"{where}.{name}")
+
+
+def answer_schema(spec, method, path, answer):
+    response = spec["paths"][path][method]["responses"][str(answer.status_code)]
+    return response["content"][answer.mimetype]["schema"]
+
+
+def test_answers_are_as_drawn(client, spec, files):
+    w, r = "/v1/writers", "/v1/writers/{writer_id}/references"
+    bad = (files(1, 0)[0][0].__class__(b"x"), "bad.png")
+    form = {"writer_id": "C-1", "name": "Ada", "images": files(1, 0, 1), "include": "cleaned"}
+    signature = {"image": files(1, 9)[0], "include": "cleaned"}
+    cases = [
+        ("post", w, client.post(w, data=form)),
+        ("post", w, client.post(w, json={"writer_id": "C-2"})),
+        ("post", w, client.post(w, json={"writer_id": "C-2"})),
+        ("post", w, client.post(w, json={"writer_id": "?"})),
+        ("get", w, client.get(f"{w}?limit=1")),
+        ("get", f"{w}/{{writer_id}}", client.get(f"{w}/C-1")),
+        ("get", f"{w}/{{writer_id}}", client.get(f"{w}/C-9")),
+        ("patch", f"{w}/{{writer_id}}", client.patch(f"{w}/C-1", json={"name": "B"})),
+        ("post", r, client.post(f"{w}/C-1/references", data={"images": [*files(1, 2), bad]})),
+        ("get", r, client.get(f"{w}/C-1/references")),
+        ("post", f"{w}/{{writer_id}}/verify", client.post(f"{w}/C-1/verify", data=signature)),
+        (
+            "post",
+            f"{w}/{{writer_id}}/verify",
+            client.post(f"{w}/C-2/verify", data={"image": files(1, 9)[0]}),
+        ),
+        ("post", "/v1/identify", client.post("/v1/identify", data={"image": files(1, 8)[0]})),
+        (
+            "post",
+            "/v1/compare",
+            client.post("/v1/compare", data={"reference": files(1, 0), "probe": files(1, 7)[0]}),
+        ),
+        ("get", "/v1/about", client.get("/v1/about")),
+        ("get", "/healthz", client.get("/healthz")),
+        ("get", "/readyz", client.get("/readyz")),
+    ]
+    statuses = set()
+    for method, path, answer in cases:
+        schema = answer_schema(spec, method, path, answer)
+        assert_conforms(answer.get_json(), schema, spec, f"{method} {path}")
+        statuses.add(answer.status_code)
+    assert statuses == {200, 201, 404, 409, 422}
+
+
+def test_every_address_of_the_contract_is_drawn(spec):
+    drawn = {(method, path) for path, operations in spec["paths"].items() for method in operations}
+    one = "/v1/writers/{writer_id}"
+    assert drawn == {
+        ("post", "/v1/writers"),
+        ("get", "/v1/writers"),
+        ("get", one),
+        ("patch", one),
+        ("delete", one),
+        ("post", f"{one}/references"),
+        ("get", f"{one}/references"),
+        ("delete", f"{one}/references/{{reference_id}}"),
+        ("get", f"{one}/references/{{reference_id}}/image"),
+        ("post", f"{one}/verify"),
+        ("post", "/v1/identify"),
+        ("post", "/v1/compare"),
+        ("get", "/v1/about"),
+        ("get", "/healthz"),
+        ("get", "/readyz"),
+    }
+
+
+def test_every_reference_within_the_document_leads_somewhere(client, spec):
+    text = client.get("/openapi.json").get_data(as_text=True)
+    for name in re.findall(r'"#/components/schemas/([^"]+)"', text):
+        assert name in spec["components"]["schemas"]
+
+
+def test_a_writer_is_drawn_as_json_and_as_a_form(spec):
+    content = spec["paths"]["/v1/writers"]["post"]["requestBody"]["content"]
+    assert content.keys() == {"application/json", "multipart/form-data"}
+
+
+def test_identification_says_what_it_does_not_say(spec):
+    operation = spec["paths"]["/v1/identify"]["post"]
+    assert "not that it is authentic" in operation["description"]
+    assert "not that it is authentic" in spec["info"]["description"]
+
+
+def test_every_field_is_described(spec):
+    bare = [
+        f"{name}.{field}"
+        for name, schema in spec["components"]["schemas"].items()
+        for field, drawn in schema["properties"].items()
+        if not ({"description", "$ref", "allOf"} & drawn.keys() or "$ref" in str(drawn))
+    ]
+    assert bare == []
+
+
+def test_docs_load_nothing_from_elsewhere(client):
+    page = client.get("/docs").get_data(as_text=True)
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(addresses) >= 5
+    for address in addresses:
+        assert address.startswith("/"), address
+        assert not address.startswith("//"), address
+        with client.get(address) as answer:
+            assert answer.status_code == 200, address
+    script = client.get("/docs/start.js").get_data(as_text=True)
+    assert '"/openapi.json"' in script
+    assert "http" not in script
+
+
+def test_docs_serve_swagger_uis_files_alone(client):
+    for name in ("..%2f__init__.py", "nothing.js", "../../flask_swagger_ui.py"):
+        assert client.get(f"/docs/assets/{name}").status_code == 404

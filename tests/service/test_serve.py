@@ -1,0 +1,196 @@
+"""The production server: two processes on one registry, its start, its refusals and its end."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import create_engine, text
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import encode_multipart
+
+import service
+from index.registry import Registry
+from index.values import NewReference
+from service.composition import build_services, prepare_folders
+from service.settings import read_settings
+
+ROOT = Path(service.__file__).parent.parent
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 30
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def command(settings, port: int) -> tuple[list[str], dict[str, str]]:
+    environ = {name: value for name, value in os.environ.items() if "COUNTERSIGN" not in name}
+    environ |= {
+        "COUNTERSIGN_DATA_DIR": str(settings.data_dir.resolve()),
+        "COUNTERSIGN_PORT": str(port),
+    }
+    return [sys.executable, "-m", "service.serve"], environ
+
+
+class Server:
+    """A running server process, as a caller sees it."""
+
+    def __init__(self, process: subprocess.Popen, port: int, log: Path) -> None:
+        self.process, self.port, self.log = process, port, log
+
+    def call(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def send(self, path, **form):
+        boundary, body = encode_multipart(form)
+        media_type = f"multipart/form-data; boundary={boundary}"
+        status, answer = self.call("POST", path, body, {"Content-Type": media_type})
+        return status, json.loads(answer)
+
+    def wait(self) -> None:
+        give_up_at = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < give_up_at:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                if self.call("GET", "/readyz")[0] == 200:
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise TimeoutError(self.log.read_text())
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+@contextmanager
+def serving(settings, log: Path, **more: str) -> Iterator[Server]:
+    port = free_port()
+    arguments, environ = command(settings, port)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            arguments,
+            cwd=ROOT,
+            env=environ | more,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    server = Server(process, port, log)
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+def refusal(settings, **more: str) -> str:
+    """Start a server that must refuse to serve, and return what it says."""
+    arguments, environ = command(settings, free_port())
+    done = subprocess.run(
+        arguments,
+        cwd=ROOT,
+        env=environ | more,
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_what_one_process_enrolls_the_other_identifies_at_once(settings, tmp_path, scan):
+    def file(seed, n):
+        return FileStorage(BytesIO(scan(seed, n)), f"{seed}-{n}.png")
+
+    with (
+        serving(settings, tmp_path / "a.log") as a,
+        serving(settings, tmp_path / "b.log", COUNTERSIGN_WORKERS="2") as b,
+    ):
+        for seed, (here, there) in enumerate([(a, b), (b, a)] * 3):
+            form = {"writer_id": f"W-{seed}", "images": [file(seed, 0), file(seed, 1)]}
+            assert here.send("/v1/writers", **form)[0] == 201
+            status, found = there.send("/v1/identify", image=file(seed, 0), top="1")
+            assert status == 200
+            assert found["candidates"][0]["writer_id"] == f"W-{seed}"
+            assert found["gallery_size"] == seed + 1
+        assert a.call("DELETE", "/v1/writers/W-1")[0] == 204
+        for _ in range(4):
+            status, found = b.send("/v1/identify", image=file(1, 0))
+            assert "W-1" not in {one["writer_id"] for one in found["candidates"]}
+        huge = b'{"writer_id": "W-9", "name": "' + b"x" * 2**20 + b'"}'
+        # The server may also hang up on a body that it will not read.
+        with suppress(OSError):
+            status, _ = b.call("POST", "/v1/writers", huge, {"Content-Type": "application/json"})
+            assert status == 413
+        assert b.call("GET", "/v1/writers/W-9")[0] == 404
+        assert b.call("GET", "/v1/writers", headers={"Host": "evil.example"})[0] == 421
+        assert a.stop() == 0
+        assert b.call("GET", "/healthz")[0] == 200
+    assert "Traceback" not in (tmp_path / "a.log").read_text()
+    assert "Traceback" not in (tmp_path / "b.log").read_text()
+    services = build_services(settings)
+    try:
+        assert services.opened.source == "snapshot"
+        assert services.gallery.check().clean
+        assert services.registry.gallery_size(services.encoder.model_id).writers == 5
+    finally:
+        services.close()
+
+
+def test_an_unknown_schema_is_refused_with_the_command_that_helps(tmp_path):
+    settings = read_settings({"COUNTERSIGN_DATA_DIR": str(tmp_path / "new")})
+    prepare_folders(settings)
+    assert "countersign db upgrade" in refusal(settings)
+
+
+def test_a_schema_from_the_future_is_refused(settings):
+    engine = create_engine(settings.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    assert "schema" in refusal(settings)
+
+
+def test_references_that_the_model_has_not_seen_are_refused(settings):
+    registry = Registry(settings.database_url)
+    registry.register_model("another", "another", 4)
+    vector = np.eye(1, 4, dtype=np.float32)[0]
+    new = NewReference(b"x", "image/png", b"x", "0" * 64, {}, vector)
+    registry.create_writer("C-1", "", "another", [new])
+    registry.close()
+    assert "countersign index rebuild" in refusal(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("COUNTERSIGN_HOST", "0.0.0.0"), ("COUNTERSIGN_AUTH", "keys"), ("COUNTERSIGN_PRT", "1")],
+)
+def test_bad_settings_are_refused(settings, name, value):
+    assert name in refusal(settings, **{name: value})

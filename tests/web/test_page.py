@@ -29,7 +29,7 @@ def name_of(seed: int) -> str:
 
 
 def as_shown(number: float) -> str:
-    return f"{number:.2f}".replace("-", "\N{MINUS SIGN}")
+    return f"{number:.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def upload(scan: Path) -> Upload:

@@ -117,3 +117,31 @@ def test_no_other_host_is_named() -> None:
 @pytest.mark.parametrize("path", [*SCRIPTS, *SHEETS], ids=lambda path: path.name)
 def test_files_stay_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) < 300
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two #rrggbb colours after WCAG 2.2."""
+
+    def luminance(colour: str) -> float:
+        shares = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+        linear = (s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares)
+        return sum(weight * s for weight, s in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    dim, bright = sorted((luminance(one), luminance(other)))
+    return (bright + 0.05) / (dim + 0.05)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_can_be_read(theme: str) -> None:
+    tokens = (STATIC / "css" / "tokens.css").read_text()
+    pairs = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", tokens)
+    colours = {name: light if theme == "light" else dark for name, light, dark in pairs}
+    text_on_ground = [("on-accent", "accent"), ("on-accent", "accent-deep")]
+    for ground in ("paper", "surface", "sunken", "accent-wash"):
+        text_on_ground += [("ink", ground), ("ink-soft", ground), ("accent", ground)]
+    for verdict in ("match", "inconclusive", "non-match"):
+        text_on_ground += [(verdict, "surface"), (verdict, f"{verdict}-wash")]
+    for text, ground in text_on_ground:
+        assert contrast(colours[text], colours[ground]) >= 4.5, f"{text} on {ground}"
+    for ground in ("paper", "surface", "sunken"):
+        assert contrast(colours["line-strong"], colours[ground]) >= 3, f"edges on {ground}"

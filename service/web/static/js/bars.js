@@ -37,13 +37,13 @@ export function scoreGauge(score, threshold) {
       el("span", { class: "gauge-above" }),
       el("span", { class: "gauge-threshold" }),
       el("span", { class: "gauge-dot" }),
-      el("span", { class: "gauge-label numeric" }, `Score ${signed(score)}`),
+      el("span", { class: "gauge-label numeric" }, `Score ${signed(score, 3)}`),
     ),
     el(
       "div",
       { class: "gauge-ticks", "aria-hidden": "true" },
       tick(0, signed(threshold - reach)),
-      tick(50, `Threshold ${signed(threshold)}`, "gauge-tick-threshold"),
+      tick(50, `Threshold ${signed(threshold, 3)}`, "gauge-tick-threshold"),
       tick(100, signed(threshold + reach)),
     ),
     el(
@@ -56,7 +56,7 @@ export function scoreGauge(score, threshold) {
 }
 
 const gaugeWords = (score, threshold) =>
-  `Score ${signed(score)}; a match needs ${signed(threshold)} or more.`;
+  `Score ${signed(score, 3)}; a match needs ${signed(threshold, 3)} or more.`;
 
 // The candidates of one answer share a scale, so that their bars can be compared.
 export function candidateBars(scores, threshold) {

@@ -4,21 +4,17 @@ Nothing is built at import, and nothing else builds these. A server calls `build
 has forked: a FAISS index that was searched before a fork hangs in the child.
 """
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
 
 from encoder.model import Encoder, load_encoder
-from index.errors import SnapshotNotSaved
 from index.gallery import Gallery
 from index.migrate import require_current
 from index.registry import Registry
 from index.values import OpenReport
 from service.errors import StartRefused
 from service.settings import Settings, require_allowed
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -32,11 +28,7 @@ class Services:
     opened: OpenReport
 
     def close(self) -> None:
-        """Save the index as a snapshot, so that the next start is quick, and let go of all."""
-        try:
-            self.gallery.save_snapshot()
-        except SnapshotNotSaved as error:
-            logger.warning("%s The next start rebuilds it.", error)
+        """Let go of all; the gallery saves its index, so that the next start is quick."""
         self.gallery.close()
         self.registry.close()
 

@@ -1,9 +1,11 @@
 """The story of enrolling: who is known, by which reference signatures, and how they are erased."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from encoder.model import Encoder
+from index.errors import ErasureIncomplete
 from index.gallery import Gallery
 from index.registry import Registry
 from index.values import NewReference, Reference, Writer
@@ -75,9 +77,10 @@ def erase_writer(writer_id: str, *, registry: Registry, gallery: Gallery) -> Non
 
     Raises:
         UnknownWriter: nobody is known by that id.
+        ErasureIncomplete: the rows are gone, but a file on disk may still hold them.
     """
-    registry.erase_writer(writer_id)
-    _forget(gallery)
+    with _forgetting(gallery):
+        registry.erase_writer(writer_id)
 
 
 def erase_reference(
@@ -87,8 +90,20 @@ def erase_reference(
 
     Raises:
         UnknownWriter, UnknownReference: there is no such writer, or no such reference of theirs.
+        ErasureIncomplete: the rows are gone, but a file on disk may still hold them.
     """
-    registry.erase_reference(writer_id, reference_id)
+    with _forgetting(gallery):
+        registry.erase_reference(writer_id, reference_id)
+
+
+@contextmanager
+def _forgetting(gallery: Gallery) -> Iterator[None]:
+    """Take from the index what the registry erases, also where a log still holds its rows."""
+    try:
+        yield
+    except ErasureIncomplete:
+        _forget(gallery)
+        raise
     _forget(gallery)
 
 

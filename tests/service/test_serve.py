@@ -20,9 +20,11 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 import service
+from index.errors import SchemaMismatch
 from index.registry import Registry
 from index.values import NewReference
 from service.composition import build_services, prepare_folders
+from service.serve import serve
 from service.settings import read_settings
 
 ROOT = Path(service.__file__).parent.parent
@@ -175,7 +177,8 @@ def test_a_schema_from_the_future_is_refused(settings):
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()
-    assert "schema" in refusal(settings)
+    with pytest.raises(SchemaMismatch):
+        serve(settings)
 
 
 def test_references_that_the_model_has_not_seen_are_refused(settings):
@@ -188,9 +191,5 @@ def test_references_that_the_model_has_not_seen_are_refused(settings):
     assert "countersign index rebuild" in refusal(settings)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("COUNTERSIGN_HOST", "0.0.0.0"), ("COUNTERSIGN_AUTH", "keys"), ("COUNTERSIGN_PRT", "1")],
-)
-def test_bad_settings_are_refused(settings, name, value):
-    assert name in refusal(settings, **{name: value})
+def test_bad_settings_are_refused(settings):
+    assert "COUNTERSIGN_HOST" in refusal(settings, COUNTERSIGN_HOST="0.0.0.0")

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from encoder.errors import ImageError, UnknownOperatingPoint
-from index.errors import NoReferences, UnknownReference, UnknownWriter, WriterExists
+from index.database import Database
+from index.errors import (
+    ErasureIncomplete,
+    NoReferences,
+    UnknownReference,
+    UnknownWriter,
+    WriterExists,
+)
 from index.values import NewReference
 from service.compare import compare
 from service.enroll import Upload, create_writer, enroll, erase_reference, erase_writer
@@ -252,3 +259,18 @@ def test_compare_does_not_pass_over_an_unusable_reference(services, uploads):
     with pytest.raises(ImagesRefused) as refused:
         compare([*uploads(1, 0), BLANK], uploads(1, 9)[0], encoder=services.encoder)
     assert [one.filename for one in refused.value.refused] == ["blank.png"]
+
+
+def test_an_erasure_that_a_log_outlives_still_leaves_the_index(services, uploads, monkeypatch):
+    writer_id = known(services, uploads, count=2)
+    services.gallery.catch_up()
+    services.gallery.save_snapshot()
+
+    def stay(_self):
+        raise ErasureIncomplete
+
+    monkeypatch.setattr(Database, "purge_erased", stay)
+    with pytest.raises(ErasureIncomplete):
+        erase_writer(writer_id, registry=services.registry, gallery=services.gallery)
+    assert services.gallery.stats()["size"] == 0
+    assert services.gallery.stats()["snapshot_revision"] is None

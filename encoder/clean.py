@@ -54,7 +54,7 @@ def clean(gray: NDArray[np.uint8]) -> CleanedSignature:
     mask, contrast = _binarise(flat, uneven=unevenness > UNEVEN_LIGHT)
     _remove_edge_lines(mask)
     stroke_width = _stroke_width(mask)
-    mask = _remove_specks(mask, stroke_width)
+    _remove_specks(mask, stroke_width)
     left, top, width, height = cv2.boundingRect(mask)
     return CleanedSignature(
         ink=mask[top : top + height, left : left + width],
@@ -110,21 +110,21 @@ def _bounded(gray: Gray) -> Gray:
 
 
 def _median(gray: Gray) -> int:
-    """The middle grey level, by counting: five times quicker than sorting."""
-    counts = cv2.calcHist([gray], [0], None, [256], [0, 256])
-    return int(np.searchsorted(np.cumsum(counts), gray.size / 2))
+    """The middle grey level, by counting those of every fourth row."""
+    counts = cv2.calcHist([gray[::4]], [0], None, [256], [0, 256])
+    return int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
 
 
 def _flatten(gray: Gray) -> tuple[Gray, float]:
     """Divide by the light on the paper; also return how much of it is lost across the page."""
     height, width = gray.shape
-    step = max(1, max(height, width) // 100)
+    step = max(1, max(height, width) // 80)
     size = (max(1, width // step), max(1, height // step))
     small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
     # Closing lifts strokes up to the paper around them; they are narrower than this on any scan.
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))
     paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
-    paper = cv2.GaussianBlur(paper, (0, 0), 4)
+    paper = cv2.GaussianBlur(paper, (0, 0), 3)
     bright, dark = (float(v) for v in np.percentile(paper, (98, 2)))
     light = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
     flat = cv2.divide(gray, np.maximum(light, 1), scale=255.0)
@@ -164,10 +164,13 @@ def _sauvola(flat: Gray) -> Mask:
 
 def _remove_edge_lines(mask: Mask) -> None:
     """Blank, in place, lines that run along the page's edge: a scanned edge, not a stroke."""
-    for view in (mask, mask.T):
-        across = view.shape[1]
+    for view, along in (
+        (mask, cv2.reduce(mask, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0]),
+        (mask.T, cv2.reduce(mask, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0]),
+    ):
+        length, across = view.shape
         zone = max(2, across // 25)
-        filled = np.count_nonzero(view, axis=0) > 0.6 * view.shape[0]
+        filled = along > 0.6 * 255 * length
         filled[zone : across - zone] = False
         if filled.any():
             view[:, np.convolve(filled, (1, 1, 1), mode="same") > 0] = 0
@@ -180,15 +183,17 @@ def _stroke_width(mask: Mask) -> float:
     return 2.0 * cv2.countNonZero(mask) / edge if edge else 0.0
 
 
-def _remove_specks(mask: Mask, stroke_width: float) -> Mask:
-    """Drop pieces too small for a dot of this pen."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
-        mask, 8, cv2.CV_32S, cv2.CCL_GRANA
-    )
+def _remove_specks(mask: Mask, stroke_width: float) -> None:
+    """Blank, in place, pieces too small for a dot of this pen."""
     smallest = max(4.0, 0.5 * stroke_width**2)
-    keep = np.where(stats[:, cv2.CC_STAT_AREA] >= smallest, 255, 0).astype(np.uint8)
-    keep[0] = 0
-    return mask if count == 1 or keep[1:].all() else as_uint8(keep[labels])
+    outlines, nesting = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    for number, outline in enumerate(outlines):
+        is_hole = nesting[0, number, 3] >= 0  # The white inside of a loop, with a parent.
+        if is_hole or len(outline) >= 4 * smallest:
+            continue
+        # An outline of n steps through pixel centres around area a holds a + n/2 + 1 pixels (Pick).
+        if cv2.contourArea(outline) + len(outline) / 2 + 1 < smallest:
+            cv2.drawContours(mask, [outline], -1, 0, cv2.FILLED)
 
 
 def _border_runs(mask: Mask) -> tuple[float, float, float, float]:

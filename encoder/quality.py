@@ -17,6 +17,7 @@ MAX_CUT_SHARE = 0.065  # Share of a page's side under ink from which strokes cou
 PRINT_MIN_PIECES = 60
 PRINT_MAX_PIECE_HEIGHT = 0.2  # Median height of the pieces over the height of all ink.
 LOW_CONTRAST = 45.0
+LOOK_WIDTH_PX = 200  # Ruled lines are looked for in ink reduced to this width.
 
 
 @dataclass(frozen=True)
@@ -98,27 +99,32 @@ def _refuse_what_is_no_signature(cleaned: CleanedSignature, area: int) -> None:
             "touches-border",
             "Ink runs out of the image on two sides or more: the signature is cut off. Crop less.",
         )
-    if _ruled_share(cleaned.ink, area) > MAX_RULED_SHARE or _is_print(cleaned.ink):
+    if _ruled_share(cleaned.ink) > MAX_RULED_SHARE or _is_print(cleaned.ink):
         raise FailureToAcquire(
             "ruled-or-print",
             "The ink is mostly ruled lines or print. Crop the image to the signature alone.",
         )
 
 
-def _ruled_share(ink: Mask, area: int) -> float:
+def _ruled_share(ink: Mask) -> float:
     """Share of the ink in straight level or upright runs of two fifths of its box or more."""
     height, width = ink.shape
-    level = cv2.morphologyEx(ink, cv2.MORPH_OPEN, np.ones((1, max(15, 2 * width // 5)), np.uint8))
-    upright = cv2.morphologyEx(
-        ink, cv2.MORPH_OPEN, np.ones((max(15, 2 * height // 3), 1), np.uint8)
+    scale = min(1.0, LOOK_WIDTH_PX / width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.threshold(cv2.resize(ink, size, interpolation=cv2.INTER_AREA), 32, 255, 0)[1]
+    level = np.ones((1, max(15, 2 * size[0] // 5)), np.uint8)
+    upright = np.ones((max(15, 2 * size[1] // 3), 1), np.uint8)
+    runs = cv2.bitwise_or(
+        cv2.morphologyEx(small, cv2.MORPH_OPEN, level),
+        cv2.morphologyEx(small, cv2.MORPH_OPEN, upright),
     )
-    return cv2.countNonZero(cv2.bitwise_or(level, upright)) / area
+    return cv2.countNonZero(runs) / max(cv2.countNonZero(small), 1)
 
 
 def _is_print(ink: Mask) -> bool:
     """Many pieces of one small height: lines of type."""
-    count, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
-    if count <= PRINT_MIN_PIECES:
+    outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if len(outlines) < PRINT_MIN_PIECES:
         return False
-    heights = stats[1:, cv2.CC_STAT_HEIGHT]
+    heights = [cv2.boundingRect(outline)[3] for outline in outlines]
     return bool(np.median(heights) < PRINT_MAX_PIECE_HEIGHT * ink.shape[0])

@@ -1,0 +1,1 @@
+"""Measurements of the whole product: accuracy over HTTP, and what a request costs."""

@@ -1,0 +1,108 @@
+"""Error rates over HTTP, on writers that no model was trained on; the README's accuracy table.
+
+Enrolls the held-out CEDAR writers with 5 references each into a running server, verifies their
+other genuine signatures, their skilled forgeries and other writers' signatures, and identifies
+every genuine one; for the shipped model and for the notebook's recipe. Wants the real signatures:
+`python -m benchmarks.accuracy ../shared/signatures/cedar`.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from benchmarks.running import Server, running_server
+from encoder.artifact import SHIPPED, read_artifact
+from encoder.metrics import equal_error_rate, fnmr_at_fmr
+
+REFERENCES = 5
+WRITERS = 20
+MODELS = {"shipped": SHIPPED, "notebook recipe": Path(__file__).parent / "models" / "notebook"}
+SIGNATURES = Path(__file__).parents[2] / "shared" / "signatures" / "cedar"
+
+
+def main() -> None:
+    """Print the table, or its numbers as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("folder", type=Path, nargs="?", default=SIGNATURES)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if not options.folder.is_dir():
+        sys.exit(f"There are no signatures in {options.folder}; name the folder with them.")
+    rows = {name: measure(folder, options.folder) for name, folder in MODELS.items()}
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return
+    print("| model | writers | skilled EER | random EER | FNMR at FMR 1% skilled | rank-1 |")
+    print("|---|---|---|---|---|---|")
+    for name, row in rows.items():
+        rates = " | ".join(
+            f"{100 * row[key]:.1f} %"
+            for key in ("eer_skilled", "eer_random", "fnmr_at_fmr_1%", "rank_1")
+        )
+        print(f"| {name} | {row['writers']:.0f} | {rates} |")
+
+
+def measure(model: Path, folder: Path) -> dict[str, float]:
+    """Error rates of one model over HTTP on the folder's writers held out from its training."""
+    writers = _held_out(model, folder)
+    with running_server(model) as server:
+        for writer in track(writers, "Enrolling", transient=True):
+            server.create_writer(writer.name)
+            images = [("images", p.name, p.read_bytes()) for p in _genuine(writer)[:REFERENCES]]
+            server.post(f"/v1/writers/{writer.name}/references", images)
+        genuine, skilled, random = [], [], []
+        hits: list[bool] = []
+        for number, writer in enumerate(track(writers, "Comparing", transient=True)):
+            probes = _genuine(writer)[REFERENCES:]
+            genuine += [_score(server, writer.name, path) for path in probes]
+            skilled += [_score(server, writer.name, p) for p in sorted(writer.glob("forged_*"))]
+            random += [_score(server, writer.name, p) for p in _others(writers, number)]
+            hits += [_first_candidate(server, path) == writer.name for path in probes]
+    return {
+        "writers": len(writers),
+        "genuine": len(genuine),
+        "skilled": len(skilled),
+        "random": len(random),
+        "eer_skilled": equal_error_rate(genuine, skilled),
+        "eer_random": equal_error_rate(genuine, random),
+        "fnmr_at_fmr_1%": fnmr_at_fmr(genuine, skilled, 0.01),
+        "rank_1": float(np.mean(hits)),
+    }
+
+
+def _held_out(model: Path, folder: Path) -> list[Path]:
+    splits = read_artifact(model).manifest["training"]["splits"]
+    test = splits[folder.resolve().name]["test"]
+    return [folder / name for name in test][:WRITERS]
+
+
+def _genuine(writer: Path) -> list[Path]:
+    return sorted(writer.glob("genuine_*"))
+
+
+def _others(writers: Sequence[Path], number: int) -> Iterator[Path]:
+    """One signature of every other writer, not among its references."""
+    for other, writer in enumerate(writers):
+        if other != number:
+            probes = _genuine(writer)[REFERENCES:]
+            yield probes[number % len(probes)]
+
+
+def _score(server: Server, writer_id: str, probe: Path) -> float:
+    image = ("image", probe.name, probe.read_bytes())
+    return float(server.post(f"/v1/writers/{writer_id}/verify", [image])["score"])
+
+
+def _first_candidate(server: Server, probe: Path) -> str:
+    image = ("image", probe.name, probe.read_bytes())
+    answer = server.post("/v1/identify", [image], [("top", "1")])
+    return str(answer["candidates"][0]["writer_id"])
+
+
+if __name__ == "__main__":
+    main()

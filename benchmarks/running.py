@@ -1,0 +1,96 @@
+"""Starts a real server on a registry of its own, and speaks to it over HTTP."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+START_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: its address and one kept-alive connection to it."""
+
+    url: str
+    http: urllib3.PoolManager
+
+    def post(
+        self,
+        path: str,
+        images: Sequence[tuple[str, str, bytes]] = (),
+        fields: Sequence[tuple[str, str]] = (),
+    ) -> Any:
+        """POST form fields and images (field, file name, content); the answer's JSON.
+
+        Raises:
+            RuntimeError: the answer is not 2xx.
+        """
+        parts: list[tuple[str, Any]] = list(fields)
+        parts += [(field, (name, content, "image/png")) for field, name, content in images]
+        answer = self.http.request("POST", self.url + path, fields=parts)
+        if answer.status >= 300:
+            raise RuntimeError(f"{path}: {answer.status} {answer.data.decode()[:300]}")
+        return json.loads(answer.data)
+
+    def create_writer(self, writer_id: str) -> None:
+        """Add a writer without references."""
+        answer = self.http.request(
+            "POST", self.url + "/v1/writers", json={"writer_id": writer_id, "name": writer_id}
+        )
+        if answer.status != 201:
+            raise RuntimeError(f"{writer_id}: {answer.status} {answer.data.decode()[:300]}")
+
+
+@contextlib.contextmanager
+def running_server(model: Path | None = None, core: int | None = None) -> Iterator[Server]:
+    """A server with an empty registry in a temporary folder; stopped and removed afterwards.
+
+    Args:
+        model: the model folder; the shipped one by default.
+        core: number of the one processor core it may use; all by default.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"COUNTERSIGN_DATA_DIR": folder, "COUNTERSIGN_PORT": str(port)}
+        if model:
+            settings["COUNTERSIGN_MODEL"] = str(model)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service.cli", "serve", "--upgrade"],
+            env={**os.environ, **settings},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        if core is not None:  # At once: its workers, started later, inherit it.
+            os.sched_setaffinity(process.pid, {core})
+        try:
+            server = Server(f"http://127.0.0.1:{port}", urllib3.PoolManager(retries=False))
+            _wait_until_ready(server, process)
+            yield server
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _wait_until_ready(server: Server, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended with status {process.returncode}")
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            if server.http.request("GET", server.url + "/readyz").status == 200:
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"the server was not ready within {START_TIMEOUT_S:.0f} s")

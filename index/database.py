@@ -86,13 +86,19 @@ class Database:
         """
         if not self._sqlite:
             return
-        with self.read() as connection:
-            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
-        if busy:
-            raise ErasureIncomplete(
-                "The rows are erased, but another program is reading the database and keeps its "
-                "log, which may still hold them. Close it; the next erasure cuts the log off."
-            )
+        give_up_at = time.monotonic() + BUSY_TIMEOUT_S
+        while time.monotonic() < give_up_at:
+            with self.read() as connection:
+                row = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            busy, _, _ = row
+            if not busy:
+                return
+            # SQLite waits for readers by itself, but not for another process that does the same.
+            time.sleep(0.01)
+        raise ErasureIncomplete(
+            "The rows are erased, but another program is reading the database and keeps its log, "
+            "which may still hold them. Close it; the next erasure cuts the log off."
+        )
 
     def close(self) -> None:
         """Close the pool's connections."""

@@ -1,0 +1,133 @@
+"""A migrated registry in a file of its own for each test, and random unit vectors to enroll."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import index
+from index.flat import FlatIndex
+from index.gallery import Gallery
+from index.migrate import upgrade
+from index.reference_index import ReferenceIndex
+from index.registry import Registry
+from index.values import NewReference
+
+# A new backend is added here, and must pass every test of `test_reference_index`.
+BACKENDS = {"flat": FlatIndex}
+DIMENSION = 128
+MODEL = "a" * 64
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def backend(request) -> type[ReferenceIndex]:
+    return BACKENDS[request.param]
+
+
+@pytest.fixture
+def empty(backend) -> ReferenceIndex:
+    return backend(DIMENSION)
+
+
+@pytest.fixture
+def unit() -> Callable[..., NDArray[np.float32]]:
+    """Return `unit(n, seed)`: n random unit vectors (n, 128) float32, the same for one seed."""
+
+    def make(n: int, seed: int = 0, dimension: int = DIMENSION) -> NDArray[np.float32]:
+        vectors = np.random.default_rng(seed).standard_normal((n, dimension))
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+    return make
+
+
+@pytest.fixture
+def new_references(unit) -> Callable[..., list[NewReference]]:
+    """Return `new_references(n, seed)`: references with small byte strings for images."""
+
+    def make(n: int, seed: int = 0) -> list[NewReference]:
+        made = []
+        for number, vector in enumerate(unit(n, seed)):
+            image = f"image {seed} {number} ".encode() * 20
+            made.append(
+                NewReference(
+                    image=image,
+                    media_type="image/tiff",
+                    cleaned_png=f"cleaned {seed} {number} ".encode() * 20,
+                    sha256=hashlib.sha256(image).hexdigest(),
+                    quality={"ink_height_px": 40, "warnings": []},
+                    vector=vector,
+                    filename=f"{seed}-{number}.tif",
+                )
+            )
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory) -> Path:
+    """A database that Alembic has just made; copied for each test, since that is quicker."""
+    path = tmp_path_factory.mktemp("migrated") / "registry.db"
+    upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def database_file(migrated_file, tmp_path) -> Path:
+    return shutil.copy(migrated_file, tmp_path / "registry.db")
+
+
+@pytest.fixture
+def database_url(database_file) -> str:
+    return f"sqlite:///{database_file}"
+
+
+@pytest.fixture
+def registry(database_url) -> Iterator[Registry]:
+    opened = Registry(database_url)
+    opened.register_model(MODEL, "test model", DIMENSION)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def open_gallery(registry, tmp_path) -> Iterator[Callable[..., Gallery]]:
+    """Return `open_gallery(...)`: a gallery that is closed after the test; `.report` is kept."""
+    opened = []
+
+    def make(
+        own_registry: Registry = registry, model_id: str = MODEL, folder: str = "snapshots"
+    ) -> Gallery:
+        gallery = Gallery(own_registry, model_id, DIMENSION, tmp_path / folder)
+        gallery.report = gallery.open()
+        opened.append(gallery)
+        return gallery
+
+    yield make
+    for gallery in opened:
+        gallery.close()
+
+
+@pytest.fixture
+def run_together() -> Callable[..., None]:
+    """Return `run_together(*functions)`: each in a thread; the first error of any is raised."""
+
+    def run(*functions: Callable[[], None]) -> None:
+        with ThreadPoolExecutor(len(functions)) as pool:
+            running = [pool.submit(function) for function in functions]
+            for one in running:
+                one.result()
+
+    return run
+
+
+@pytest.fixture
+def child_environment() -> dict[str, str]:
+    """The environment in which a second Python finds these packages."""
+    return {**os.environ, "PYTHONPATH": str(Path(index.__file__).parents[1])}

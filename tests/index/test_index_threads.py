@@ -1,0 +1,58 @@
+"""Many threads on one index for two seconds: nothing crashes, and every answer is right."""
+
+import time
+from functools import partial
+
+import numpy as np
+
+DIMENSION = 128
+STABLE = 200  # Ids below this are always there.
+ALL = 1000
+
+
+def change(index, everything, stop_at, first):
+    """Add and remove ids of one's own; return how often."""
+    random = np.random.default_rng(first)
+    mine = np.arange(first, first + STABLE)
+    turns = 0
+    while time.monotonic() < stop_at:
+        some = random.choice(mine, size=int(random.integers(1, 40)), replace=False)
+        index.add(some, everything[some])
+        assert index.search(everything[some[:1]], 1)[0][0].reference_id == some[0]
+        assert index.remove(some) == len(some)
+        turns += 1
+    assert turns > 5
+
+
+def look(index, everything, stop_at, seed):
+    """Search near known vectors; numpy says what every answer may be."""
+    random = np.random.default_rng(seed)
+    turns = 0
+    while time.monotonic() < stop_at:
+        probe = everything[random.integers(ALL)] + 0.05 * random.standard_normal(DIMENSION)
+        probe = (probe / np.linalg.norm(probe)).astype(np.float32)
+        assert_possible(everything @ probe, index.search(probe[np.newaxis], 10)[0])
+        turns += 1
+    assert turns > 5
+
+
+def assert_possible(truth, hits):
+    names = [hit.reference_id for hit in hits]
+    similarities = [hit.similarity for hit in hits]
+    assert len(names) == len(set(names)) == 10
+    assert similarities == sorted(similarities, reverse=True)
+    np.testing.assert_allclose(truth[names], similarities, atol=1e-5)
+    nearer = np.flatnonzero(truth[:STABLE] > similarities[-1] + 1e-5)
+    assert set(nearer.tolist()) <= set(names), "what is there and nearer must be found"
+
+
+def test_eight_threads_add_remove_and_search_and_every_answer_is_right(empty, unit, run_together):
+    everything = unit(ALL, seed=1)
+    empty.add(np.arange(STABLE), everything[:STABLE])
+    stop_at = time.monotonic() + 2.0
+    run_together(
+        *(partial(change, empty, everything, stop_at, first) for first in range(200, ALL, 200)),
+        *(partial(look, empty, everything, stop_at, seed) for seed in range(4)),
+    )
+    assert empty.reference_ids().tolist() == list(range(STABLE))
+    assert empty.vectors(range(STABLE)).tobytes() == everything[:STABLE].tobytes()

@@ -1,0 +1,103 @@
+"""Several processes on one registry, and one that is killed."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from index.values import START
+
+MODEL = "a" * 64
+PROGRAM = Path(__file__).with_name("enrolling_process.py")
+
+
+@pytest.fixture
+def enrolling(database_url, child_environment):
+    """Return `enrolling(name, batches)`: a second process at work, ended with the test."""
+    started = []
+
+    def start(name, batches=0):
+        process = subprocess.Popen(
+            [sys.executable, str(PROGRAM), database_url, name, str(batches)],
+            env=child_environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def acknowledged(lines):
+    """Return writer_id -> reference ids of the whole lines."""
+    rows = (line.split() for line in lines if line.endswith("\n"))
+    return {writer_id: [int(name) for name in names] for writer_id, *names in rows}
+
+
+def test_what_another_process_enrolls_is_found_as_soon_as_it_is_acknowledged(
+    registry, open_gallery, enrolling
+):
+    gallery = open_gallery()
+    process = enrolling("B", batches=15)
+    batches = 0
+    for line in process.stdout:
+        ((writer_id, names),) = acknowledged([line]).items()
+        claim = registry.claim(writer_id, MODEL)
+        hits = gallery.search(claim.vectors, 1)
+        assert [row[0].reference_id for row in hits] == names == claim.reference_ids.tolist()
+        batches += 1
+    assert process.wait() == 0
+    assert batches == 15
+    assert gallery.check().clean
+    assert gallery.stats()["size"] == 75
+
+
+def test_the_change_logs_order_is_the_order_of_commits(registry, open_gallery, enrolling):
+    """A reader that follows two writing processes never sees a revision appear behind it."""
+    gallery = open_gallery()
+    processes = [enrolling(name, batches=12) for name in ("A", "B")]
+    position, seen = START, []
+    while any(process.poll() is None for process in processes):
+        while changes := registry.changes_since(position, MODEL, 1000):
+            assert changes.position.revision == position.revision + changes.rows
+            seen += changes.reference_ids.tolist()
+            position = changes.position
+        gallery.search(np.eye(1, 128, dtype=np.float32), 3)
+        time.sleep(0.005)
+    if changes := registry.changes_since(position, MODEL, 1000):
+        seen += changes.reference_ids.tolist()
+    assert [process.returncode for process in processes] == [0, 0]
+    assert seen == list(range(1, 121))
+    assert registry.gallery_size(MODEL).references == 120
+    assert gallery.check().clean
+
+
+def test_a_process_killed_while_it_enrolls_loses_nothing_it_acknowledged(
+    registry, open_gallery, enrolling
+):
+    for turn in range(2):
+        process = enrolling(f"K{turn}")
+        lines = [process.stdout.readline() for _ in range(4 + 3 * turn)]
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.readlines()
+        assert process.wait() == -signal.SIGKILL
+        done = acknowledged(lines)
+        assert len(done) >= 4
+        for writer_id, names in done.items():
+            assert registry.claim(writer_id, MODEL).reference_ids.tolist() == names
+        # What was not acknowledged is there as a whole or not at all.
+        for writer in registry.list_writers(limit=10_000, search=f"K{turn}-").writers:
+            assert writer.reference_count == 5
+        gallery = open_gallery()
+        report = gallery.check()
+        assert report.clean
+        assert report.registry_count == registry.gallery_size(MODEL).references
+        gallery.close()

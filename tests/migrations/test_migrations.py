@@ -1,0 +1,153 @@
+import re
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine
+
+import index
+from index.database import Database
+from index.errors import RegistryUnavailable, SchemaMismatch
+from index.migrate import _config, current_revision, head_revision, require_current, upgrade
+from index.registry import Registry
+from index.schema import Base
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    return tmp_path / "registry.db"
+
+
+@pytest.fixture
+def url(file) -> str:
+    return f"sqlite:///{file}"
+
+
+def test_the_migrations_make_what_the_models_say(url):
+    upgrade(url)
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_the_migrations_and_the_models_write_the_same_sql(url, file, tmp_path):
+    """What Alembic does not compare: checks, names of constraints, numbers never used again."""
+    upgrade(url)
+    engine = create_engine(f"sqlite:///{tmp_path / 'models.db'}")
+    Base.metadata.create_all(engine)
+    engine.dispose()
+    migrated, declared = statements(file), statements(tmp_path / "models.db")
+    del migrated["alembic_version"]
+    assert migrated == declared
+
+
+def statements(file):
+    connection = sqlite3.connect(file)
+    rows = connection.execute(
+        "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+    ).fetchall()
+    connection.close()
+    return {name: sorted(re.sub(r",$", "", line.strip()) for line in sql.splitlines())
+            for name, sql in rows}  # fmt: skip
+
+
+def test_every_constraint_has_a_name():
+    for table in Base.metadata.tables.values():
+        assert all(constraint.name for constraint in table.constraints)
+        assert all(own.name for own in table.indexes)
+
+
+def test_an_unmigrated_database_names_the_command_to_run(url):
+    assert current_revision(url) is None
+    with pytest.raises(SchemaMismatch, match="countersign db upgrade") as caught:
+        require_current(url)
+    assert (caught.value.found, caught.value.expected) == (None, head_revision())
+
+
+def test_an_upgraded_database_is_current_and_upgrading_again_changes_nothing(url):
+    assert upgrade(url) == head_revision() == current_revision(url)
+    require_current(url)
+    first = Registry(url)
+    name = first.registry_id()
+    first.create_writer("C-1", "Ada Lind")
+    first.close()
+    upgrade(url)
+    again = Registry(url)
+    assert again.registry_id() == name
+    assert again.get_writer("C-1").name == "Ada Lind"
+    again.close()
+
+
+def test_each_registry_has_a_name_of_its_own(url, tmp_path):
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    names = set()
+    for one in (url, other):
+        upgrade(one)
+        registry = Registry(one)
+        names.add(registry.registry_id())
+        registry.close()
+    assert len(names) == 2
+
+
+def test_a_database_of_a_newer_version_is_left_alone(url, file):
+    upgrade(url)
+    connection = sqlite3.connect(file)
+    with connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    for refused in (require_current, upgrade):
+        with pytest.raises(
+            SchemaMismatch, match=r"newer version.*countersign db upgrade"
+        ) as caught:
+            refused(url)
+        assert caught.value.found == "9999"
+    assert current_revision(url) == "9999"
+
+
+def test_an_upgrade_that_fails_leaves_the_database_as_it_was(url, file):
+    connection = sqlite3.connect(file)
+    with connection:
+        connection.execute("CREATE TABLE idempotency_keys (something TEXT)")
+    connection.close()
+    with pytest.raises(RegistryUnavailable, match="already exists"):
+        upgrade(url)
+    assert set(statements(file)) == {"idempotency_keys"}
+
+
+def test_processes_that_upgrade_at_once_do_not_disturb_each_other(url):
+    program = "import sys; from index.migrate import upgrade; print(upgrade(sys.argv[1]))"
+    root = str(Path(index.__file__).parents[1])
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, url],
+            cwd=root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    ends = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0] * 3, ends
+    assert {out.strip() for out, _ in ends} == {head_revision()}
+    require_current(url)
+
+
+def test_the_first_step_can_be_undone(url):
+    upgrade(url)
+    database = Database(url, foreign_keys=False)
+    with database.write() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    database.close()
+    assert current_revision(url) is None

@@ -5,6 +5,7 @@ the requests it has, and saves its index.
 """
 
 import logging
+import socket
 import sys
 from functools import partial
 from multiprocessing.util import Finalize
@@ -19,7 +20,7 @@ from index.errors import GalleryError
 from index.migrate import require_current
 from service.app import create_app
 from service.composition import build_services, prepare_folders
-from service.errors import ServiceError
+from service.errors import ServiceError, StartRefused
 from service.logs import configure_logging
 from service.settings import Settings, read_settings, require_allowed
 
@@ -36,11 +37,13 @@ def serve(settings: Settings) -> None:
     Raises:
         SettingsError: settings that are not allowed together.
         SchemaMismatch: the registry needs `countersign db upgrade`.
+        StartRefused: the address is taken, or is not one of this machine's.
         SystemExit: a worker could not start; it has said why.
     """
     require_allowed(settings)
     prepare_folders(settings)
     require_current(settings.database_url)
+    require_free_address(settings)
     server = Server(
         target="service.serve",
         address=settings.host,
@@ -53,6 +56,28 @@ def serve(settings: Settings) -> None:
         workers_kill_timeout=STOP_TIMEOUT_S,
     )
     server.serve(target_loader=partial(start_worker, settings), wrap_loader=False)
+
+
+def require_free_address(settings: Settings) -> None:
+    """Refuse an address where another program listens: two servers there would share callers.
+
+    Raises:
+        StartRefused: saying what to set.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        settings.host, settings.port, type=socket.SOCK_STREAM
+    )[0]
+    with socket.socket(family, kind, protocol) as probe:
+        # Connections of an earlier run that are still closing do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise StartRefused(
+                f"The server cannot listen on {settings.host} port {settings.port}: "
+                f"{error.strerror}. Stop the program that does, or set COUNTERSIGN_HOST and "
+                "COUNTERSIGN_PORT to a free address."
+            ) from error
 
 
 def start_worker(settings: Settings) -> APIFlask:

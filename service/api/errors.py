@@ -26,6 +26,11 @@ HTTP_PROBLEMS = {
     400: ("malformed-request", "The request is malformed", "Check its headers and its body."),
     404: ("unknown-address", "There is nothing at this address", "See /docs for the addresses."),
     405: ("method-not-allowed", "The method is not allowed here", "See the header `Allow`."),
+    411: (
+        "length-required",
+        "The request does not say how long it is",
+        "Send the header Content-Length; most programs do unless they read from a pipe.",
+    ),
     413: ("body-too-large", "The request is too large", BODY_LIMITS),
     415: ("unsupported-body", "The body is of a media type that is not read here", "See /docs."),
 }

@@ -8,6 +8,7 @@ sites, nor by DNS rebinding, where its own host name comes to point at 127.0.0.1
 from urllib.parse import urlsplit
 
 from flask import Flask, Request, Response, request
+from werkzeug.exceptions import LengthRequired
 
 from encoder.decode import ImageLimits
 from service.api.context import services
@@ -51,12 +52,23 @@ def install(app: Flask) -> None:
 
 def check_request() -> None:
     """Raise a RequestRefused for a request that must not reach a handler."""
+    require_length(request)
     if request.mimetype != "multipart/form-data":
         request.max_content_length = MAX_JSON_BYTES
     if services().settings.on_loopback:
         require_own_host(request)
     if request.method not in SAFE_METHODS:
         require_same_site(request)
+
+
+def require_length(request: Request) -> None:
+    """Refuse a body that does not say how long it is: Werkzeug cuts such a body off at the limit.
+
+    Raises:
+        LengthRequired: the header Content-Length is missing.
+    """
+    if request.mimetype and request.content_length is None:
+        raise LengthRequired
 
 
 def require_own_host(request: Request) -> None:

@@ -176,11 +176,11 @@ def test_too_many_files_are_refused(client, count_rows):
         (b'{"writer_id": "C-2"', "application/json", {400}),
         (b'{"writer_id": "\xff"}', "application/json", {400}),
         (b"[]", "application/json", {422}),
-        (b"", "application/json", {400, 422}),
+        (b"", "application/json", {400, 411, 422}),
         (b"writer_id=C-2", "application/x-www-form-urlencoded", {415}),
         (b"<writer/>", "application/xml", {415}),
-        (b"", "multipart/form-data", {422, 400}),
-        (b"garbage", "multipart/form-data; boundary=x", {422, 400}),
+        (b"", "multipart/form-data", {400, 411, 422}),
+        (b"garbage", "multipart/form-data; boundary=x", {400, 422}),
     ],
 )
 def test_a_bad_body_creates_no_writer(client, count_rows, body, media_type, statuses):

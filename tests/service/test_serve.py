@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from index.errors import SchemaMismatch
 from index.registry import Registry
 from index.values import NewReference
 from service.composition import build_services, prepare_folders
+from service.errors import StartRefused
 from service.serve import serve
 from service.settings import read_settings
 
@@ -151,6 +153,13 @@ def test_what_one_process_enrolls_the_other_identifies_at_once(settings, tmp_pat
         with suppress(OSError):
             status, _ = b.call("POST", "/v1/writers", huge, {"Content-Type": "application/json"})
             assert status == 413
+        status, _ = b.call(
+            "POST",
+            "/v1/writers",
+            iter([b'{"writer_id": "W-9"}', b" " * 2**17]),  # In chunks, without a length.
+            {"Content-Type": "application/json"},
+        )
+        assert status == 411
         assert b.call("GET", "/v1/writers/W-9")[0] == 404
         assert b.call("GET", "/v1/writers", headers={"Host": "evil.example"})[0] == 421
         assert a.stop() == 0
@@ -189,6 +198,14 @@ def test_references_that_the_model_has_not_seen_are_refused(settings):
     registry.create_writer("C-1", "", "another", [new])
     registry.close()
     assert "countersign index rebuild" in refusal(settings)
+
+
+def test_an_address_where_another_program_listens_is_refused(settings):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(StartRefused, match="COUNTERSIGN_PORT"):
+            serve(replace(settings, port=taken.getsockname()[1]))
 
 
 def test_bad_settings_are_refused(settings):

@@ -19,7 +19,7 @@ from service.version import VERSION
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="countersign")
 def main() -> None:
-    """Enroll writers from scans of their signatures, then check signatures against them.
+    """Enroll writers by their signatures, and check signatures.
 
     Commands work on the registry that the COUNTERSIGN_* variables name (by default the one in
     var/countersign), beside a running server or without one. Answers go to stdout, as text or

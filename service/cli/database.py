@@ -25,9 +25,10 @@ def database() -> None:
 @database.command()
 @json_option
 def upgrade(as_json: bool) -> None:
-    """Bring the database to the schema of this version; makes a new one if there is none.
+    """Bring the database to the schema of this version.
 
-    Nothing happens if it is there already, so this is safe before every start.
+    Makes a new database if there is none. Nothing happens if the schema is there already, so this
+    is safe before every start.
 
     \b
     Examples:
@@ -47,7 +48,7 @@ def upgrade(as_json: bool) -> None:
 @json_option
 @click.pass_context
 def current(ctx: click.Context, as_json: bool) -> None:
-    """Show the database's schema and the one that this version works with.
+    """Show the database's schema, and the one that is needed.
 
     The exit code is 0 if they are the same and 1 if not.
 

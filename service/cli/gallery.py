@@ -84,9 +84,8 @@ def rebuild(ctx: click.Context, as_json: bool) -> None:
         embedded, unusable = _embed_missing(encoder, registry)
         gallery = Gallery(registry, encoder.model_id, encoder.dimension, settings.snapshot_dir)
         with closing(gallery):
-            gallery.open()
             gallery.rebuild()
-            gallery.save_snapshot()
+            gallery.save_snapshot()  # Unlike the rebuilding, this fails where it cannot be saved.
             stats = gallery.stats()
     if as_json:
         print_json({"embedded": embedded, "unusable": list(map(asdict, unusable)), "index": stats})
@@ -133,7 +132,9 @@ def _embed_missing(encoder: Encoder, registry: Registry) -> tuple[int, list[Unus
 
 def _show_opened(opened: OpenReport) -> None:
     if opened.reason:
-        note(f"The saved index was not used: {opened.reason}. It was rebuilt from the registry.")
+        note(
+            f"The index was rebuilt from the registry; the saved one was not used: {opened.reason}"
+        )
 
 
 def _show_check(report: CheckReport) -> None:

@@ -21,6 +21,7 @@ from service.cli.session import open_encoder
 RECIPES = ("lean", "notebook")
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+TRAINING_PACKAGES = {"keras", "onnx", "tensorflow", "tf2onnx"}  # Of the extra `train`.
 INSTALL_TRAINING = 'pip install -e ".[train]"'
 data_option = click.option(
     "--data",
@@ -68,7 +69,7 @@ def train(
     \b
     Examples:
       countersign train --data signatures/ --run runs/first
-      countersign train --data cedar/ --data bengali/ --run runs/second --recipe notebook
+      countersign train --data cedar/ --data bengali/ --run runs/second
       countersign train --data signatures/ --run runs/first --resume
     """
     with training_packages():
@@ -151,8 +152,11 @@ def training_packages() -> Iterator[None]:
         with redirect_stdout(sys.stderr):
             yield
     except ImportError as error:
+        package = error.name.partition(".")[0] if error.name else "one of them"
+        if error.name and package not in TRAINING_PACKAGES:
+            raise
         fail(
-            f"Training and export need packages that serving does not, and {error.name} is not "
+            f"Training and export need packages that serving does not, and {package} is not "
             f"installed. In a checkout of Countersign, run: {INSTALL_TRAINING}"
         )
 

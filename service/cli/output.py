@@ -49,10 +49,10 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def show(*parts: RenderableType) -> None:
-    """Print text, tables and panels on stdout."""
+    """Print text, tables and panels on stdout; text is left whole, for it may hold a command."""
     screen = console()
     for part in parts:
-        screen.print(part)
+        screen.print(part, soft_wrap=isinstance(part, str))
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Any:

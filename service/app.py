@@ -4,6 +4,7 @@ from apiflask import APIFlask
 
 from service.api import decisions, errors, guard, health, openapi, references, requestlog, writers
 from service.api.context import EXTENSION
+from service.api.forms import RequestInMemory
 from service.composition import Services
 from service.version import VERSION
 from service.web import blueprint as web
@@ -19,6 +20,7 @@ def create_app(services: Services) -> APIFlask:
         static_folder=None,  # type: ignore[arg-type]  # As in Flask: none.
         json_errors=False,
     )
+    app.request_class = RequestInMemory
     app.extensions[EXTENSION] = services
     requestlog.install(app)
     guard.install(app)

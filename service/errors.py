@@ -8,8 +8,7 @@ ServiceError
     ├── ImagesRefused       none of the images could be used (`refused` says why, one by one)
     ├── UnsupportedBody     a body of another media type than the endpoint reads
     ├── ForeignHost         a Host header that is not this server's
-    ├── CrossSiteRequest    a web page elsewhere tried to change something here
-    └── NotReady            the server cannot answer yet, or its registry cannot be reached
+    └── CrossSiteRequest    a web page elsewhere tried to change something here
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,7 +66,3 @@ class ForeignHost(RequestRefused):
 
 class CrossSiteRequest(RequestRefused):
     """A state-changing request came from a page of another origin."""
-
-
-class NotReady(RequestRefused):
-    """The server cannot answer now; asking again later may help."""

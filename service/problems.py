@@ -85,7 +85,6 @@ KINDS: dict[type[Exception], Kind] = {
     ),
     index_errors.NoReferences: Kind(409, "no-references", "The writer has no references"),
     # What is wrong on this side. Most texts are fixed: the errors' own are for the operator.
-    service_errors.NotReady: Kind(503, "not-ready", "The server is not ready"),
     index_errors.RegistryUnavailable: Kind(
         503,
         "registry-unavailable",
@@ -116,6 +115,44 @@ KINDS: dict[type[Exception], Kind] = {
     service_errors.ServiceError: INTERNAL,
 }
 
+# What the HTTP machinery refuses by itself, before any handler: by status.
+HTTP_KINDS: dict[int, Kind] = {
+    kind.status: kind
+    for kind in (
+        Kind(
+            400,
+            "malformed-request",
+            "The request is malformed",
+            "The headers or the body are not valid; JSON must be an object, in UTF-8.",
+        ),
+        Kind(
+            404,
+            "unknown-address",
+            "There is nothing at this address",
+            "No page and no endpoint has this address; /docs lists those there are.",
+        ),
+        Kind(
+            405,
+            "method-not-allowed",
+            "The method is not allowed here",
+            "The address exists, for other methods: the header Allow names them.",
+        ),
+        Kind(
+            411,
+            "length-required",
+            "The request does not say how long it is",
+            "Send the header Content-Length; most programs do, unless they read from a pipe.",
+        ),
+        Kind(
+            413,
+            "body-too-large",
+            "The request is too large",
+            "Send fewer or smaller images: at most 20 in a request, of 10 MiB each; a JSON body "
+            "may have 64 KiB.",
+        ),
+    )
+}
+
 
 def problem_of(error: Exception) -> Problem:
     """Return the problem for an error: its class's entry, or that of its nearest base class.
@@ -128,9 +165,16 @@ def problem_of(error: Exception) -> Problem:
     return Problem(kind.status, code, kind.title, detail, dict(_members(error)))
 
 
-def kinds() -> Iterator[Kind]:
-    """Yield each kind of problem once, in order of status, for the API's description."""
-    yield from sorted(set(KINDS.values()), key=lambda kind: (kind.status, kind.code))
+def http_problem(status: int, name: str) -> Problem:
+    """Return the problem for a status that the HTTP machinery answers by itself."""
+    kind = HTTP_KINDS.get(status, Kind(status, f"http-{status}", name, f"{name}."))
+    return Problem(kind.status, kind.code, kind.title, kind.detail or kind.title)
+
+
+def kinds() -> list[Kind]:
+    """Return each kind of problem once, in order of status, for the API's description."""
+    every = {*KINDS.values(), *HTTP_KINDS.values()}
+    return sorted(every, key=lambda kind: (kind.status, kind.code))
 
 
 def _members(error: Exception) -> Iterator[tuple[str, object]]:

@@ -6,34 +6,16 @@ from collections.abc import Mapping
 
 from apiflask import APIFlask
 from apiflask import HTTPError as ValidationFailed
-from flask import Response, request
+from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from service.api.requestlog import request_urn
 from service.errors import InvalidInput
-from service.problems import Problem, problem_of
+from service.problems import Problem, http_problem, problem_of
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-
-BODY_LIMITS = (
-    "Send fewer or smaller images: at most 20 in a request, of 10 MiB each; a JSON body may have "
-    "64 KiB."
-)
-# What Werkzeug raises by itself: code, title, and what the caller can do about it.
-HTTP_PROBLEMS = {
-    400: ("malformed-request", "The request is malformed", "Check its headers and its body."),
-    404: ("unknown-address", "There is nothing at this address", "See /docs for the addresses."),
-    405: ("method-not-allowed", "The method is not allowed here", "See the header `Allow`."),
-    411: (
-        "length-required",
-        "The request does not say how long it is",
-        "Send the header Content-Length; most programs do unless they read from a pipe.",
-    ),
-    413: ("body-too-large", "The request is too large", BODY_LIMITS),
-    415: ("unsupported-body", "The body is of a media type that is not read here", "See /docs."),
-}
 
 
 def install(app: APIFlask) -> None:
@@ -65,12 +47,7 @@ def answer_http(error: HTTPException) -> Response | HTTPException:
     status = error.code or 500
     if status < 400:
         return error
-    code, title, advice = HTTP_PROBLEMS.get(
-        status, (f"http-{status}", error.name, error.description or "")
-    )
-    if status == 400 and request.mimetype == "application/json":
-        advice = "Expected a JSON object in UTF-8; what came is not valid JSON."
-    response = render(Problem(status, code, title, f"{title}. {advice}"))
+    response = render(http_problem(status, error.name))
     for name, value in error.get_headers():
         if name.lower() not in {"content-type", "content-length"}:
             response.headers[name] = value

@@ -1,6 +1,7 @@
 """Real services on a new registry: SQLite through Alembic, FAISS, and the shipped model."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from encoder.synthesis import encode_png, synthetic_writer
 from index.migrate import upgrade
 from service.app import create_app
 from service.composition import Services, build_services, prepare_folders
-from service.enroll import Upload
+from service.enroll import Upload, create_writer
+from service.identify import Identification, identify
 from service.settings import Settings, read_settings
 
 Scan = Callable[[int, int], bytes]
@@ -65,3 +67,31 @@ def files() -> Callable[..., list[tuple[BytesIO, str]]]:
         return [(BytesIO(_scan(seed, n)), f"{seed}-{n}.png") for n in numbers]
 
     return make
+
+
+@pytest.fixture
+def known(services: Services, uploads: Callable[..., list[Upload]]) -> Callable[..., str]:
+    """Enroll an invented writer with `count` references, and return the id they got."""
+
+    def make(seed: int, count: int = 5) -> str:
+        create_writer(
+            f"W-{seed}",
+            f"Writer {seed}",
+            uploads(seed, *range(count)),
+            encoder=services.encoder,
+            registry=services.registry,
+        )
+        return f"W-{seed}"
+
+    return make
+
+
+@pytest.fixture
+def ask(services: Services) -> Callable[..., Identification]:
+    """Ask whose signature an upload shows."""
+    return partial(
+        identify,
+        encoder=services.encoder,
+        registry=services.registry,
+        gallery=services.gallery,
+    )

@@ -1,7 +1,9 @@
 """The API as the contract has it: its addresses, statuses and names."""
 
 import base64
+import tempfile
 import uuid
+from io import BytesIO
 
 import pytest
 
@@ -92,6 +94,20 @@ def png_of(data_url: str) -> bytes:
     png = base64.b64decode(encoded, validate=True)
     assert png.startswith(b"\x89PNG")
     return png
+
+
+def test_a_large_upload_stays_in_memory(client, ada, monkeypatch, scan):
+    def fail(*_args, **_options):
+        raise AssertionError("a temporary file was made")
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", fail)
+    monkeypatch.setattr(tempfile, "TemporaryFile", fail)
+    monkeypatch.setattr("werkzeug.formparser.SpooledTemporaryFile", fail)
+    padded = scan(1, 3) + bytes(2**20)
+    answer = client.post(
+        "/v1/writers/C-1001/references", data={"images": (BytesIO(padded), "large.png")}
+    )
+    assert answer.status_code == 201
 
 
 def test_a_reference_shows_its_image(client, ada, scan):

@@ -18,15 +18,16 @@ from index.values import ChainReport, DecisionRecord
 GENESIS_SHA256 = "0" * 64
 _BATCH = 1000
 
+_LAST_SHA256 = select(DecisionRow.sha256).order_by(DecisionRow.sequence.desc()).limit(1)
+_INSERT = insert(DecisionRow)
+
 
 def record(connection: Connection, decision: DecisionRecord) -> str:
     """Append a decision to the chain and return its id; the caller holds the decisions' lock.
 
     Raises ValueError for a number that is not finite: SQL and JSON would keep something else.
     """
-    previous = connection.execute(
-        select(DecisionRow.sha256).order_by(DecisionRow.sequence.desc()).limit(1)
-    ).scalar_one_or_none()
+    previous = connection.execute(_LAST_SHA256).scalar_one_or_none()
     row: dict[str, Any] = {
         "decision_id": uuid4().hex,
         "created_at": datetime.now(UTC),
@@ -44,7 +45,7 @@ def record(connection: Connection, decision: DecisionRecord) -> str:
         "caller": decision.caller,
         "previous_sha256": GENESIS_SHA256 if previous is None else previous,
     }
-    connection.execute(insert(DecisionRow).values(**row, sha256=_sha256(row)))
+    connection.execute(_INSERT, {**row, "sha256": _sha256(row)})
     return str(row["decision_id"])
 
 

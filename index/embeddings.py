@@ -9,13 +9,37 @@ from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, Select, and_, exists, insert, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, exists, insert, select
 
 from index import models, revisions
 from index.errors import InvalidVector, NoReferences, UnknownWriter
 from index.schema import EmbeddingRow, ReferenceRow, WriterRow
 from index.values import Claim, Writer
 from index.vectors import from_bytes, to_bytes, unit_vectors
+
+# Statements of the request path are built once: building one costs more than running it.
+_CLAIMED = (
+    select(
+        WriterRow.writer_id,
+        WriterRow.name,
+        WriterRow.created_at,
+        ReferenceRow.reference_id,
+        EmbeddingRow.vector,
+    )
+    .outerjoin(ReferenceRow, ReferenceRow.writer_id == WriterRow.writer_id)
+    .outerjoin(
+        EmbeddingRow,
+        and_(
+            EmbeddingRow.reference_id == ReferenceRow.reference_id,
+            EmbeddingRow.model_id == bindparam("model_id"),
+        ),
+    )
+    .where(WriterRow.writer_id.in_(bindparam("writer_ids", expanding=True)))
+    .order_by(WriterRow.writer_id, ReferenceRow.reference_id)
+)
+_OWNERS = select(ReferenceRow.reference_id, ReferenceRow.writer_id).where(
+    ReferenceRow.reference_id.in_(bindparam("reference_ids", expanding=True))
+)
 
 
 def claim(connection: Connection, writer_id: str, model_id: str) -> Claim:
@@ -43,23 +67,7 @@ def _claimed(
     connection: Connection, writer_ids: Collection[str], model_id: str
 ) -> Sequence[Row[str, str, datetime, int | None, bytes | None]]:
     return connection.execute(
-        select(
-            WriterRow.writer_id,
-            WriterRow.name,
-            WriterRow.created_at,
-            ReferenceRow.reference_id,
-            EmbeddingRow.vector,
-        )
-        .outerjoin(ReferenceRow, ReferenceRow.writer_id == WriterRow.writer_id)
-        .outerjoin(
-            EmbeddingRow,
-            and_(
-                EmbeddingRow.reference_id == ReferenceRow.reference_id,
-                EmbeddingRow.model_id == model_id,
-            ),
-        )
-        .where(WriterRow.writer_id.in_(writer_ids))
-        .order_by(WriterRow.writer_id, ReferenceRow.reference_id)
+        _CLAIMED, {"writer_ids": list(writer_ids), "model_id": model_id}
     ).all()
 
 
@@ -78,12 +86,8 @@ def writers_of(connection: Connection, reference_ids: Collection[int]) -> dict[i
     """Return reference_id -> writer_id of those of these references that are there."""
     owners: dict[int, str] = {}
     for some in _portions(reference_ids):
-        rows = connection.execute(
-            select(ReferenceRow.reference_id, ReferenceRow.writer_id).where(
-                ReferenceRow.reference_id.in_(some)
-            )
-        ).all()
-        owners.update((row.reference_id, row.writer_id) for row in rows)
+        rows = connection.execute(_OWNERS, {"reference_ids": some}).all()
+        owners.update((reference_id, writer_id) for reference_id, writer_id in rows)
     return owners
 
 

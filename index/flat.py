@@ -14,8 +14,8 @@ from index.rwlock import ReadersWriterLock
 from index.values import Hit
 from index.vectors import unit_vectors
 
-# A vector's place in FAISS's id list and its hash map, and in our set: measured, not exact.
-_BYTES_PER_ID = 140
+# A vector's place in FAISS's id list and its hash map, and in our set: about so much, as measured.
+_BYTES_PER_ID = 110
 
 _openmp = threading.local()
 

@@ -7,11 +7,15 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, distinct, func, insert, select, update
+from sqlalchemy import Connection, bindparam, distinct, func, insert, select, update
 
 from index.errors import InvalidVector, UnknownModel
 from index.schema import EmbeddingRow, ModelRow, ReferenceRow
 from index.values import GallerySize
+
+_SIZE = select(ModelRow.writer_count, ModelRow.reference_count).where(
+    ModelRow.model_id == bindparam("model_id")
+)
 
 
 def register(connection: Connection, model_id: str, name: str, dimension: int) -> None:
@@ -48,9 +52,7 @@ def dimension_of(connection: Connection, model_id: str) -> int:
 
 def gallery_size(connection: Connection, model_id: str) -> GallerySize:
     """Return how many writers and references have an embedding of this model; one lookup."""
-    row = connection.execute(
-        select(ModelRow.writer_count, ModelRow.reference_count).where(ModelRow.model_id == model_id)
-    ).first()
+    row = connection.execute(_SIZE, {"model_id": model_id}).first()
     return GallerySize(0, 0) if row is None else GallerySize(row.writer_count, row.reference_count)
 
 

@@ -14,6 +14,11 @@ from index.schema import EmbeddingRow, RegistryRow, RevisionRow
 from index.values import START, Changes, Position
 from index.vectors import from_bytes
 
+# Run before every search, so built once: building a statement costs more than running it.
+_HEAD = (
+    select(RevisionRow.revision, RevisionRow.mark).order_by(RevisionRow.revision.desc()).limit(1)
+)
+
 
 def log_puts(connection: Connection, model_id: str, reference_ids: Iterable[int]) -> None:
     """Append that these references have an embedding of this model now."""
@@ -44,11 +49,7 @@ def registry_id(connection: Connection) -> str:
 
 def head(connection: Connection) -> Position:
     """Return the newest place in the log."""
-    row = connection.execute(
-        select(RevisionRow.revision, RevisionRow.mark)
-        .order_by(RevisionRow.revision.desc())
-        .limit(1)
-    ).first()
+    row = connection.execute(_HEAD).first()
     return START if row is None else Position(row.revision, row.mark)
 
 

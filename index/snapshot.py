@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from uuid import uuid4
@@ -118,9 +118,12 @@ class SnapshotFolder:
                 sha256=_sha256(data),
             )
             self._commit(manifest)
-            self._remove_data(keep=data.name)
         except OSError as error:
             raise SnapshotNotSaved(error.strerror or str(error)) from error
+        finally:
+            # The snapshot before it; or, on a full disk, what was written of this one.
+            with suppress(OSError):
+                self._remove_unnamed()
 
     def forget(self) -> None:
         """Remove the snapshot and whatever an interrupted save has left; hold `locked`.
@@ -130,7 +133,7 @@ class SnapshotFolder:
         (self._path / _MANIFEST).unlink(missing_ok=True)
         (self._path / _NEW_MANIFEST).unlink(missing_ok=True)
         _sync(self._path)
-        self._remove_data(keep=None)
+        self._remove_unnamed()
 
     def _manifest(self) -> Manifest:
         text = (self._path / _MANIFEST).read_bytes()
@@ -155,9 +158,14 @@ class SnapshotFolder:
         new.replace(self._path / _MANIFEST)
         _sync(self._path)
 
-    def _remove_data(self, keep: str | None) -> None:
+    def _remove_unnamed(self) -> None:
+        """Remove the data files that the manifest does not name, all if there is no manifest."""
+        try:
+            named = self._manifest().file
+        except (FileNotFoundError, SnapshotUnusable):
+            named = None
         for path in self._path.glob(_DATA_PATTERN):
-            if path.name != keep:
+            if path.name != named:
                 path.unlink(missing_ok=True)
         _sync(self._path)
 

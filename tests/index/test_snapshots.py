@@ -192,6 +192,7 @@ def test_an_interrupted_save_leaves_the_snapshot_before_it(
         patch.setattr("index.snapshot.SnapshotFolder._commit", _full_disk)
         with pytest.raises(SnapshotNotSaved, match="No space left"):
             gallery.save_snapshot()
+    assert data_file(folder) == saved, "and nothing half written beside it"
     assert reopened(registry, folder)[1].applied == 2
     gallery.save_snapshot()
     assert len(list(folder.glob("index-*"))) == 1

@@ -86,10 +86,15 @@ def read_upload(path: Path) -> Upload:
     if size > limit:
         raise OversizeImage(
             "too-many-bytes",
-            f"{path.name} has {size} bytes; at most {limit} are read. "
+            f"The file has {size} bytes; at most {limit} are read. "
             "Scan in grey at 300 dpi, or crop to the signature.",
         )
-    return Upload(path.name, path.read_bytes())
+    return Upload(shown(path.name), path.read_bytes())
+
+
+def shown(name: str) -> str:
+    """Return a file's name as text that can be printed and stored, whatever bytes it has."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def survey(folder: Path) -> Survey:
@@ -159,8 +164,13 @@ def _survey_writer(folder: Path) -> tuple[list[ImageFile], list[Refusal], int]:
     images: list[ImageFile] = []
     refused: list[Refusal] = []
     skipped = 0
-    for entry in sorted(folder.iterdir()):
-        name = f"{folder.name}/{entry.name}"
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        reason = f"The folder cannot be read: {error.strerror}."
+        return [], [Refusal(f"{folder.name}/", "unreadable-folder", reason)], 0
+    for entry in entries:
+        name = shown(f"{folder.name}/{entry.name}")
         if entry.name.startswith(".") or entry.name.lower().startswith(FORGED):
             skipped += 1
         elif entry.is_file():
@@ -173,12 +183,12 @@ def _survey_writer(folder: Path) -> tuple[list[ImageFile], list[Refusal], int]:
 
 def _refused_loose(entry: Path) -> Refusal:
     reason = "Not in a writer's folder; move it into one that is named by the writer's id."
-    return Refusal(entry.name, "no-writer", reason)
+    return Refusal(shown(entry.name), "no-writer", reason)
 
 
 def _refused_name(folder: Path) -> Refusal:
     reason = f"The folder's name cannot be a writer's id: {WRITER_ID_EXPECTED}. Rename the folder."
-    return Refusal(f"{folder.name}/", "invalid-writer-id", reason)
+    return Refusal(shown(f"{folder.name}/"), "invalid-writer-id", reason)
 
 
 def _prepare(file: ImageFile, enrolled: frozenset[str], encoder: Encoder) -> _Outcome:
@@ -245,5 +255,5 @@ def _reference(one: _Prepared, vector: NDArray[np.float32]) -> NewReference:
         sha256=one.sha256,
         quality=one.quality,
         vector=vector,
-        filename=one.file.path.name,
+        filename=shown(one.file.path.name),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.cli.arguments import IMAGE, operating_point_option, writer_argument
 from service.cli.failures import EXIT_NO
 from service.cli.output import json_option, print_json, show
 from service.cli.session import caller, open_encoder, open_registry, open_services
@@ -18,16 +19,9 @@ from service.cli.session import caller, open_encoder, open_registry, open_servic
 if TYPE_CHECKING:
     from service.verify import Verification
 
-IMAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
-operating_point_option = click.option(
-    "--operating-point",
-    metavar="NAME",
-    help="The target error to decide by, such as fmr_skilled=1%; default: the model's own.",
-)
-
 
 @click.command()
-@click.argument("writer_id", metavar="WRITER")
+@writer_argument
 @click.argument("image", type=IMAGE)
 @operating_point_option
 @json_option

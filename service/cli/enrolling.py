@@ -14,6 +14,7 @@ import click
 
 from encoder.errors import OversizeImage
 from index.errors import UnknownWriter
+from service.cli.arguments import IMAGE, writer_argument
 from service.cli.failures import EXIT_NO
 from service.cli.output import json_option, note, print_json, show, table
 from service.cli.session import open_registry
@@ -26,11 +27,10 @@ if TYPE_CHECKING:
     from service.uploads import Upload
 
 SHOWN_REFUSALS = 20
-IMAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("writer_id", metavar="WRITER")
+@writer_argument
 @click.argument("images", metavar="IMAGE...", nargs=-1, type=IMAGE, required=True)
 @click.option("--name", default="", help="The writer's name, for a writer who is new.")
 @json_option
@@ -65,7 +65,7 @@ def enroll(
 
 def read_uploads(images: Sequence[Path]) -> tuple[list[Upload], list[Refusal]]:
     """Read image files; one that is too large to be read is refused."""
-    from service.importing import read_upload
+    from service.importing import read_upload, shown
 
     uploads: list[Upload] = []
     refused: list[Refusal] = []
@@ -73,7 +73,7 @@ def read_uploads(images: Sequence[Path]) -> tuple[list[Upload], list[Refusal]]:
         try:
             uploads.append(read_upload(path))
         except OversizeImage as error:
-            refused.append(Refusal(path.name, error.code, str(error)))
+            refused.append(Refusal(shown(path.name), error.code, str(error)))
     return uploads, refused
 
 

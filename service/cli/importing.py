@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.cli.arguments import FOLDER
 from service.cli.enrolling import show_refusals
 from service.cli.failures import EXIT_INTERRUPTED, EXIT_NO
 from service.cli.output import json_option, note, print_json, progress_bar, show, table, watched
@@ -23,7 +24,6 @@ from service.errors import Refusal
 if TYPE_CHECKING:
     from service.importing import ImportedBatch
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 CSV_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 

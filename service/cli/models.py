@@ -14,13 +14,12 @@ from typing import Any
 
 import click
 
+from service.cli.arguments import FOLDER, NEW_FOLDER
 from service.cli.failures import fail
 from service.cli.output import json_option, print_json, show, table
 from service.cli.session import open_encoder
 
 RECIPES = ("lean", "notebook")
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 TRAINING_PACKAGES = {"keras", "onnx", "tensorflow", "tf2onnx"}  # Of the extra `train`.
 INSTALL_TRAINING = 'pip install -e ".[train]"'
 data_option = click.option(
@@ -83,7 +82,7 @@ def train(
     if as_json:
         print_json({"run": str(run), "network": str(best)})
     else:
-        show(f"Trained. `countersign export` makes a model of {best}.")
+        show(f"Trained. `countersign export` makes a model of {click.format_filename(best)}.")
 
 
 @click.command()
@@ -113,7 +112,7 @@ def export(run: Path, model: Path, data: tuple[Path, ...], keep_keras: bool, as_
     if as_json:
         print_json({"model": str(model)})
     else:
-        show(f"Wrote {model}. Use it with COUNTERSIGN_MODEL={model}")
+        show(f"Wrote the model. Use it with COUNTERSIGN_MODEL={click.format_filename(model)}")
 
 
 @click.command()

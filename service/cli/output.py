@@ -30,7 +30,7 @@ def json_option(command: Command) -> Command:
 
 def print_json(answer: Mapping[str, object]) -> None:
     """Print one JSON document on stdout; moments in time as ISO 8601."""
-    click.echo(json.dumps(answer, indent=2, ensure_ascii=False, default=_plain))
+    click.echo(json.dumps(answer, indent=2, default=_plain))
 
 
 def note(message: str) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from service.cli.arguments import NEW_FOLDER
 from service.cli.database import upgrade_database
 from service.cli.failures import fail
 from service.cli.output import json_option, note, print_json, progress_bar, show
@@ -20,8 +21,6 @@ from service.cli.session import open_registry
 
 if TYPE_CHECKING:
     from service.settings import Settings
-
-FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command()
@@ -80,7 +79,7 @@ def serve(
 @click.command()
 @click.option(
     "--probes",
-    type=FOLDER,
+    type=NEW_FOLDER,
     metavar="FOLDER",
     help="Also write query signatures to try: genuine, forged, and of writers not enrolled.",
 )
@@ -109,8 +108,8 @@ def demo(probes: Path | None, as_json: bool) -> None:
         print_json({"writers": WRITERS, "references": references, "probes": names})
         return
     show(f"Enrolled {WRITERS} invented writers with {references} references.")
-    if written:
-        show(f"Wrote {len(written)} query signatures to {probes}.")
+    if probes:
+        show(f"Wrote {len(written)} query signatures to {click.format_filename(probes)}.")
 
 
 def _settings(host: str | None, port: int | None, workers: int | None) -> Settings:

@@ -144,7 +144,8 @@ def test_questions_without_an_answer_end_in_2_and_say_why(
         (("verify", ada, tmp_path), "is a directory"),
         (("verify", ada, probe, "--operating-point", "x"), "fmr_skilled=5%"),
         (("identify", probe, "--top", "0"), "1<=x<=100"),
-        (("enroll", "no/id", probe), "no/id"),
+        (("enroll", "no/id", probe), "expected 1 to 64 of the characters"),
+        (("verify", "\udcff", probe), "expected 1 to 64 of the characters"),
         (("enroll", ada), "Missing argument"),
     ):
         result = run(*arguments)

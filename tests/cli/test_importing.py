@@ -1,10 +1,11 @@
 """Bulk import: resumable, honest about refusals, and safe against a sudden end."""
 
 import csv
+import os
 import re
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -108,22 +109,48 @@ def test_what_cannot_be_imported_is_listed_and_the_rest_goes_on(
     assert "Ada Example/" in run("import", folder).stdout
 
 
-def test_a_file_that_cannot_be_read_is_refused(
+def test_names_that_are_no_text_are_kept_readable(
+    registry: None, answer: Answer, run: Run, scan: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "odd" / "w-1"
+    folder.mkdir(parents=True)
+    odd = folder / os.fsdecode(b"\xff.png")
+    odd.write_bytes(scan(1, 0).read_bytes())
+    (folder / os.fsdecode(b"\xfe.png")).write_bytes(b"no image")
+    (tmp_path / "odd" / os.fsdecode(b"\xfd")).mkdir()
+    code, said = answer("import", folder.parent)
+    assert (code, said["enrolled"]) == (1, 1)
+    assert {one["filename"] for one in said["refused"]} == {"w-1/\ufffd.png", "\ufffd/"}
+    assert run("import", folder.parent).exit_code == 1
+    assert run("enroll", "w-2", odd).exit_code == 0
+
+
+def test_a_file_or_folder_that_cannot_be_read_is_refused(
     registry: None, answer: Answer, writers_folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = writers_folder(range(1, 2), 2)
-    read_bytes = Path.read_bytes
+    folder = writers_folder(range(1, 3), 2)
+    read_bytes, iterdir = Path.read_bytes, Path.iterdir
 
     def read(path: Path) -> bytes:
         if path.name == "scan 1.png":
             raise PermissionError(13, "Permission denied", str(path))
         return read_bytes(path)
 
-    monkeypatch.setattr(Path, "read_bytes", read)  # Tests may run as root, who may read anything.
+    def listed(path: Path) -> Iterator[Path]:
+        if path.name == "w-2":
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    # Tests may run as root, who may read anything.
+    monkeypatch.setattr(Path, "read_bytes", read)
+    monkeypatch.setattr(Path, "iterdir", listed)
     code, said = answer("import", folder)
     assert (code, said["enrolled"]) == (1, 1)
-    assert said["refused"][0]["code"] == "unreadable-file"
-    assert "Permission denied" in said["refused"][0]["reason"]
+    assert {one["filename"]: one["code"] for one in said["refused"]} == {
+        "w-1/scan 1.png": "unreadable-file",
+        "w-2/": "unreadable-folder",
+    }
+    assert all("Permission denied" in one["reason"] for one in said["refused"])
 
 
 def test_folders_that_cannot_be_imported(registry: None, run: Run, tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""What commands are given: writers' ids, image files and folders, checked before any work."""
+
+# Heavy modules load inside functions, so that --help stays quick.
+# ruff: noqa: PLC0415
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+IMAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+def writer_argument(command: Command) -> Command:
+    """Give a command the argument `writer_id`, which has the form of a writer's id."""
+    return click.argument("writer_id", metavar="WRITER", callback=_writer_id)(command)
+
+
+def operating_point_option(command: Command) -> Command:
+    """Give a command `--operating-point`; which there are is for the model to say."""
+    return click.option(
+        "--operating-point",
+        metavar="NAME",
+        help="The target error to decide by, such as fmr_skilled=1%; default: the model's own.",
+    )(command)
+
+
+def _writer_id(ctx: click.Context, argument: click.Parameter, text: str) -> str:
+    from service.schemas import WRITER_ID_EXPECTED, is_writer_id
+
+    if not is_writer_id(text):
+        raise click.BadParameter(f"{WRITER_ID_EXPECTED}; {text[:80]!r} came.", ctx, argument)
+    return text

@@ -72,7 +72,7 @@ def serve(
     if as_json:
         print_json({"address": address, "workers": settings.workers})
     else:
-        note(f"Serving at {address} with the API described at {address}/docs; Ctrl-C stops.")
+        note(f"Starting at {address} with the API described at {address}/docs; Ctrl-C stops.")
     serve_until_stopped(settings)
 
 

@@ -12,6 +12,7 @@ from index.registry import Registry
 from service.cli.session import caller
 from service.cli.verdicts import strength
 
+ADA = 4  # The seed of a hand that is plainly told from others.
 Scan = Callable[[int, int], Path]
 Run = Callable[..., Result]
 Answer = Callable[..., tuple[int, Any]]
@@ -19,7 +20,7 @@ Answer = Callable[..., tuple[int, Any]]
 
 @pytest.fixture
 def ada(registry: None, run: Run, scan: Scan) -> str:
-    images = [scan(1, n) for n in range(5)]
+    images = [scan(ADA, n) for n in range(5)]
     assert run("enroll", "C-1", "--name", "Ada [bold]Example", *images).exit_code == 0
     return "C-1"
 
@@ -27,18 +28,18 @@ def ada(registry: None, run: Run, scan: Scan) -> str:
 def test_enroll_creates_a_writer_and_then_adds_to_them(
     registry: None, answer: Answer, scan: Scan
 ) -> None:
-    code, first = answer("enroll", "C-1", scan(1, 0), scan(1, 1), "--name", "Ada Example")
+    code, first = answer("enroll", "C-1", scan(ADA, 0), scan(ADA, 1), "--name", "Ada Example")
     assert code == 0
     assert first["writer_id"] == "C-1"
     assert len(first["references"]) == 2
     assert {"reference_id", "sha256", "quality", "created_at"} <= first["references"][0].keys()
-    code, second = answer("enroll", "C-1", scan(1, 2))
+    code, second = answer("enroll", "C-1", scan(ADA, 2))
     assert code == 0
     assert len(second["references"]) == 1
 
 
 def test_a_name_for_a_known_writer_is_said_to_be_unused(ada: str, run: Run, scan: Scan) -> None:
-    result = run("enroll", ada, scan(1, 6), "--name", "Someone Else")
+    result = run("enroll", ada, scan(ADA, 6), "--name", "Someone Else")
     assert result.exit_code == 0
     assert "--name is not used" in result.stderr
 
@@ -50,7 +51,7 @@ def test_what_cannot_be_enrolled_is_refused_and_the_rest_is_enrolled(
     text.write_text("no image")
     huge = tmp_path / "huge.png"
     huge.write_bytes(b"\0" * (10 * 2**20 + 1))
-    code, said = answer("enroll", "C-1", text, scan(1, 0), huge)
+    code, said = answer("enroll", "C-1", text, scan(ADA, 0), huge)
     assert code == 1
     assert len(said["references"]) == 1
     assert {(one["filename"], one["code"]) for one in said["refused"]} == {
@@ -61,11 +62,11 @@ def test_what_cannot_be_enrolled_is_refused_and_the_rest_is_enrolled(
     assert result.exit_code == 1
     assert "Enrolled 0 of 2 images" in result.stdout
     assert "notes[1].txt" in result.stdout
-    assert run("verify", "C-2", scan(1, 0)).exit_code == 2  # Nobody was created.
+    assert run("verify", "C-2", scan(ADA, 0)).exit_code == 2  # Nobody was created.
 
 
 def test_verify_says_match_with_what_it_rests_on(ada: str, run: Run, scan: Scan) -> None:
-    result = run("verify", ada, scan(1, 7))
+    result = run("verify", ada, scan(ADA, 7))
     assert result.exit_code == 0, result.output
     for words in ("Match", "fits writer C-1", "Score", "threshold", "5 references", "Decision"):
         assert words in result.stdout
@@ -82,7 +83,7 @@ def test_verify_says_no_match_of_another_hand(ada: str, answer: Answer, scan: Sc
 def test_verify_answers_in_json_as_the_api_does(
     ada: str, answer: Answer, scan: Scan, data_dir: Path
 ) -> None:
-    code, said = answer("verify", ada, scan(1, 7), "--operating-point", "fmr_skilled=10%")
+    code, said = answer("verify", ada, scan(ADA, 7), "--operating-point", "fmr_skilled=10%")
     assert code == 0
     assert said.keys() == {
         *("decision_id", "verdict", "score", "log_lr", "threshold", "operating_point"),
@@ -112,14 +113,14 @@ def test_identify_finds_the_writer_and_knows_strangers(
 
 
 def test_identify_in_an_empty_gallery(registry: None, answer: Answer, run: Run, scan: Scan) -> None:
-    code, said = answer("identify", scan(1, 0))
+    code, said = answer("identify", scan(ADA, 0))
     assert (code, said["verdict"], said["candidates"]) == (1, "not_enrolled", [])
-    assert "0 writers" in run("identify", scan(1, 0)).stdout
+    assert "0 writers" in run("identify", scan(ADA, 0)).stdout
 
 
 def test_compare_needs_no_registry(run: Run, answer: Answer, scan: Scan, data_dir: Path) -> None:
-    references = [scan(1, n) for n in range(3)]
-    code, said = answer("compare", scan(1, 7), *references)
+    references = [scan(ADA, n) for n in range(3)]
+    code, said = answer("compare", scan(ADA, 7), *references)
     assert code == 0
     assert said["decision_id"] is None
     assert [one["filename"] for one in said["references"]] == [path.name for path in references]
@@ -134,7 +135,7 @@ def test_questions_without_an_answer_end_in_2_and_say_why(
 ) -> None:
     text = tmp_path / "notes.txt"
     text.write_text("no image")
-    probe = scan(1, 7)
+    probe = scan(ADA, 7)
     for arguments, words in (
         (("verify", "nobody", probe), "'nobody' is not enrolled"),
         (("verify", ada, text), "expected a PNG"),
@@ -158,7 +159,7 @@ def test_questions_without_an_answer_end_in_2_and_say_why(
 def test_a_registry_without_schema_names_the_command_that_helps(
     run: Run, answer: Answer, scan: Scan
 ) -> None:
-    result = run("verify", "C-1", scan(1, 0))
+    result = run("verify", "C-1", scan(ADA, 0))
     assert result.exit_code == 2
     assert "countersign db upgrade" in result.stderr
     assert answer("db", "current")[0] == 1
@@ -175,7 +176,7 @@ def test_settings_and_models_that_cannot_be_used_are_named(
     run: Run, scan: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COUNTERSIGN_MODEL", str(tmp_path))
-    result = run("compare", scan(1, 0), scan(1, 1))
+    result = run("compare", scan(ADA, 0), scan(ADA, 1))
     assert result.exit_code == 2
     assert "manifest.json" in result.stderr
     monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", f"sqlite:///{tmp_path / 'no' / 'where.db'}")
@@ -200,6 +201,6 @@ def test_strength_of_evidence_in_words(log_lr: float, words: str) -> None:
 
 
 def test_json_is_one_document_and_text_is_none(ada: str, run: Run, scan: Scan) -> None:
-    assert json.loads(run("identify", scan(1, 7), "--json").stdout)
+    assert json.loads(run("identify", scan(ADA, 7), "--json").stdout)
     with pytest.raises(json.JSONDecodeError):
-        json.loads(run("identify", scan(1, 7)).stdout)
+        json.loads(run("identify", scan(ADA, 7)).stdout)

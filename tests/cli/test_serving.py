@@ -65,8 +65,8 @@ def test_demo_writers_can_be_told_from_each_other_and_from_strangers(
     demo: Path, answer: Answer
 ) -> None:
     for number in range(1, 5):
-        code, said = answer("identify", demo / f"DEMO-{number:02}-genuine.png", "--top", 1)
-        assert (code, said["candidates"][0]["writer_id"]) == (0, f"DEMO-{number:02}")
+        _, said = answer("identify", demo / f"DEMO-{number:02}-genuine.png", "--top", 1)
+        assert [one["writer_id"] for one in said["candidates"]] == [f"DEMO-{number:02}"]
     assert answer("identify", demo / "not-enrolled-1.png")[0] == 1
 
 

@@ -1,0 +1,54 @@
+"""The shipped model on real signatures of writers it was not trained on, where they are at hand."""
+
+from pathlib import Path
+
+import pytest
+
+from encoder.acquire import acquire
+from encoder.clean import clean
+from encoder.decode import decode
+from encoder.evaluate import evaluate
+from encoder.model import load_encoder
+
+SIGNATURES = Path(__file__).parents[3] / "shared" / "signatures"
+SETS = ("cedar", "bhsig260_bengali")
+
+pytestmark = [
+    pytest.mark.real_data,
+    pytest.mark.skipif(
+        not SIGNATURES.is_dir(), reason="the real signatures are not beside the checkout"
+    ),
+]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_errors_on_held_out_writers_are_those_the_manifest_states(name: str) -> None:
+    encoder = load_encoder()
+    report = evaluate(encoder, SIGNATURES / name)
+    stated = encoder.manifest["metrics"]["test"][name]
+    assert report["held_out_from_training"]
+    assert report["failures_to_acquire"] == 0
+    for references in ("1", "5", "10"):
+        found = report["results"][references]
+        for rate in ("eer_skilled", "eer_random", "rank_1"):
+            assert found[rate] == pytest.approx(stated[references][rate], abs=0.003)
+        # Forgeries easier than other people's signatures would mean that a leak was learned.
+        assert found["eer_skilled"] > found["eer_random"]
+    assert report["results"]["5"]["eer_skilled"] < 0.20
+    assert report["results"]["5"]["rank_1"] > 0.95
+
+
+@pytest.mark.parametrize("name", [*SETS, "crossmedia_chinese"])
+def test_real_scans_are_accepted(name: str) -> None:
+    paths = sorted((SIGNATURES / name).glob("*/*.png"))[::97]
+    assert len(paths) > 20
+    for path in paths:
+        assert acquire(path.read_bytes()).canvas.any()
+
+
+def test_a_scanned_edge_of_a_real_forgery_is_left_out() -> None:
+    """Some forgeries of one CEDAR writer carry the edge of the sheet as a vertical line."""
+    for path in sorted((SIGNATURES / "cedar").glob("029/forged_*.png")):
+        cleaned = clean(decode(path.read_bytes()).gray)
+        columns = (cleaned.ink > 0).mean(axis=0)
+        assert columns.max() < 0.9, path.name

@@ -1,12 +1,15 @@
-"""Fills an empty registry with invented writers, and writes query signatures to try on them."""
+"""Fills an empty registry with invented writers, and writes signatures to try on them."""
 
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from encoder.model import Encoder
-from encoder.synthesis import SyntheticWriter, encode_png, synthetic_writer
+from encoder.synthesis import encode_png, synthetic_writer
+from index.errors import UnknownWriter
 from index.registry import Registry
-from index.values import Writer
 from service.enroll import create_writer
 from service.errors import StartRefused
 from service.uploads import Upload
@@ -17,6 +20,8 @@ PROBED_WRITERS = 4
 STRANGERS = 2
 # Another range of seeds than the writers', so that a stranger is never enrolled.
 FIRST_STRANGER_SEED = 9001
+# Writers to enroll by hand, by the beginning of their files' names.
+NEWCOMER_SEEDS = {"new-writer": 9101, "other-writer": 9102}
 
 
 def is_empty(registry: Registry) -> bool:
@@ -25,33 +30,43 @@ def is_empty(registry: Registry) -> bool:
 
 
 def enroll_demo_writers(
-    *, encoder: Encoder, registry: Registry, on_writer: Callable[[Writer], None]
+    *, encoder: Encoder, registry: Registry, on_writer: Callable[[], None]
 ) -> int:
     """Enroll 25 invented writers with 5 references each; return how many references that made.
 
-    `on_writer` is called with each writer once they are stored.
+    Those who are enrolled already are left as they are. `on_writer` is called for each writer.
 
     Raises:
-        StartRefused: somebody is enrolled; invented writers are kept apart from real ones.
+        StartRefused: only others are enrolled; invented writers are kept apart from real ones.
     """
-    if not is_empty(registry):
+    if not is_empty(registry) and not _is_enrolled(demo_writer_id(1), registry):
         raise StartRefused(
             "The demo's invented writers are enrolled into an empty registry only, and somebody "
             "is enrolled in this one. Set COUNTERSIGN_DATA_DIR to a new folder for the demo."
         )
     references = 0
     for number in range(1, WRITERS + 1):
-        invented = synthetic_writer(number)
-        uploads = [
-            Upload(f"{demo_writer_id(number)}-{n}.png", encode_png(invented.genuine(n)))
-            for n in range(REFERENCES_EACH)
-        ]
-        writer, enrollment = create_writer(
-            demo_writer_id(number), invented.name, uploads, encoder=encoder, registry=registry
-        )
-        references += len(enrollment.references)
-        on_writer(writer)
+        writer_id = demo_writer_id(number)
+        if not _is_enrolled(writer_id, registry):
+            invented = synthetic_writer(number)
+            uploads = [
+                Upload(f"{writer_id}-{n}.png", encode_png(invented.genuine(n)))
+                for n in range(REFERENCES_EACH)
+            ]
+            _, enrollment = create_writer(
+                writer_id, invented.name, uploads, encoder=encoder, registry=registry
+            )
+            references += len(enrollment.references)
+        on_writer()
     return references
+
+
+def _is_enrolled(writer_id: str, registry: Registry) -> bool:
+    try:
+        registry.get_writer(writer_id)
+    except UnknownWriter:
+        return False
+    return True
 
 
 def demo_writer_id(number: int) -> str:
@@ -60,23 +75,25 @@ def demo_writer_id(number: int) -> str:
 
 
 def write_probes(folder: Path) -> list[Path]:
-    """Write PNG query signatures to try: genuine ones, forgeries, and some of strangers.
+    """Write PNG signatures to try, none of which is among the demo's references.
 
-    None of them is among the references. Returns the files' paths; raises OSError.
+    Query signatures of demo writers (genuine and forged) and of strangers, and references of two
+    writers to enroll. Returns the files' paths; raises OSError.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
-
-    def write(name: str, writer: SyntheticWriter, forged: bool, n: int) -> None:
-        path = folder / f"{name}.png"
-        path.write_bytes(encode_png(writer.forgery(n) if forged else writer.genuine(n)))
-        written.append(path)
-
+    pictures: dict[str, NDArray[np.uint8]] = {}
     for number in range(1, PROBED_WRITERS + 1):
         writer = synthetic_writer(number)
-        write(f"{demo_writer_id(number)}-genuine", writer, False, REFERENCES_EACH)
-        write(f"{demo_writer_id(number)}-forged", writer, True, 0)
+        pictures[f"{demo_writer_id(number)}-genuine"] = writer.genuine(REFERENCES_EACH)
+        pictures[f"{demo_writer_id(number)}-forged"] = writer.forgery(0)
     for number in range(STRANGERS):
         stranger = synthetic_writer(FIRST_STRANGER_SEED + number)
-        write(f"not-enrolled-{number + 1}", stranger, False, 0)
-    return written
+        pictures[f"not-enrolled-{number + 1}"] = stranger.genuine(0)
+    for name, seed in NEWCOMER_SEEDS.items():
+        newcomer = synthetic_writer(seed)
+        for n in range(REFERENCES_EACH):
+            pictures[f"{name}-{n + 1}"] = newcomer.genuine(n)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {folder / f"{name}.png": picture for name, picture in pictures.items()}
+    for path, picture in paths.items():
+        path.write_bytes(encode_png(picture))
+    return list(paths)

@@ -1,8 +1,5 @@
 """What commands are given: writers' ids, image files and folders, checked before any work."""
 
-# Heavy modules load inside functions, so that --help stays quick.
-# ruff: noqa: PLC0415
-
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,8 +1,5 @@
 """`countersign verify`, `identify` and `compare`: questions about a query signature."""
 
-# Heavy modules load inside functions, so that --help stays quick.
-# ruff: noqa: PLC0415
-
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -1,8 +1,5 @@
 """`countersign db`: the registry's schema."""
 
-# Heavy modules load inside functions, so that --help stays quick.
-# ruff: noqa: PLC0415
-
 from __future__ import annotations
 
 import click

@@ -1,8 +1,5 @@
 """`countersign enroll`: reference signatures of one writer, from files."""
 
-# Heavy modules load inside functions, so that --help stays quick.
-# ruff: noqa: PLC0415
-
 from __future__ import annotations
 
 from collections.abc import Sequence

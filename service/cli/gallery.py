@@ -1,8 +1,5 @@
 """`countersign index`: the vector index, proved equal to the registry or made so again."""
 
-# Heavy modules load inside functions, so that --help stays quick.
-# ruff: noqa: PLC0415
-
 from __future__ import annotations
 
 from contextlib import closing

@@ -1,8 +1,5 @@
 """`countersign import`: shows the progress and the outcome of a bulk import."""
 
-# Heavy modules load inside functions, so that --help stays quick.
-# ruff: noqa: PLC0415
-
 from __future__ import annotations
 
 import csv

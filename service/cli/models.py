@@ -1,8 +1,5 @@
 """`countersign train`, `export` and `evaluate`: models, from folders of signatures."""
 
-# Heavy modules load inside functions, so that --help stays quick.
-# ruff: noqa: PLC0415
-
 from __future__ import annotations
 
 import sys

@@ -1,8 +1,5 @@
 """How commands speak: answers on stdout, for people or as JSON; messages and progress on stderr."""
 
-# Heavy modules load inside functions, so that --help stays quick.
-# ruff: noqa: PLC0415
-
 from __future__ import annotations
 
 import json

@@ -1,8 +1,5 @@
 """`countersign serve` and `countersign demo`: the server, and invented writers to try it on."""
 
-# Heavy modules load inside functions, so that --help stays quick.
-# ruff: noqa: PLC0415
-
 from __future__ import annotations
 
 import subprocess
@@ -81,13 +78,14 @@ def serve(
     "--probes",
     type=NEW_FOLDER,
     metavar="FOLDER",
-    help="Also write query signatures to try: genuine, forged, and of writers not enrolled.",
+    help="Also write signatures to try: genuine, forged, of strangers, and of writers to enroll.",
 )
 @json_option
 def demo(probes: Path | None, as_json: bool) -> None:
     """Enroll 25 invented writers into an empty registry.
 
-    Each has 5 references. Their signatures are generated; they are nobody's.
+    Each has 5 references. Their signatures are generated; they are nobody's. Where they are
+    enrolled already, the signatures to try are written all the same.
 
     \b
     Examples:
@@ -100,16 +98,19 @@ def demo(probes: Path | None, as_json: bool) -> None:
     with open_registry() as (_, registry, encoder), progress_bar() as bar:
         task = bar.add_task("Inventing writers", total=WRITERS)
         references = enroll_demo_writers(
-            encoder=encoder, registry=registry, on_writer=lambda _: bar.advance(task)
+            encoder=encoder, registry=registry, on_writer=lambda: bar.advance(task)
         )
     written = write_probes(probes) if probes else []
     if as_json:
         names = [str(path) for path in written]
         print_json({"writers": WRITERS, "references": references, "probes": names})
         return
-    show(f"Enrolled {WRITERS} invented writers with {references} references.")
+    if references:
+        show(f"Enrolled {WRITERS} invented writers with {references} references.")
+    else:
+        show(f"The {WRITERS} invented writers are enrolled already.")
     if probes:
-        show(f"Wrote {len(written)} query signatures to {click.format_filename(probes)}.")
+        show(f"Wrote {len(written)} signatures to {click.format_filename(probes)}.")
 
 
 def _settings(host: str | None, port: int | None, workers: int | None) -> Settings:

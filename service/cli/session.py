@@ -1,8 +1,5 @@
 """Opens what a command works with, from the settings of the environment, and closes it again."""
 
-# Heavy modules load inside functions, so that --help stays quick.
-# ruff: noqa: PLC0415
-
 from __future__ import annotations
 
 import os

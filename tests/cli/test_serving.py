@@ -70,10 +70,25 @@ def test_demo_writers_can_be_told_from_each_other_and_from_strangers(
     assert answer("identify", demo / "not-enrolled-1.png")[0] == 1
 
 
-def test_the_demo_never_mixes_with_anyone_enrolled(demo: Path, run: Run) -> None:
+def test_the_demo_never_mixes_with_anyone_enrolled(
+    demo_folder: Path, data_dir: Path, run: Run
+) -> None:
+    assert run("db", "upgrade").exit_code == 0
+    references = [demo_folder / "probes" / f"new-writer-{n}.png" for n in (1, 2)]
+    assert run("enroll", "C-1", *references).exit_code == 0
     result = run("demo")
     assert result.exit_code == 2
     assert "empty registry" in result.stderr
+
+
+def test_signatures_to_try_are_written_beside_the_demos_writers(
+    demo: Path, answer: Answer, tmp_path: Path
+) -> None:
+    code, said = answer("demo", "--probes", tmp_path / "again")
+    assert code == 0
+    assert said["references"] == 0
+    names = sorted(path.name for path in (tmp_path / "again").iterdir())
+    assert names == sorted(path.name for path in demo.iterdir())
 
 
 def test_serves_from_a_damaged_snapshot_and_says_so(

@@ -16,6 +16,8 @@ MAX_RULED_SHARE = 0.5
 MAX_CUT_SHARE = 0.065  # Share of a page's side under ink from which strokes count as cut off.
 PRINT_MIN_PIECES = 60
 PRINT_MAX_PIECE_HEIGHT = 0.2  # Median height of the pieces over the height of all ink.
+LEVEL_RUN = 0.4  # Of the width of the ink: a straight run from which a line counts as ruled.
+UPRIGHT_RUN = 0.67  # Of the height of the ink.
 LOW_CONTRAST = 45.0
 LOOK_WIDTH_PX = 200  # Ruled lines are looked for in ink reduced to this width.
 
@@ -107,13 +109,17 @@ def _refuse_what_is_no_signature(cleaned: CleanedSignature, area: int) -> None:
 
 
 def _ruled_share(ink: Mask) -> float:
-    """Share of the ink in straight level or upright runs of two fifths of its box or more."""
+    """Share of the ink in straight runs as long as ruled lines have."""
     height, width = ink.shape
+    fullest_row = int(cv2.reduce(ink, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).max()) // 255
+    fullest_column = int(cv2.reduce(ink, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).max()) // 255
+    if fullest_row < LEVEL_RUN * width / 2 and fullest_column < UPRIGHT_RUN * height / 2:
+        return 0.0  # No row or column has the ink for such a run, not even a slanting half of it.
     scale = min(1.0, LOOK_WIDTH_PX / width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.threshold(cv2.resize(ink, size, interpolation=cv2.INTER_AREA), 32, 255, 0)[1]
-    level = np.ones((1, max(15, 2 * size[0] // 5)), np.uint8)
-    upright = np.ones((max(15, 2 * size[1] // 3), 1), np.uint8)
+    small = cv2.threshold(cv2.resize(ink, size), 32, 255, cv2.THRESH_BINARY)[1]
+    level = np.ones((1, max(15, round(LEVEL_RUN * size[0]))), np.uint8)
+    upright = np.ones((max(15, round(UPRIGHT_RUN * size[1])), 1), np.uint8)
     runs = cv2.bitwise_or(
         cv2.morphologyEx(small, cv2.MORPH_OPEN, level),
         cv2.morphologyEx(small, cv2.MORPH_OPEN, upright),

@@ -56,7 +56,9 @@ def answer_http(error: HTTPException) -> Response | HTTPException:
 
 def render(problem: Problem) -> Response:
     """Return the answer for a problem, naming the request as its instance."""
-    body = json.dumps(problem.as_dict(request_urn()), ensure_ascii=False)
+    text = json.dumps(problem.as_dict(request_urn()), ensure_ascii=False)
+    # Halves of a character, which a caller's JSON may hold, stay in JSON's own spelling: \udfff.
+    body = text.encode("utf-8", "backslashreplace")
     return Response(body, problem.status, mimetype=MEDIA_TYPE)
 
 

@@ -1,5 +1,6 @@
 """Checks of bodies and path parameters that schemas cannot make, and the reading of uploads."""
 
+import json
 from collections.abc import Callable, Sequence
 from functools import wraps
 from io import BytesIO
@@ -9,8 +10,9 @@ from flask import Request, request
 from werkzeug.datastructures import FileStorage
 
 from index.errors import UnknownReference
+from index.naming import WRITER_ID_EXPECTED, is_writer_id
 from service.errors import InvalidInput, UnsupportedBody
-from service.schemas import MAX_ID, WRITER_ID_EXPECTED, is_writer_id
+from service.schemas import MAX_ID
 from service.uploads import Upload
 
 JSON = "application/json"
@@ -43,7 +45,7 @@ def accepts(
         @wraps(handler)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             require_media_type(media_types)
-            require_shallow_json()
+            require_plain_json()
             if single is not None:
                 require_one_file(single)
             return handler(*args, **kwargs)
@@ -57,9 +59,15 @@ def require_media_type(media_types: Sequence[str]) -> None:
     """Refuse a body of another media type.
 
     Raises:
-        UnsupportedBody: naming the types expected and the one that came.
+        UnsupportedBody: naming the types expected and the one that came; or the form's boundary
+            is missing.
     """
     if request.mimetype in media_types:
+        if request.mimetype == MULTIPART and not request.mimetype_params.get("boundary"):
+            raise UnsupportedBody(
+                f"The Content-Type {MULTIPART} came without its boundary, so its fields cannot be "
+                "told apart. Leave the header to the program that sends the form."
+            )
         return
     advice = (
         " With curl, send files as -F field=@signature.png." if MULTIPART in media_types else ""
@@ -70,16 +78,23 @@ def require_media_type(media_types: Sequence[str]) -> None:
     )
 
 
-def require_shallow_json() -> None:
-    """Refuse JSON that is nested so deeply that Python's parser gives up on it.
+def require_plain_json() -> None:
+    """Refuse JSON at which Python's parser gives up: nested deeply, or with endless numbers.
 
     Raises:
         InvalidInput: it is. Other faults of JSON are found where its fields are read.
     """
+    if request.mimetype != JSON:
+        return
     try:
-        request.get_json(silent=True)
-    except RecursionError as error:
-        raise InvalidInput("body: expected a JSON object; deeply nested JSON came.") from error
+        json.loads(request.get_data())
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return
+    except (RecursionError, ValueError) as error:
+        raise InvalidInput(
+            "body: expected a JSON object of plain fields; deeply nested JSON, or a number of "
+            "thousands of digits, came."
+        ) from error
 
 
 def require_one_file(field: str) -> None:

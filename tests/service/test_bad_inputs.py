@@ -167,6 +167,8 @@ def test_too_many_files_are_refused(client, count_rows):
         (b'{"writer_id": "C-2", "name": ["' + b"x" * 9 + b'"]}', "application/json", {422}),
         (b'{"writer_id": "C-2", "name": "\\ud800"}', "application/json", {422}),
         (b'{"writer_id": "C-2", "name": "a\\u0000b"}', "application/json", {422}),
+        (b'{"writer_id": "C-2", "\\ud800": ""}', "application/json", {422}),
+        (b'{"writer_id": ' + b"9" * 5000 + b"}", "application/json", {422}),
         (b'{"writer_id": "C-2\\n", "name": ""}', "application/json", {422}),
         (b'{"writer_id": "../C-2", "name": ""}', "application/json", {422}),
         (b'{"writer_id": "C-2", "nickname": ""}', "application/json", {422}),
@@ -180,6 +182,7 @@ def test_too_many_files_are_refused(client, count_rows):
         (b"writer_id=C-2", "application/x-www-form-urlencoded", {415}),
         (b"<writer/>", "application/xml", {415}),
         (b"", "multipart/form-data", {400, 411, 422}),
+        (b"--x\r\n", "multipart/form-data", {415}),
         (b"garbage", "multipart/form-data; boundary=x", {400, 422}),
     ],
 )
@@ -187,6 +190,16 @@ def test_a_bad_body_creates_no_writer(client, count_rows, body, media_type, stat
     before = count_rows()
     assert_problem(client.post("/v1/writers", data=body, content_type=media_type), *statuses)
     assert count_rows() == before
+
+
+def test_what_is_no_text_is_told_so(client):
+    for body, field in (
+        ({"writer_id": 7}, "writer_id"),
+        ({"writer_id": "C-1", "name": None}, "name"),
+    ):
+        answer = client.post("/v1/writers", json=body)
+        assert_problem(answer, 422)
+        assert answer.get_json()["fields"][field][0].startswith("expected text; ")
 
 
 def test_an_unknown_writer_is_not_found(client, files, count_rows):

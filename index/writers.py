@@ -5,7 +5,6 @@ Each function takes the connection of a transaction that somebody else begins an
 
 import base64
 import binascii
-import re
 import unicodedata
 from datetime import UTC, datetime
 
@@ -13,11 +12,9 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 
 from index import models, revisions
 from index.errors import InvalidCursor, InvalidWriter, UnknownWriter, WriterExists
+from index.naming import MAX_NAME_LENGTH, WRITER_ID_EXPECTED, is_clean_text, is_writer_id
 from index.schema import EmbeddingRow, IdempotencyKeyRow, ReferenceRow, WriterRow
 from index.values import Writer, WriterPage
-
-MAX_NAME_LENGTH = 200
-_WRITER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}")
 
 
 def create(connection: Connection, writer_id: str, name: str) -> None:
@@ -115,17 +112,13 @@ def _writer(row: Row[str, str, datetime, int]) -> Writer:
 
 
 def _check(writer_id: str, name: str) -> None:
-    if not _WRITER_ID.fullmatch(writer_id):
-        raise InvalidWriter(
-            "Expected a writer id of 1 to 64 letters, digits or ._:@- that starts with a letter "
-            f"or digit, got {writer_id[:80]!r}."
-        )
+    if not is_writer_id(writer_id):
+        raise InvalidWriter(f"Writer id: {WRITER_ID_EXPECTED}; {writer_id[:80]!r} came.")
     if len(name) > MAX_NAME_LENGTH:
         raise InvalidWriter(
             f"Expected a name of at most {MAX_NAME_LENGTH} characters, got {len(name)}."
         )
-    # Cc: control characters, which a terminal or a log would obey. Cs: halves of a character.
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in name):
+    if not is_clean_text(name):
         raise InvalidWriter("Expected a name without control characters; remove them.")
 
 
@@ -148,6 +141,6 @@ def _after(cursor: str) -> str:
         writer_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (binascii.Error, ValueError) as error:
         raise InvalidCursor from error
-    if not _WRITER_ID.fullmatch(writer_id):
+    if not is_writer_id(writer_id):
         raise InvalidCursor
     return writer_id

@@ -1,7 +1,5 @@
 """The shapes of requests and answers: they validate what comes in and draw /openapi.json."""
 
-import re
-import unicodedata
 from typing import Any
 
 from apiflask import Schema
@@ -10,19 +8,23 @@ from apiflask.validators import Length, OneOf, Range
 from marshmallow import ValidationError
 from werkzeug.datastructures import FileStorage
 
+from index.naming import (
+    MAX_NAME_LENGTH,
+    WRITER_ID_EXPECTED,
+    WRITER_ID_PATTERN,
+    is_clean_text,
+    is_writer_id,
+)
+
 MAX_IMAGES = 20
 MAX_CANDIDATES = 100
 MAX_PAGE = 200
 MAX_ID = 2**63 - 1  # The registry's ids are 64-bit.
-WRITER_ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}$"
-WRITER_ID_EXPECTED = (
-    "expected 1 to 64 of the characters A-Z a-z 0-9 . _ : @ - with a letter or digit first"
-)
-
-
-def is_writer_id(text: str) -> bool:
-    """Whether `text` has the form of a writer's id."""
-    return re.fullmatch(WRITER_ID_PATTERN.removesuffix("$"), text) is not None
+# What is said of text that is none, whatever the field.
+TEXT_MESSAGES = {
+    "invalid": "expected text; something else came.",
+    "null": "expected text; null came. Leave the field out instead.",
+}
 
 
 def check_writer_id(text: str) -> None:
@@ -36,14 +38,12 @@ def check_writer_id(text: str) -> None:
 
 
 def check_text(text: str) -> None:
-    """Refuse control characters and lone surrogates, which databases cannot all keep.
-
-    Joiners and other invisible characters stay: names in some scripts need them.
+    """Refuse control characters and lone surrogates.
 
     Raises:
         ValidationError: saying what was expected.
     """
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+    if not is_clean_text(text):
         raise ValidationError("expected text without control characters; some came.")
 
 
@@ -110,9 +110,9 @@ def name_field(*, required: bool) -> String:
     """Declare a writer's name."""
     return String(
         required=required,
-        error_messages={"required": "expected a name; none came."},
+        error_messages={"required": "expected a name; none came.", **TEXT_MESSAGES},
         validate=[
-            Length(max=200, error="expected at most 200 characters."),
+            Length(max=MAX_NAME_LENGTH, error=f"expected at most {MAX_NAME_LENGTH} characters."),
             check_text,
         ],
         metadata=about("The writer's name, for people to read.", "Ada Example"),
@@ -135,7 +135,7 @@ class NewWriter(Body):
     writer_id = String(
         required=True,
         validate=check_writer_id,
-        error_messages={"required": f"{WRITER_ID_EXPECTED}; none came."},
+        error_messages={"required": f"{WRITER_ID_EXPECTED}; none came.", **TEXT_MESSAGES},
         metadata=about(f"Your id for the writer: {WRITER_ID_EXPECTED}.", "C-1001")
         | {"pattern": WRITER_ID_PATTERN},
     )

@@ -9,12 +9,13 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Response, render_template, send_from_directory
 
+from index.naming import WRITER_ID_EXPECTED, WRITER_ID_PATTERN
 from service.answers import RESEMBLES, Problem
 from service.api.errors import MEDIA_TYPE
 from service.api.forms import JSON, MULTIPART
 from service.api.guard import CONTENT_SECURITY_POLICY
 from service.problems import kinds
-from service.schemas import WRITER_ID_EXPECTED, WRITER_ID_PATTERN, NewWriter, NewWriterForm
+from service.schemas import NewWriter, NewWriterForm
 
 Spec = dict[str, Any]
 

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from index.naming import WRITER_ID_EXPECTED, is_writer_id
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 IMAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -30,8 +32,6 @@ def operating_point_option(command: Command) -> Command:
 
 
 def _writer_id(ctx: click.Context, argument: click.Parameter, text: str) -> str:
-    from service.schemas import WRITER_ID_EXPECTED, is_writer_id
-
     if not is_writer_id(text):
         raise click.BadParameter(f"{WRITER_ID_EXPECTED}; {text[:80]!r} came.", ctx, argument)
     return text

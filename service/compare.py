@@ -27,10 +27,9 @@ def compare(
     """
     references, refused = acquire_each(reference_uploads, encoder)
     if refused:
-        reasons = "; ".join(f"{one.filename or 'unnamed'}: {one.reason}" for one in refused)
         raise ImagesRefused(
             f"{len(refused)} of the {len(reference_uploads)} references could not be used. "
-            f"Send the request again without them. {reasons}",
+            "Send the request again without them.",
             refused,
         )
     probe = acquire_one(probe_upload, encoder)

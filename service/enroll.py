@@ -8,9 +8,9 @@ from encoder.model import Encoder
 from index.errors import ErasureIncomplete
 from index.gallery import Gallery
 from index.registry import Registry
-from index.values import NewReference, Reference, Writer
+from index.values import Reference, Writer
 from service.errors import ImagesRefused, Refusal
-from service.uploads import Acquired, Upload, acquire_each, embed_each
+from service.uploads import Upload, acquire_each, new_references
 
 __all__ = [
     "Enrollment",
@@ -48,7 +48,7 @@ def create_writer(
     acquired, refused = acquire_each(uploads, encoder)
     if uploads and not acquired:
         raise _all_refused(refused, "No writer was created.")
-    new = _new_references(acquired, encoder)
+    new = new_references(acquired, encoder)
     writer, references = registry.create_writer(writer_id, name, encoder.model_id, new)
     return writer, Enrollment(tuple(references), tuple(refused))
 
@@ -67,7 +67,7 @@ def enroll(
     acquired, refused = acquire_each(uploads, encoder, known)
     if not acquired:
         raise _all_refused(refused, "Nothing was stored.")
-    new = _new_references(acquired, encoder)
+    new = new_references(acquired, encoder)
     references = registry.add_references(writer_id, encoder.model_id, new)
     return Enrollment(tuple(references), tuple(refused))
 
@@ -108,30 +108,11 @@ def _forgetting(gallery: Gallery) -> Iterator[None]:
 
 
 def _forget(gallery: Gallery) -> None:
-    gallery.catch_up()
+    # What is on disk goes first: were the registry lost in between, the next search would still
+    # take the vectors out of memory, but nothing would remove the snapshot.
     gallery.forget_snapshots()
-
-
-def _new_references(acquired: Sequence[Acquired], encoder: Encoder) -> list[NewReference]:
-    if not acquired:
-        return []
-    vectors = embed_each(acquired, encoder)
-    return [
-        NewReference(
-            image=one.upload.data,
-            media_type=one.acquisition.media_type,
-            cleaned_png=one.acquisition.preview_png(),
-            sha256=one.sha256,
-            quality=one.acquisition.quality.as_dict(),
-            vector=vector,
-            filename=one.upload.filename,
-        )
-        for one, vector in zip(acquired, vectors, strict=True)
-    ]
+    gallery.catch_up()
 
 
 def _all_refused(refused: Sequence[Refusal], outcome: str) -> ImagesRefused:
-    reasons = "; ".join(f"{one.filename or 'unnamed'}: {one.reason}" for one in refused)
-    return ImagesRefused(
-        f"None of the {len(refused)} images could be used. {outcome} {reasons}", refused
-    )
+    return ImagesRefused(f"None of the {len(refused)} images could be used. {outcome}", refused)

@@ -5,7 +5,7 @@ ServiceError
 ├── StartRefused            the registry is not in a state that this server can serve
 └── RequestRefused          the caller's request cannot be carried out; the message is safe to show
     ├── InvalidInput        a field, form or address that is not as expected
-    ├── ImagesRefused       none of the images could be used (`refused` says why, one by one)
+    ├── ImagesRefused       images that are needed cannot be used (`refused` says why, each)
     ├── UnsupportedBody     a body of another media type than the endpoint reads
     ├── ForeignHost         a Host header that is not this server's
     └── CrossSiteRequest    a web page elsewhere tried to change something here
@@ -49,10 +49,14 @@ class InvalidInput(RequestRefused):
 
 
 class ImagesRefused(RequestRefused):
-    """No image of the request could be used, so nothing was stored."""
+    """Images without which the request cannot go on were refused, so nothing was stored.
+
+    The text is `message`, then the reason for each image.
+    """
 
     def __init__(self, message: str, refused: Sequence[Refusal]) -> None:
-        super().__init__(message)
+        reasons = "; ".join(f"{one.filename or 'unnamed'}: {one.reason}" for one in refused)
+        super().__init__(f"{message} {reasons}")
         self.refused = tuple(refused)
 
 

@@ -4,7 +4,6 @@ A batch is stored for good before it is yielded, and images that are references 
 over, so an import that was cut off goes on where it stopped when it is run again.
 """
 
-import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Generator, Sequence
@@ -12,18 +11,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from encoder.decode import ImageLimits
 from encoder.errors import ImageError, OversizeImage
 from encoder.model import Encoder
 from index.errors import UnknownWriter
+from index.naming import WRITER_ID_EXPECTED, is_writer_id
 from index.registry import Registry
 from index.values import NewReference
 from service.errors import InvalidInput, Refusal
-from service.schemas import WRITER_ID_EXPECTED, is_writer_id
-from service.uploads import Upload
+from service.uploads import Acquired, Upload, new_references
 
 FORGED = "forged"
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
@@ -62,12 +58,7 @@ class _Prepared:
     """A file whose signature was found; still without its embedding."""
 
     file: ImageFile
-    data: bytes
-    sha256: str
-    media_type: str
-    quality: dict[str, object]
-    cleaned_png: bytes
-    canvas: NDArray[np.uint8]
+    acquired: Acquired
 
 
 # None is for a file that is a reference of the writer already.
@@ -194,25 +185,16 @@ def _refused_name(folder: Path) -> Refusal:
 def _prepare(file: ImageFile, enrolled: frozenset[str], encoder: Encoder) -> _Outcome:
     """Read, recognise and clean one file; runs beside others in the pool."""
     try:
-        data = read_upload(file.path).data
-        digest = hashlib.sha256(data).hexdigest()
+        upload = read_upload(file.path)
+        digest = upload.sha256
         if digest in enrolled:
             return None
-        acquisition = encoder.acquire(data)
+        return _Prepared(file, Acquired(upload, digest, encoder.acquire(upload.data)))
     except ImageError as error:
         return Refusal(file.name, error.code, str(error))
     except OSError as error:
         reason = f"The file cannot be read: {error.strerror}."
         return Refusal(file.name, "unreadable-file", reason)
-    return _Prepared(
-        file=file,
-        data=data,
-        sha256=digest,
-        media_type=acquisition.media_type,
-        quality=acquisition.quality.as_dict(),
-        cleaned_png=acquisition.preview_png(),
-        canvas=acquisition.canvas,
-    )
 
 
 def _store(outcomes: Sequence[_Outcome], encoder: Encoder, registry: Registry) -> ImportedBatch:
@@ -220,10 +202,9 @@ def _store(outcomes: Sequence[_Outcome], encoder: Encoder, registry: Registry) -
     prepared = [one for one in outcomes if isinstance(one, _Prepared)]
     refused = tuple(one for one in outcomes if isinstance(one, Refusal))
     references: dict[str, list[NewReference]] = defaultdict(list)
-    if prepared:
-        vectors = encoder.embed(np.stack([one.canvas for one in prepared]))
-        for one, vector in zip(prepared, vectors, strict=True):
-            references[one.file.writer_id].append(_reference(one, vector))
+    made = new_references([one.acquired for one in prepared], encoder)
+    for one, reference in zip(prepared, made, strict=True):
+        references[one.file.writer_id].append(reference)
     enrolled = sum(
         _store_references(writer_id, new, encoder.model_id, registry)
         for writer_id, new in references.items()
@@ -245,15 +226,3 @@ def _store_references(
         except UnknownWriter:
             registry.create_writer(writer_id, "", model_id, list(new.values()))
     return len(new)
-
-
-def _reference(one: _Prepared, vector: NDArray[np.float32]) -> NewReference:
-    return NewReference(
-        image=one.data,
-        media_type=one.media_type,
-        cleaned_png=one.cleaned_png,
-        sha256=one.sha256,
-        quality=one.quality,
-        vector=vector,
-        filename=shown(one.file.path.name),
-    )

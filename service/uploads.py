@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from encoder.acquire import Acquisition
 from encoder.errors import ImageError
 from encoder.model import Encoder
+from index.values import NewReference
 from service.errors import Refusal
 
 
@@ -76,3 +77,21 @@ def acquire_each(
 def embed_each(acquired: Sequence[Acquired], encoder: Encoder) -> NDArray[np.float32]:
     """Embed all signatures in one batch: `(n, d)` float32 unit vectors."""
     return encoder.embed(np.stack([one.acquisition.canvas for one in acquired]))
+
+
+def new_references(acquired: Sequence[Acquired], encoder: Encoder) -> list[NewReference]:
+    """Embed signatures in one batch, and make of each what the registry keeps of a reference."""
+    if not acquired:
+        return []
+    return [
+        NewReference(
+            image=one.upload.data,
+            media_type=one.acquisition.media_type,
+            cleaned_png=one.acquisition.preview_png(),
+            sha256=one.sha256,
+            quality=one.acquisition.quality.as_dict(),
+            vector=vector,
+            filename=one.upload.filename,
+        )
+        for one, vector in zip(acquired, embed_each(acquired, encoder), strict=True)
+    ]

@@ -59,6 +59,7 @@ def test_members_say_more():
     assert refused.members["refused"] == [
         {"filename": "a.png", "code": "no-ink", "reason": "The page is blank."}
     ]
+    assert refused.detail == "None could be used. a.png: The page is blank."
     fields = problem_of(service_errors.InvalidInput("top: too large", {"top": ["too large"]}))
     assert fields.members["fields"] == {"top": ["too large"]}
     unknown = problem_of(encoder_errors.UnknownOperatingPoint("x", ["a", "b"]))

@@ -1,9 +1,11 @@
 """The composition root: builds registry, encoder and gallery from settings, and closes them.
 
-Nothing is built at import, and nothing else builds these. A server calls `build_services` after it
-has forked: a FAISS index that was searched before a fork hangs in the child.
+Nothing is built at import. A server calls `build_services` after it has forked: a FAISS index that
+was searched before a fork hangs in the child.
 """
 
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,17 +51,44 @@ def build_services(settings: Settings) -> Services:
         ArtifactError: the model cannot be loaded.
     """
     require_allowed(settings)
+    registry, encoder = _build_registry(settings)
+    with ExitStack() as unfinished:
+        unfinished.callback(registry.close)
+        require_embeddings(registry, encoder)
+        gallery = build_gallery(settings, registry, encoder)
+        opened = gallery.open()
+        services = Services(settings, registry, gallery, encoder, opened)
+        warm_up(services)
+        unfinished.pop_all()  # From here on, the caller closes the services.
+    return services
+
+
+@contextmanager
+def open_registry(settings: Settings) -> Iterator[tuple[Registry, Encoder]]:
+    """Build registry and encoder without the index, for what needs no search; closed at the end.
+
+    Unlike a server, this works while references wait for embeddings of the model.
+
+    Raises:
+        SchemaMismatch, ArtifactError: as `build_services`.
+    """
+    registry, encoder = _build_registry(settings)
+    with closing(registry):
+        yield registry, encoder
+
+
+def build_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> Gallery:
+    """Build the index of the encoder's embeddings, still empty: `open` or `rebuild` fills it."""
+    return Gallery(registry, encoder.model_id, encoder.dimension, settings.snapshot_dir)
+
+
+def _build_registry(settings: Settings) -> tuple[Registry, Encoder]:
     prepare_folders(settings)
     require_current(settings.database_url)
     encoder = load_encoder(settings.model)
     registry = Registry(settings.database_url)
     registry.register_model(encoder.model_id, encoder.name, encoder.dimension)
-    require_embeddings(registry, encoder)
-    gallery = Gallery(registry, encoder.model_id, encoder.dimension, settings.snapshot_dir)
-    opened = gallery.open()
-    services = Services(settings, registry, gallery, encoder, opened)
-    warm_up(services)
-    return services
+    return registry, encoder
 
 
 def require_embeddings(registry: Registry, encoder: Encoder) -> None:

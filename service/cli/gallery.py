@@ -75,12 +75,11 @@ def rebuild(ctx: click.Context, as_json: bool) -> None:
       countersign index rebuild
       COUNTERSIGN_MODEL=models/new countersign index rebuild --json
     """
-    from index.gallery import Gallery
+    from service.composition import build_gallery
 
     with open_registry() as (settings, registry, encoder):
         embedded, unusable = _embed_missing(encoder, registry)
-        gallery = Gallery(registry, encoder.model_id, encoder.dimension, settings.snapshot_dir)
-        with closing(gallery):
+        with closing(build_gallery(settings, registry, encoder)) as gallery:
             gallery.rebuild()
             gallery.save_snapshot()  # Unlike the rebuilding, this fails where it cannot be saved.
             stats = gallery.stats()

@@ -30,26 +30,13 @@ def open_services() -> Iterator[Services]:
 
 @contextmanager
 def open_registry() -> Iterator[tuple[Settings, Registry, Encoder]]:
-    """Build registry and encoder without the index, for what needs no search.
-
-    Unlike a server, this works while references wait for embeddings of the model.
-    """
-    from encoder.model import load_encoder
-    from index.migrate import require_current
-    from index.registry import Registry
-    from service.composition import prepare_folders
+    """Build registry and encoder without the index, for what needs no search."""
+    from service import composition
     from service.settings import read_settings
 
     settings = read_settings()
-    prepare_folders(settings)
-    require_current(settings.database_url)
-    encoder = load_encoder(settings.model)
-    registry = Registry(settings.database_url)
-    try:
-        registry.register_model(encoder.model_id, encoder.name, encoder.dimension)
+    with composition.open_registry(settings) as (registry, encoder):
         yield settings, registry, encoder
-    finally:
-        registry.close()
 
 
 def open_encoder() -> Encoder:

@@ -1,0 +1,47 @@
+"""What is built is closed again, also where building stops half way."""
+
+import numpy as np
+import pytest
+
+from index.registry import Registry
+from index.values import NewReference
+from service.composition import build_services, open_registry
+from service.errors import StartRefused
+
+
+@pytest.fixture
+def closed(monkeypatch):
+    """Count the registries that were closed."""
+    registries = []
+    close = Registry.close
+
+    def closing(registry):
+        registries.append(registry)
+        close(registry)
+
+    monkeypatch.setattr(Registry, "close", closing)
+    return registries
+
+
+def enroll_under_another_model(registry):
+    registry.register_model("another", "another", 4)
+    vector = np.eye(1, 4, dtype=np.float32)[0]
+    registry.create_writer(
+        "C-1", "", "another", [NewReference(b"x", "image/png", b"x", "0" * 64, {}, vector)]
+    )
+
+
+def test_a_refused_start_leaves_no_connection(settings, closed):
+    with open_registry(settings) as (registry, _):
+        enroll_under_another_model(registry)
+    assert closed == [registry]
+    with pytest.raises(StartRefused):
+        build_services(settings)
+    assert len(closed) == 2
+
+
+def test_services_are_open_until_they_are_closed(settings, closed):
+    services = build_services(settings)
+    assert not closed
+    services.close()
+    assert closed == [services.registry]

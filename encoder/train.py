@@ -137,6 +137,7 @@ def _fit(
     model, network_of, batches = build(recipe, plan, train_sets, state)
     progress = DevelopmentProgress(development_sets, state, network_of, recipe.patience)
     callbacks = [
+        _reseed_dropout(model, seed),
         progress,
         keras.callbacks.CSVLogger(str(state.run_folder / "log.csv"), append=True),
         *_tensorboard(state.run_folder),
@@ -147,10 +148,16 @@ def _fit(
     else:
         callbacks.append(
             keras.callbacks.ReduceLROnPlateau(
-                "development_error", factor=0.5, patience=2, min_lr=1e-5, verbose=1
+                "development_error", factor=0.5, patience=2, min_lr=1e-5, mode="min"
             )
         )
-    model.fit(batches, epochs=recipe.epochs, initial_epoch=state.epoch, callbacks=callbacks)
+    model.fit(
+        batches,
+        epochs=recipe.epochs,
+        initial_epoch=state.epoch,
+        callbacks=callbacks,
+        shuffle=False,  # The batches are random already, by seed, epoch and number alone.
+    )
 
 
 def _claim_run(
@@ -197,6 +204,22 @@ def _ramp_forgeries(loss: ClaimLoss, epochs: int) -> Any:
         loss.forgery_weight.assign(float(np.clip(5.0 * epoch / epochs - 1.0, 0.0, 1.0)))
 
     return keras.callbacks.LambdaCallback(on_epoch_begin=ramp)
+
+
+def _reseed_dropout(model: Any, seed: int) -> Any:
+    """Draw dropout by seed and epoch: a saved network does not say where its draws stood."""
+    generators = [
+        layer.seed_generator
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.Dropout)
+    ]
+
+    def reseed(epoch: int, logs: Any = None) -> None:
+        del logs
+        for number, generator in enumerate(generators):
+            generator.state.assign(np.array([seed + number, epoch], dtype="uint32"))
+
+    return keras.callbacks.LambdaCallback(on_epoch_begin=reseed)
 
 
 def _tensorboard(run_folder: Path) -> list[Any]:

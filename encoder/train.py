@@ -56,17 +56,33 @@ class Recipe:
     cosine: bool
     patience: int
     variation: Variation
-    dtype_policy: str = "float32"
+    dtype_policy: str = "mixed_bfloat16"  # Twice as fast on processors that have it.
 
 
 RECIPES = {
     # The notebook's run with its faults mended: batch 32, Adam 1e-4, 20 epochs, early stopping
     # after 5, learning rate halved after 2, best checkpoint kept. 141 steps are its 4534 pairs.
     "notebook": Recipe(
-        "notebook", NOTEBOOK_CANVAS, 32, 141, 20, 1e-4, False, 5, NOTEBOOK_VARIATION
+        name="notebook",
+        canvas_size=NOTEBOOK_CANVAS,
+        images=32,
+        steps=141,
+        epochs=20,
+        learning_rate=1e-4,
+        cosine=False,
+        patience=5,
+        variation=NOTEBOOK_VARIATION,
     ),
     "lean": Recipe(
-        "lean", LEAN_CANVAS, 96, 85, 48, 1.5e-3, True, 48, Variation(), "mixed_bfloat16"
+        name="lean",
+        canvas_size=LEAN_CANVAS,
+        images=96,
+        steps=85,
+        epochs=48,
+        learning_rate=1.5e-3,
+        cosine=True,
+        patience=48,
+        variation=Variation(),
     ),
 }
 

@@ -73,6 +73,9 @@ class Comparison:
         score: claim-normalised comparison score; higher means more alike.
         log_lr: log10 likelihood ratio, genuine against skilled forgery.
         threshold: the score from which the verdict is `match`.
+        non_match_threshold: the score below which it is `non_match`; at most `threshold`, and
+            between the two the verdict is `inconclusive`.
+        operating_point: the name of the pair of thresholds.
         similarities: `(r,)` cosine similarity to each reference, float32.
     """
 
@@ -80,6 +83,7 @@ class Comparison:
     score: float
     log_lr: float
     threshold: float
+    non_match_threshold: float
     operating_point: str
     similarities: Vectors
 
@@ -125,6 +129,7 @@ class DecisionRule:
             score=claim.score,
             log_lr=calibration.log_lr(claim.score),
             threshold=point.match,
+            non_match_threshold=point.non_match,
             operating_point=name,
             similarities=claim.similarities,
         )

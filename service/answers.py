@@ -16,7 +16,7 @@ class Model(Schema):
     """The model that made the embeddings and the decision."""
 
     name = String(metadata=about("The model's name.", "lean"))
-    id = String(metadata=about("SHA-256 of its weights, preprocessing and decision rule."))
+    id = String(metadata=about("SHA-256 of its network and its preparation of images."))
 
 
 class Quality(Schema):
@@ -118,6 +118,13 @@ class Verification(Schema):
         )
     )
     threshold = Float(metadata=about("The score from which the verdict is `match`.", 0.2))
+    non_match_threshold = Float(
+        metadata=about(
+            "The score below which the verdict is `non_match`; from it up to `threshold` it is "
+            "`inconclusive`.",
+            0.05,
+        )
+    )
     operating_point = String(metadata=about("The target error that was decided by."))
     references = List(Nested(Similarity))
     quality = Nested(Quality)

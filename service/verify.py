@@ -29,6 +29,7 @@ class Verification:
     score: float
     log_lr: float
     threshold: float
+    non_match_threshold: float
     operating_point: str
     references: tuple[Similarity, ...]
     acquisition: Acquisition
@@ -94,6 +95,7 @@ def answer(
         score=comparison.score,
         log_lr=comparison.log_lr,
         threshold=comparison.threshold,
+        non_match_threshold=comparison.non_match_threshold,
         operating_point=comparison.operating_point,
         references=references,
         acquisition=acquisition,

@@ -53,6 +53,7 @@ def verification(done: Verification, include: str | None) -> Json:
         "score": done.score,
         "log_lr": done.log_lr,
         "threshold": done.threshold,
+        "non_match_threshold": done.non_match_threshold,
         "operating_point": done.operating_point,
         "references": [asdict(similarity) for similarity in done.references],
         **_probe(done, include),

@@ -26,7 +26,7 @@ def verification_parts(answer: Verification, claimed: str) -> Iterator[Renderabl
     count = len(answer.references)
     lines = [
         sentence.format(claimed=claimed),
-        f"Score {answer.score:.3f}, threshold {answer.threshold:.3f} ({answer.operating_point}).",
+        f"Score {answer.score:.3f}; {_thresholds(answer)} ({answer.operating_point}).",
         f"Compared with {count} reference{'s' if count != 1 else ''}. {strength(answer.log_lr)}",
         *_warnings(answer.acquisition.quality.warnings),
     ]
@@ -81,6 +81,13 @@ def _nearest(answer: Identification) -> str:
     return (
         f": the best score is {best.score:.3f}, for {best.writer_id}, and {answer.threshold:.3f} "
         "is needed"
+    )
+
+
+def _thresholds(answer: Verification) -> str:
+    return (
+        f"the threshold of a match is {answer.threshold:.3f}, and below "
+        f"{answer.non_match_threshold:.3f} it is none"
     )
 
 

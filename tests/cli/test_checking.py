@@ -68,7 +68,15 @@ def test_what_cannot_be_enrolled_is_refused_and_the_rest_is_enrolled(
 def test_verify_says_match_with_what_it_rests_on(ada: str, run: Run, scan: Scan) -> None:
     result = run("verify", ada, scan(ADA, 7))
     assert result.exit_code == 0, result.output
-    for words in ("Match", "fits writer C-1", "Score", "threshold", "5 references", "Decision"):
+    for words in (
+        "Match",
+        "fits writer C-1",
+        "Score",
+        "threshold",
+        "and below",
+        "5 references",
+        "Decision",
+    ):
         assert words in result.stdout
     assert "\x1b" not in result.stdout
 
@@ -86,7 +94,8 @@ def test_verify_answers_in_json_as_the_api_does(
     code, said = answer("verify", ada, scan(ADA, 7), "--operating-point", "fmr_skilled=10%")
     assert code == 0
     assert said.keys() == {
-        *("decision_id", "verdict", "score", "log_lr", "threshold", "operating_point"),
+        *("decision_id", "verdict", "score", "log_lr", "operating_point"),
+        *("threshold", "non_match_threshold"),
         *("references", "quality", "model"),
     }
     assert said["operating_point"] == "fmr_skilled=10%"

@@ -93,6 +93,9 @@ def test_verdicts_and_bounds() -> None:
     bound = rule.calibration_for(5).bound
     assert far.log_lr == -bound
     assert abs(near.log_lr) <= bound
+    for comparison in (near, far):
+        assert comparison.non_match_threshold <= comparison.threshold
+    assert far.score < far.non_match_threshold
     stricter = rule.compare(writer.genuine[0], writer.genuine[:5], "fmr_skilled=1%")
     assert stricter.threshold >= near.threshold
     with pytest.raises(UnknownOperatingPoint, match="fmr_skilled=1%") as caught:

@@ -35,6 +35,22 @@ def upload(scan: Path) -> Upload:
     return Upload(scan.name, scan.read_bytes())
 
 
+def zone_under_the_dot(page: Page) -> str:
+    """The zone of the gauge in which the middle of the score's dot is drawn."""
+    return str(
+        page.run("""
+            const middle = (one) => {
+              const { left, right } = one.getBoundingClientRect();
+              return (left + right) / 2;
+            };
+            const at = middle(document.querySelector(".gauge-dot"));
+            const zones = [...document.querySelectorAll(".gauge-zone")];
+            const zone = zones.find((one) => at < one.getBoundingClientRect().right);
+            return (zone ?? zones.at(-1)).className.replace(/.*gauge-/, "");
+        """)
+    )
+
+
 @pytest.mark.parametrize("forged", [False, True], ids=["genuine", "forged"])
 def test_verify_says_what_the_service_decides(page: Page, site: Site, forged: bool) -> None:
     scan = site.scan(1, 9, forged=forged)
@@ -50,6 +66,14 @@ def test_verify_says_what_the_service_decides(page: Page, site: Site, forged: bo
     assert page.find("#verify-decision h2").text == WORDS[decided.verdict]
     assert page.find(".gauge-label").text == f"Score {as_shown(decided.score)}"
     assert page.find(".gauge-tick-threshold").text == f"Threshold {as_shown(decided.threshold)}"
+    zones = [zone.get_attribute("data-zone") for zone in page.all(".gauge-legend li")]
+    assert zones[0] == "non_match"
+    assert zones[-1] == "match"
+    assert ("inconclusive" in zones) == (decided.non_match_threshold < decided.threshold)
+    assert page.find(".gauge-legend .is-here").get_attribute("data-zone") == decided.verdict
+    said = page.find(".gauge-track").get_attribute("aria-label")
+    assert f"below {as_shown(decided.non_match_threshold)} it is no match" in said
+    assert zone_under_the_dot(page) == decided.verdict
     assert page.pictures_loaded("#verify-decision .reference-grid img") == REFERENCES
     assert page.pictures_loaded("#verify-decision .pair img") == 2
     assert services.encoder.name in page.find("#verify-decision .facts").text

@@ -1,4 +1,4 @@
-// Two ways to draw a number: a plain bar for a likeness, and the gauge of a score and threshold.
+// Two ways to draw a number: a plain bar for a likeness, and the gauge of a score and its zones.
 
 import { el } from "./dom.js";
 import { signed } from "./words.js";
@@ -22,19 +22,23 @@ const reachOf = (distance) => reaches.find((reach) => distance <= 0.96 * reach) 
 
 const placeOf = (score, threshold, reach) => clamp(50 + (50 * (score - threshold)) / reach);
 
-export function scoreGauge(score, threshold) {
-  const reach = reachOf(Math.abs(score - threshold));
+// The score among the three zones of a verification's answer; their keys tell them apart by
+// pattern and words, not by colour alone.
+export function scoreGauge({ verdict, score, threshold, non_match_threshold: lower }) {
+  const reach = reachOf(Math.max(Math.abs(score - threshold), threshold - lower));
   const at = placeOf(score, threshold, reach);
   const tick = (place, words, kind = "") =>
     el("span", { "--at": place, class: `numeric ${kind}`.trim() }, words);
   return el(
     "div",
-    { class: "gauge", "--score": at, "--threshold": 50 },
+    { class: "gauge", "--score": at, "--threshold": 50, "--lower": placeOf(lower, threshold, reach) },
     el(
       "div",
-      { class: "gauge-track", role: "img", "aria-label": gaugeWords(score, threshold) },
-      el("span", { class: "gauge-below" }),
-      el("span", { class: "gauge-above" }),
+      { class: "gauge-track", role: "img", "aria-label": gaugeWords(score, threshold, lower) },
+      el("span", { class: "gauge-zone gauge-non_match" }),
+      el("span", { class: "gauge-zone gauge-inconclusive" }),
+      el("span", { class: "gauge-zone gauge-match" }),
+      lower < threshold ? el("span", { class: "gauge-lower" }) : null,
       el("span", { class: "gauge-threshold" }),
       el("span", { class: "gauge-dot" }),
       el("span", { class: "gauge-label numeric" }, `Score ${signed(score, 3)}`),
@@ -47,16 +51,32 @@ export function scoreGauge(score, threshold) {
       tick(100, signed(threshold + reach)),
     ),
     el(
-      "div",
+      "ul",
       { class: "gauge-legend", "aria-hidden": "true" },
-      el("span", {}, "◂ less alike"),
-      el("span", {}, "alike enough for a match ▸"),
+      zonesOf(threshold, lower).map(([zone, words]) =>
+        el(
+          "li",
+          { class: zone === verdict ? "is-here" : null, "data-zone": zone },
+          el("span", { class: `gauge-key gauge-${zone}` }),
+          words,
+        ),
+      ),
     ),
   );
 }
 
-const gaugeWords = (score, threshold) =>
-  `Score ${signed(score, 3)}; a match needs ${signed(threshold, 3)} or more.`;
+// Where the thresholds are one, no score is inconclusive.
+const zonesOf = (threshold, lower) =>
+  [
+    ["non_match", `No match below ${signed(lower, 3)}`],
+    lower < threshold && ["inconclusive", "Inconclusive in between"],
+    ["match", `Match from ${signed(threshold, 3)}`],
+  ].filter(Boolean);
+
+function gaugeWords(score, threshold, lower) {
+  const between = lower < threshold ? ", and in between it is inconclusive" : "";
+  return `Score ${signed(score, 3)}; a match needs ${signed(threshold, 3)} or more, below ${signed(lower, 3)} it is no match${between}.`;
+}
 
 // The candidates of one answer share a scale, so that their bars can be compared.
 export function candidateBars(scores, threshold) {

@@ -19,7 +19,7 @@ export function verificationDecision(answer, writer, file) {
     verdictHead(answer.verdict, title, sentence),
     part(
       "How alike",
-      scoreGauge(answer.score, answer.threshold),
+      scoreGauge(answer),
       el("p", { class: "likelihood" }, likelihoodWords(answer.log_lr)),
     ),
     part("The query signature", queryPair(answer, file)),

@@ -141,6 +141,24 @@ def test_verify_by_keyboard_alone(page: Page, site: Site) -> None:
     assert focused("type") == "submit"
 
 
+def test_the_skip_link_stays_in_the_view(page: Page) -> None:
+    page.open("#/writers")
+    page.find("#writers-list a")
+    page.run("document.querySelector('.skip-link').focus()")
+    ActionChains(page.browser).send_keys(Keys.ENTER).perform()
+    assert page.browser.switch_to.active_element.get_attribute("id") == "main"
+    assert page.find("#writers-title").is_displayed()
+    assert not page.all("#verify:not([hidden])")
+
+
+def test_a_mistyped_address_leaves_the_page_working(page: Page) -> None:
+    page.open("#/constructor")
+    page.find("#verify-title")
+    page.refusals_expected = 2  # Of the writer "%", and of their references.
+    page.open("#/writers/%")
+    assert "writer_id" in page.find("#writer-detail [role=alert]").text
+
+
 def test_escape_closes_the_list_and_then_clears_the_writer(page: Page) -> None:
     page.open()
     box = page.find("#verify-writer-input")

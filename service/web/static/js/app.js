@@ -25,10 +25,19 @@ function readAddress() {
   const [path, search = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [name, rest = ""] = path.split("/");
   return {
-    view: name in titles ? name : "verify",
-    item: rest ? decodeURIComponent(rest) : null,
+    view: Object.hasOwn(titles, name) ? name : "verify",
+    item: rest ? decoded(rest) : null,
     writer: new URLSearchParams(search).get("writer"),
   };
+}
+
+// A mistyped address is looked up as it is, and said to be unknown.
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function route({ first = false } = {}) {
@@ -56,7 +65,10 @@ function showFacts({ version, model, gallery }) {
   ].join(" · ");
 }
 
-addEventListener("hashchange", () => route());
+// The skip link's #main is a place in the view that is shown, not the address of another.
+addEventListener("hashchange", () => {
+  if (!/^#[^/]/.test(location.hash)) route();
+});
 ignoreStrayDrops();
 facts.then(showFacts, (error) => {
   byId("about").textContent = error.message;

@@ -55,24 +55,13 @@ def read_artifact(folder: Path | None = None) -> Artifact:
             f"{folder} is a model of format {manifest.get('format')!r}; this version reads format "
             f"{FORMAT}. Export the model again."
         )
-    network = b""
-    for name, facts in manifest.get("files", {}).items():
-        content = _read_file(folder / name)
-        if len(content) != facts["bytes"] or sha256(content) != facts["sha256"]:
-            raise ArtifactError(
-                f"{folder / name} is damaged: its contents are not what the manifest says. "
-                "Restore the model folder."
-            )
-        if name == NETWORK:
-            network = content
-    if not network:
-        raise ArtifactError(f"{folder} is not a model: its manifest names no {NETWORK}.")
     if manifest.get("preprocessing_sha256") != preprocessing_sha256():
         raise ArtifactError(
             f"{folder} was made for another preparation of images than this version's. "
             "Train or export it again with this version, or install the version it was made with."
         )
     try:
+        network = _checked_files(folder, manifest["files"])[NETWORK]
         return Artifact(
             name=manifest["name"],
             model_id=model_id(manifest),
@@ -82,7 +71,7 @@ def read_artifact(folder: Path | None = None) -> Artifact:
             rule=DecisionRule.from_dict(manifest["decision"]),
             manifest=manifest,
         )
-    except (KeyError, TypeError, IndexError) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"The manifest of {folder} lacks or garbles {error}.") from error
 
 
@@ -117,6 +106,20 @@ def model_id(manifest: Mapping[str, Any]) -> str:
 def sha256(content: bytes) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def _checked_files(folder: Path, files: Mapping[str, Any]) -> dict[str, bytes]:
+    """Contents by name of the files that a manifest names, each checked against its hash."""
+    contents = {}
+    for name, facts in files.items():
+        content = _read_file(folder / name)
+        if len(content) != facts["bytes"] or sha256(content) != facts["sha256"]:
+            raise ArtifactError(
+                f"{folder / name} is damaged: its contents are not what the manifest says. "
+                "Restore the model folder."
+            )
+        contents[name] = content
+    return contents
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

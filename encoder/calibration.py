@@ -1,5 +1,6 @@
 """Fits a model's decision rule on development writers; the rule itself is in `decision`."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -30,21 +31,27 @@ def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:
     Raises:
         TrainingDataError: there are too few writers, or no forgeries, to fit anything.
     """
-    forgeries = sum(len(writer.forged) for writer in writers)
-    if len(writers) < 3 or not forgeries:
+    people = len({(writer.data_set, writer.group) for writer in writers})
+    genuine, forged = (
+        sum(len(vectors) for vectors in kind)
+        for kind in ([w.genuine for w in writers], [w.forged for w in writers])
+    )
+    if people < 3 or not forged:
         raise TrainingDataError(
-            f"Calibration needs three writers or more with skilled forgeries; came {len(writers)} "
-            f"writers with {forgeries} forgeries."
+            f"Calibration needs three writers or more with skilled forgeries; came {people} "
+            f"writers with {forged} forgeries."
         )
     spread = _fit_spread(writers)
     calibrations = []
     for references in REFERENCE_COUNTS:
         trials = run_trials(writers, references, spread, DRAWS)
         if trials.genuine.size and trials.skilled.size:
-            calibrations.append(_calibrate(trials, references, forgeries))
+            calibrations.append(_calibrate(trials, references, min(genuine, forged)))
     if not calibrations:
         raise TrainingDataError("No development writer has two genuine signatures or more.")
     at_five = run_trials(writers, min(5, calibrations[-1].references), spread, DRAWS)
+    if not at_five.random.size:
+        raise TrainingDataError("No data set has development writers of two people or more.")
     return DecisionRule(spread, tuple(calibrations), _fit_tail(at_five), DEFAULT_OPERATING_POINT)
 
 
@@ -59,15 +66,16 @@ def _fit_spread(writers: Sequence[EmbeddedWriter]) -> Spread:
     return Spread(round(population, 5), min(SHRINKAGES, key=error))
 
 
-def _calibrate(trials: Trials, references: int, forgeries: int) -> Calibration:
+def _calibrate(trials: Trials, references: int, signatures: int) -> Calibration:
     slope, intercept = fit_log_lr(trials.genuine, trials.skilled)
     points = {}
     for name, target in TARGETS.items():
-        match = threshold_at_fmr(trials.skilled, target)
+        # Rounded upwards: downwards, the forgery that it must not let pass would pass.
+        match = math.ceil(threshold_at_fmr(trials.skilled, target) * 1e5) / 1e5
         refuse = float(np.quantile(trials.genuine, target))
-        points[name] = OperatingPoint(round(match, 5), round(min(match, refuse), 5))
-    # Rule of three: n forgeries without an error leave a rate of 3/n possible.
-    bound = float(np.log10(max(forgeries / 3.0, 1.0)))
+        points[name] = OperatingPoint(match, min(match, round(refuse, 5)))
+    # Rule of three: n signatures without an error leave a rate of 3/n possible, of either kind.
+    bound = float(np.log10(max(signatures / 3.0, 1.0)))
     return Calibration(references, round(slope, 5), round(intercept, 5), round(bound, 3), points)
 
 

@@ -16,7 +16,11 @@ Verdict = Literal["match", "inconclusive", "non_match"]
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """Two thresholds on the comparison score: `match` from one on, `non_match` below the other."""
+    """Two thresholds on the comparison score: `match` from one on, `non_match` below the other.
+
+    For `fmr_skilled=5%`, 5% of skilled forgeries reach the one, and 5% of genuine signatures stay
+    below the other, on development writers; where that would be above the one, the two are equal.
+    """
 
     match: float
     non_match: float
@@ -152,14 +156,22 @@ class DecisionRule:
         """The rule that `as_dict` wrote.
 
         Raises:
-            KeyError, TypeError: a part is missing or of the wrong kind.
+            AttributeError, KeyError, TypeError: a part is missing or of the wrong kind.
+            ValueError: the calibrations do not all offer the same operating points, the default
+                one among them.
         """
-        return cls(
+        rule = cls(
             spread=Spread(**data["spread"]),
             calibrations=_calibrations(data["calibrations"]),
             random_tail=RandomTail(**data["random_tail"]),
             default_operating_point=data["default_operating_point"],
         )
+        offered = [set(calibration.points) for calibration in rule.calibrations]
+        if not offered or any(rule.default_operating_point not in points for points in offered):
+            raise ValueError("the default operating point")
+        if any(points != offered[0] for points in offered):
+            raise ValueError("the operating points of some calibrations")
+        return rule
 
 
 def _calibrations(rows: Sequence[Mapping[str, Any]]) -> tuple[Calibration, ...]:

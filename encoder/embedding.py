@@ -20,6 +20,6 @@ def embed_data_set(embed: Embed, data: DataSet) -> list[EmbeddedWriter]:
         middle = start + len(writer.genuine)
         end = middle + len(writer.forged)
         genuine, forged = vectors[start:middle], vectors[middle:end]
-        writers.append(EmbeddedWriter(writer.writer_id, writer.group, genuine, forged))
+        writers.append(EmbeddedWriter(writer.writer_id, writer.group, genuine, forged, data.name))
         start = end
     return writers

@@ -1,8 +1,9 @@
 """The evaluation protocol: which signatures are compared with which references.
 
 For every writer, R references are drawn from the genuine signatures, several times; the other
-genuine ones are mated probes, the forgeries skilled non-mated ones, and other writers' genuine
-signatures random non-mated ones. One threshold holds for all writers.
+genuine ones are mated probes, the forgeries skilled non-mated ones, and genuine signatures of other
+writers of the same data set random non-mated ones: across data sets, scripts and scanners would be
+told apart, and random forgeries look easier than they are. One threshold holds for all writers.
 """
 
 from collections.abc import Sequence
@@ -16,12 +17,16 @@ from encoder.score import Spread, Vectors, claim_scores, observed_likeness
 
 @dataclass(frozen=True)
 class EmbeddedWriter:
-    """One writer's unit embeddings: genuine `(n, d)` and skilled forgeries `(m, d)`, float32."""
+    """One writer's unit embeddings: genuine `(n, d)` and skilled forgeries `(m, d)`, float32.
+
+    Writers of one `group` are one person; `data_set` says whom they are compared with.
+    """
 
     writer_id: str
     group: str
     genuine: Vectors
     forged: Vectors
+    data_set: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def run_trials(
     draws: int = 10,
     seed: int = 0,
 ) -> Trials:
-    """Score all trials with `references` references a claim; writers with too few are left out."""
+    """Score all trials with `references` (1 or more) a claim; writers with too few are left out."""
     scores: dict[str, list[NDArray[np.float64]]] = {"genuine": [], "skilled": [], "random": []}
     claimed: dict[str, list[NDArray[np.intp]]] = {"genuine": [], "skilled": [], "random": []}
     for number, writer in enumerate(writers):
@@ -99,7 +104,12 @@ def rank_one_rate(
 
 
 def population_likeness(writers: Sequence[EmbeddedWriter], references: int = 5) -> float:
-    """Mean likeness of drawn references among themselves, for `Spread.population`."""
+    """Mean likeness of drawn references among themselves, for `Spread.population`.
+
+    Where no writer has more than `references`, or these make no pair, the spread's default.
+    """
+    if references < 2:
+        return Spread().population
     values = []
     for number, writer in enumerate(writers):
         if len(writer.genuine) > references:
@@ -111,10 +121,12 @@ def population_likeness(writers: Sequence[EmbeddedWriter], references: int = 5) 
 def _others(
     writers: Sequence[EmbeddedWriter], claimed: EmbeddedWriter, rng: np.random.Generator
 ) -> Vectors:
-    """A genuine signature of every writer who is another person than the claimed one."""
+    """A genuine signature `(k, d)` of everyone else in the claimed writer's data set."""
     picked = [
         writer.genuine[rng.integers(len(writer.genuine))]
         for writer in writers
-        if writer.group != claimed.group and len(writer.genuine)
+        if writer.data_set == claimed.data_set
+        and writer.group != claimed.group
+        and len(writer.genuine)
     ]
     return np.stack(picked) if picked else np.zeros((0, claimed.genuine.shape[1]), np.float32)

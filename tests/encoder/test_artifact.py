@@ -105,6 +105,34 @@ def test_a_manifest_without_its_rule_is_refused(copy: Path) -> None:
         read_artifact(copy)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"files": {}},
+        {"files": ["network.onnx"]},
+        {"files": {NETWORK: {}}},
+        {"canvas_size": [96]},
+        {"decision": []},
+    ],
+)
+def test_a_garbled_manifest_is_refused(copy: Path, changes: dict[str, object]) -> None:
+    edit(copy, **changes)
+    with pytest.raises(ArtifactError, match="lacks or garbles"):
+        read_artifact(copy)
+
+
+@pytest.mark.parametrize("part", ["calibrations", "default_operating_point", "points"])
+def test_a_rule_that_cannot_decide_is_refused(copy: Path, part: str) -> None:
+    decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
+    if part == "points":
+        decision["calibrations"][1]["points"].pop("fmr_skilled=1%")
+    else:
+        decision[part] = [] if part == "calibrations" else "fmr_skilled=0%"
+    edit(copy, decision=decision)
+    with pytest.raises(ArtifactError, match="operating point"):
+        read_artifact(copy)
+
+
 def test_importing_what_serves_loads_no_training_library() -> None:
     code = (
         "import sys, encoder, encoder.model, encoder.evaluate, service.app, service.composition;"

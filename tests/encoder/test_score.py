@@ -1,6 +1,7 @@
 """The comparison score, the verdicts and the calibration."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from encoder.calibration import fit_log_lr, fit_rule
 from encoder.decision import DecisionRule, RandomTail
 from encoder.errors import TrainingDataError, UnknownOperatingPoint
-from encoder.protocol import EmbeddedWriter, run_trials
+from encoder.protocol import EmbeddedWriter, population_likeness, run_trials
 from encoder.score import (
     NORMALISATION,
     Spread,
@@ -79,6 +80,10 @@ def test_rule_keeps_its_target_on_the_writers_it_was_fitted_on() -> None:
         achieved = np.mean(trials.skilled >= rule.calibration_for(5).points[name].match)
         assert achieved <= target + 1e-9
         assert achieved > target - 0.03
+        for references in (1, 2, 3, 5, 8, 10):
+            scores = run_trials(writers, references, rule.spread).skilled
+            match = rule.calibration_for(references).points[name].match
+            assert np.mean(scores >= match) <= target
     assert np.mean(trials.random >= rule.identification_threshold(100)) < 0.01
 
 
@@ -127,3 +132,22 @@ def test_rule_survives_json() -> None:
 def test_too_little_to_calibrate_on() -> None:
     with pytest.raises(TrainingDataError, match="came 2 writers"):
         fit_rule(invented_writers(2))
+    one_person = [replace(writer, group="w0") for writer in invented_writers()]
+    with pytest.raises(TrainingDataError, match="came 1 writers"):
+        fit_rule(one_person)
+    strangers = [replace(writer, data_set=writer.writer_id) for writer in invented_writers()]
+    with pytest.raises(TrainingDataError, match="two people or more"):
+        fit_rule(strangers)
+
+
+def test_random_forgeries_come_from_the_same_data_set() -> None:
+    near, far = invented_writers(4), invented_writers(4, seed=1)
+    both = [*near, *(replace(writer, data_set="far") for writer in far)]
+    trials = run_trials(both, 5, Spread())
+    assert trials.random.size == 8 * 3 * 10
+    alone = run_trials(near, 5, Spread())
+    assert np.array_equal(trials.random[trials.random_writer < 4], alone.random)
+
+
+def test_the_population_of_less_than_a_pair_is_the_default() -> None:
+    assert population_likeness(invented_writers(), 1) == Spread().population

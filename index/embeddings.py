@@ -91,15 +91,21 @@ def writers_of(connection: Connection, reference_ids: Collection[int]) -> dict[i
     return owners
 
 
-def without_vector(connection: Connection, model_id: str, limit: int) -> list[tuple[int, bytes]]:
-    """Return (reference_id, image) of up to `limit` references that the model has yet to see."""
+def without_vector(
+    connection: Connection, model_id: str, limit: int, after: int
+) -> list[tuple[int, bytes]]:
+    """Return (reference_id, image) of references that the model has yet to see.
+
+    Up to `limit` of them, in the order of their ids, from the one after the id `after` on.
+    """
     rows = connection.execute(
         select(ReferenceRow.reference_id, ReferenceRow.image)
         .where(
+            ReferenceRow.reference_id > after,
             ~exists().where(
                 EmbeddingRow.reference_id == ReferenceRow.reference_id,
                 EmbeddingRow.model_id == model_id,
-            )
+            ),
         )
         .order_by(ReferenceRow.reference_id)
         .limit(limit)

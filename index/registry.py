@@ -167,10 +167,15 @@ class Registry:
         with self._database.read() as connection:
             return embeddings.claims(connection, writer_ids, model_id)
 
-    def references_without_embedding(self, model_id: str, limit: int) -> list[tuple[int, bytes]]:
-        """Return (reference_id, image) of references that the model has yet to see."""
+    def references_without_embedding(
+        self, model_id: str, limit: int, after: int = 0
+    ) -> list[tuple[int, bytes]]:
+        """Return (reference_id, image) of references that the model has yet to see.
+
+        In the order of their ids, from the one after the id `after` on.
+        """
         with self._database.read() as connection:
-            return embeddings.without_vector(connection, model_id, limit)
+            return embeddings.without_vector(connection, model_id, limit, after)
 
     def put_embeddings(
         self, model_id: str, reference_ids: Sequence[int], vectors: NDArray[np.float32]

@@ -36,24 +36,13 @@ def reencode(
 
     Run again after an interruption, it goes on where it stopped.
     """
-    passed_over: set[int] = set()
+    last = 0  # References that cannot be embedded stay on the registry's list; go on past them.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        while True:
-            # References that cannot be embedded stay on the registry's list; look past them.
-            waiting = [
-                (reference_id, image)
-                for reference_id, image in registry.references_without_embedding(
-                    encoder.model_id, batch_size + len(passed_over)
-                )
-                if reference_id not in passed_over
-            ]
-            if not waiting:
-                return
+        while waiting := registry.references_without_embedding(encoder.model_id, batch_size, last):
             reference_ids = [reference_id for reference_id, _ in waiting]
             outcomes = list(pool.map(lambda one: _acquire(one[1], encoder), waiting))
-            done = _store(reference_ids, outcomes, encoder, registry)
-            passed_over.update(one.reference_id for one in done.unusable)
-            yield done
+            yield _store(reference_ids, outcomes, encoder, registry)
+            last = reference_ids[-1]
 
 
 def _acquire(image: bytes, encoder: Encoder) -> Acquisition | ImageError:

@@ -136,6 +136,8 @@ def test_a_new_model_sees_the_references_in_portions_and_can_be_resumed(registry
     registry.register_model(OTHER, "newer model", 128)
     registry.register_model(OTHER, "newer model", 128)
     todo = registry.references_without_embedding(OTHER, limit=2)
+    [after_those] = registry.references_without_embedding(OTHER, limit=2, after=todo[-1][0])
+    assert after_those[0] > todo[-1][0] > todo[0][0]
     assert [reference_id for reference_id, _ in todo] == [
         reference.reference_id for reference in enrolled[:2]
     ]

@@ -37,9 +37,11 @@ class ReadersWriterLock:
         """Hold it alone."""
         with self._turn:
             self._waiting_writers += 1
-            while self._writing or self._readers:
-                self._turn.wait()
-            self._waiting_writers -= 1
+            try:
+                while self._writing or self._readers:
+                    self._turn.wait()
+            finally:  # An interrupted writer must not keep readers waiting for it.
+                self._waiting_writers -= 1
             self._writing = True
         try:
             yield

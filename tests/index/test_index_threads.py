@@ -1,9 +1,13 @@
 """Many threads on one index for two seconds: nothing crashes, and every answer is right."""
 
+import threading
 import time
 from functools import partial
 
 import numpy as np
+import pytest
+
+from index.rwlock import ReadersWriterLock
 
 DIMENSION = 128
 STABLE = 200  # Ids below this are always there.
@@ -56,3 +60,17 @@ def test_eight_threads_add_remove_and_search_and_every_answer_is_right(empty, un
     )
     assert empty.reference_ids().tolist() == list(range(STABLE))
     assert empty.vectors(range(STABLE)).tobytes() == everything[:STABLE].tobytes()
+
+
+def test_an_interrupted_writer_keeps_no_reader_waiting(monkeypatch):
+    lock = ReadersWriterLock()
+
+    def interrupt(_self, _timeout=None):
+        raise KeyboardInterrupt
+
+    with lock.reading():
+        monkeypatch.setattr(threading.Condition, "wait", interrupt)
+        with pytest.raises(KeyboardInterrupt), lock.writing():
+            pytest.fail("a reader holds the lock")
+        with lock.reading():  # Would wait, and so be interrupted, for a writer that has given up.
+            pass

@@ -34,7 +34,9 @@ clean:
 
 # What serving needs. Developing needs more; its environment serves as well.
 $(VENV)/.serving: requirements.lock pyproject.toml
-	@test -f $(VENV)/.developing || $(MAKE) --no-print-directory install LOCK=requirements.lock
+	@if test -f $(VENV)/.developing; \
+	then $(MAKE) --no-print-directory $(VENV)/.developing; \
+	else $(MAKE) --no-print-directory install LOCK=requirements.lock; fi
 	@touch $@
 
 $(VENV)/.developing: requirements-dev.lock pyproject.toml

@@ -30,7 +30,8 @@ def evaluate(encoder: Encoder, folder: Path, *, all_writers: bool = False) -> di
     names = sorted(present) if all_writers or not held_out else sorted(present & set(held_out))
     if len(names) < 2:
         raise TrainingDataError(
-            f"{folder} has {len(names)} writers that can be used; two or more are needed."
+            f"{folder} holds {len(present)} writers, of whom {len(names)} can be measured on; two "
+            "or more are needed. Writers that the model was trained on are left out."
         )
     data = read_folder(folder, encoder.canvas_size, names)
     writers = embed_data_set(encoder.embed, data)

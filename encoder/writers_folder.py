@@ -20,7 +20,7 @@ from encoder.acquire import acquire
 from encoder.errors import ImageError, TrainingDataError
 
 Canvases = NDArray[np.uint8]  # (n, height, width), share of ink 0..255
-SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 SPLITS = ("train", "development", "test")
 
 
@@ -131,7 +131,7 @@ def _read_writer(folder: Path, canvas_size: tuple[int, int]) -> tuple[WriterSamp
 
 def _read_images(paths: Sequence[Path], canvas_size: tuple[int, int]) -> tuple[Canvases, int]:
     canvases = []
-    images = [path for path in paths if path.suffix.lower() in SUFFIXES]
+    images = [path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES]
     for path in images:
         try:
             canvases.append(acquire(path.read_bytes(), canvas_size).canvas)

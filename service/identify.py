@@ -61,10 +61,10 @@ def identify(
     acquired = acquire_one(upload, encoder)
     probe = embed_each([acquired], encoder)[0]
     writer_ids = nearest_writers(probe, top, registry=registry, gallery=gallery)
+    # Without those whose last reference was erased since the search.
     claims = registry.claims(writer_ids, encoder.model_id)
     scored = sorted(
-        # A writer's last reference may have been erased since the search.
-        (score_claim(probe, claim, encoder) for claim in claims.values() if len(claim.vectors)),
+        (score_claim(probe, claim, encoder) for claim in claims.values()),
         key=lambda candidate: (-candidate.score, candidate.writer_id),
     )
     candidates = tuple(scored[:top])

@@ -14,6 +14,7 @@ from pathlib import Path
 from encoder.decode import ImageLimits
 from encoder.errors import ImageError, OversizeImage
 from encoder.model import Encoder
+from encoder.writers_folder import IMAGE_SUFFIXES
 from index.errors import UnknownWriter
 from index.naming import WRITER_ID_EXPECTED, is_writer_id
 from index.registry import Registry
@@ -22,7 +23,6 @@ from service.errors import InvalidInput, Refusal
 from service.uploads import Acquired, Upload, new_references
 
 FORGED = "forged"
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
 
 
 @dataclass(frozen=True)

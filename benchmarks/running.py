@@ -18,6 +18,14 @@ import urllib3
 START_TIMEOUT_S = 60.0
 
 
+class Refused(RuntimeError):
+    """The server answered with a problem, of this HTTP status."""
+
+    def __init__(self, path: str, status: int, body: bytes) -> None:
+        super().__init__(f"{path}: {status} {body.decode()[:300]}")
+        self.status = status
+
+
 @dataclass(frozen=True)
 class Server:
     """A running server: its address and one kept-alive connection to it."""
@@ -34,13 +42,13 @@ class Server:
         """POST form fields and images (field, file name, content); the answer's JSON.
 
         Raises:
-            RuntimeError: the answer is not 2xx.
+            Refused: the answer is not 2xx.
         """
         parts: list[tuple[str, Any]] = list(fields)
         parts += [(field, (name, content, "image/png")) for field, name, content in images]
         answer = self.http.request("POST", self.url + path, fields=parts)
         if answer.status >= 300:
-            raise RuntimeError(f"{path}: {answer.status} {answer.data.decode()[:300]}")
+            raise Refused(path, answer.status, answer.data)
         return json.loads(answer.data)
 
     def create_writer(self, writer_id: str) -> None:
@@ -49,7 +57,7 @@ class Server:
             "POST", self.url + "/v1/writers", json={"writer_id": writer_id, "name": writer_id}
         )
         if answer.status != 201:
-            raise RuntimeError(f"{writer_id}: {answer.status} {answer.data.decode()[:300]}")
+            raise Refused("/v1/writers", answer.status, answer.data)
 
 
 @contextlib.contextmanager

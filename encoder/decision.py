@@ -75,7 +75,8 @@ class Comparison:
     Attributes:
         verdict: `match`, `inconclusive` or `non_match`.
         score: claim-normalised comparison score; higher means more alike.
-        log_lr: log10 likelihood ratio, genuine against skilled forgery.
+        log_lr: log10 likelihood ratio, genuine against skilled forgery; within the calibration's
+            bound either way.
         threshold: the score from which the verdict is `match`.
         non_match_threshold: the score below which it is `non_match`; at most `threshold`, and
             between the two the verdict is `inconclusive`.

@@ -113,7 +113,8 @@ class Verification(Schema):
     log_lr = Float(
         metadata=about(
             "log10 of the likelihood ratio: how much more likely this score is for a genuine "
-            "signature than for a skilled forgery.",
+            "signature than for a skilled forgery. Kept within what the signatures that the model "
+            "was calibrated on can support, so an extreme value reads as `at least`.",
             1.9,
         )
     )

@@ -7,6 +7,7 @@ the requests it has, and saves its index.
 import logging
 import socket
 import sys
+from dataclasses import replace
 from functools import partial
 from multiprocessing.util import Finalize
 
@@ -43,10 +44,10 @@ def serve(settings: Settings) -> None:
     require_allowed(settings)
     prepare_folders(settings)
     require_current(settings.database_url)
-    require_free_address(settings)
+    address = free_address(settings)
     server = Server(
         target="service.serve",
-        address=settings.host,
+        address=address,
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.workers,
@@ -58,26 +59,32 @@ def serve(settings: Settings) -> None:
     server.serve(target_loader=partial(start_worker, settings), wrap_loader=False)
 
 
-def require_free_address(settings: Settings) -> None:
-    """Refuse an address where another program listens: two servers there would share callers.
+def free_address(settings: Settings) -> str:
+    """Return the IP address to listen on, where nobody listens yet.
+
+    Two servers on one address would share callers.
 
     Raises:
         StartRefused: saying what to set.
     """
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        settings.host, settings.port, type=socket.SOCK_STREAM
-    )[0]
-    with socket.socket(family, kind, protocol) as probe:
-        # Connections of an earlier run that are still closing do not count.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # Connections of an earlier run that are still closing do not count.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-        except OSError as error:
-            raise StartRefused(
-                f"The server cannot listen on {settings.host} port {settings.port}: "
-                f"{error.strerror}. Stop the program that does, or set COUNTERSIGN_HOST and "
-                "COUNTERSIGN_PORT to a free address."
-            ) from error
+    except OSError as error:
+        raise StartRefused(
+            f"The server cannot listen on {settings.host} port {settings.port}: "
+            f"{error.strerror}. Stop the program that does, or set COUNTERSIGN_HOST and "
+            "COUNTERSIGN_PORT to a free address."
+        ) from error
+    number = str(address[0])
+    # What `localhost` stands for is this machine's own affair, and could be any address.
+    require_allowed(replace(settings, host=number))
+    return number
 
 
 def start_worker(settings: Settings) -> APIFlask:

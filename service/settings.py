@@ -48,8 +48,12 @@ class Settings:
         return is_loopback(self.host)
 
 
-def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+def read_settings(
+    environ: Mapping[str, str] | None = None, options: Mapping[str, str] | None = None
+) -> Settings:
     """Read and validate the settings from `environ` (default: the process's environment).
+
+    `options` are a command line's, by the names of the settings; they go before the environment.
 
     Raises:
         SettingsError: naming the variable, what was expected, what came, and what to do.
@@ -59,7 +63,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         name.removeprefix(PREFIX).lower(): value.strip()
         for name, value in environ.items()
         if name.startswith(PREFIX) and value.strip()
-    }
+    } | dict(options or {})
     for name in given:
         if name not in _READERS:
             raise SettingsError(_unknown(name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,13 +114,12 @@ def demo(probes: Path | None, as_json: bool) -> None:
 
 def _settings(host: str | None, port: int | None, workers: int | None) -> Settings:
     """The environment's settings with the options of the command put over them."""
-    from service.settings import read_settings, require_allowed
+    from service.settings import read_settings
 
     given = {"host": host, "port": port, "workers": workers}
-    options = {name: value for name, value in given.items() if value is not None}
-    settings = replace(read_settings(), **options)  # type: ignore[arg-type]  # As click read them.
-    require_allowed(settings)
-    return settings
+    return read_settings(
+        options={name: str(value) for name, value in given.items() if value is not None}
+    )
 
 
 def _demo_if_empty(settings: Settings) -> None:

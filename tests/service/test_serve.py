@@ -25,9 +25,9 @@ from index.errors import SchemaMismatch
 from index.registry import Registry
 from index.values import NewReference
 from service.composition import build_services, prepare_folders
-from service.errors import StartRefused
-from service.serve import serve
-from service.settings import read_settings
+from service.errors import SettingsError, StartRefused
+from service.serve import free_address, serve
+from service.settings import is_loopback, read_settings
 
 ROOT = Path(service.__file__).parent.parent
 START_TIMEOUT_S = 60
@@ -206,6 +206,19 @@ def test_an_address_where_another_program_listens_is_refused(settings):
         taken.listen()
         with pytest.raises(StartRefused, match="COUNTERSIGN_PORT"):
             serve(replace(settings, port=taken.getsockname()[1]))
+
+
+def test_localhost_is_served_at_its_address(settings, monkeypatch):
+    named = replace(settings, host="localhost", port=free_port())
+    assert is_loopback(free_address(named))
+    assert free_address(named) != "localhost"
+
+    def elsewhere(*_args, **_more):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("0.0.0.0", named.port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", elsewhere)
+    with pytest.raises(SettingsError, match="loopback address only"):
+        free_address(named)
 
 
 def test_bad_settings_are_refused(settings):

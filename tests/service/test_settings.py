@@ -92,6 +92,14 @@ def test_loopback_addresses_are_known(host):
     assert read_settings({"COUNTERSIGN_HOST": host}).on_loopback
 
 
+def test_options_go_before_the_environment_and_are_validated_too():
+    environ = {"COUNTERSIGN_HOST": "127.0.0.1", "COUNTERSIGN_PORT": "8001"}
+    settings = read_settings(environ, {"host": "[::1]"})
+    assert (settings.host, settings.port) == ("::1", 8001)
+    with pytest.raises(SettingsError, match="IP address"):
+        read_settings(environ, {"host": ""})
+
+
 def test_nothing_else_reads_the_environment():
     folder = Path(service.__file__).parent
     readers = [

@@ -31,7 +31,8 @@ def answer_error(error: Exception) -> Response:
     if problem.status == 500:
         logger.error("request %s failed", request_urn(), exc_info=error)
     elif problem.status > 500:
-        logger.warning("request %s: %s", request_urn(), type(error).__name__)
+        # These speak of the installation, never of writers: a full disk, another schema.
+        logger.warning("request %s: %s: %s", request_urn(), type(error).__name__, error)
     return render(problem)
 
 

@@ -7,7 +7,7 @@ from io import BytesIO
 import numpy as np
 import pytest
 from PIL import Image
-from sqlalchemy import create_engine, func, inspect, select, table
+from sqlalchemy import create_engine, func, inspect, select, table, text
 
 from encoder.synthesis import encode_png, synthetic_writer
 from service.api.errors import MEDIA_TYPE
@@ -275,3 +275,14 @@ def test_an_unforeseen_error_tells_nothing(client, services, monkeypatch, caplog
     assert "secret" not in answer.get_data(as_text=True)
     assert answer.headers["X-Request-ID"] in problem["instance"]
     assert answer.headers["X-Request-ID"] in caplog.text
+
+
+def test_why_the_registry_fails_is_for_the_operator_alone(client, settings, caplog):
+    engine = create_engine(settings.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE writers RENAME TO gone"))
+    engine.dispose()
+    problem = assert_problem(client.get("/v1/writers/C-1"), 503)
+    assert "no such table" not in problem["detail"]
+    assert "no such table" in caplog.text
+    assert "C-1" not in caplog.text

@@ -1,12 +1,13 @@
 """Connections and transactions of the registry: all that differs between databases is here."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 
-from sqlalchemy import URL, Connection, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import (
     ArgumentError,
@@ -44,16 +45,9 @@ class Database:
     def __init__(self, url: str, *, foreign_keys: bool = True) -> None:
         parsed = _supported(url)
         self._sqlite = parsed.get_backend_name() == "sqlite"
-        self._engine = create_engine(
-            parsed,
-            # A message with parameters would carry names and images into a log.
-            hide_parameters=True,
-            pool_size=16,
-            max_overflow=48,
-            pool_timeout=BUSY_TIMEOUT_S,
-            connect_args={"timeout": BUSY_TIMEOUT_S} if self._sqlite else {},
-        )
+        self._engine = _engine(parsed)
         if self._sqlite:
+            _create_private(str(parsed.database))
 
             @event.listens_for(self._engine, "connect")
             def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -117,12 +111,42 @@ def _supported(url: str) -> URL:
         raise RegistryUnavailable(
             f"Expected a database URL of sqlite or postgresql, got one of {backend}."
         )
-    if backend == "sqlite" and parsed.database in {None, "", ":memory:"}:
+    named = parsed.database or ""
+    # SQLite also takes `file:` addresses, which can say that they mean a database in memory.
+    if backend == "sqlite" and (named in {"", ":memory:"} or named.startswith("file:")):
         raise RegistryUnavailable(
             "The registry must outlive the process: expected sqlite:///path/to/registry.db, "
             "got a database in memory."
         )
     return parsed
+
+
+def _engine(url: URL) -> Engine:
+    sqlite = url.get_backend_name() == "sqlite"
+    try:
+        return create_engine(
+            url,
+            # A message with parameters would carry names and images into a log.
+            hide_parameters=True,
+            pool_size=16,
+            max_overflow=48,
+            pool_timeout=BUSY_TIMEOUT_S,
+            connect_args={"timeout": BUSY_TIMEOUT_S} if sqlite else {},
+        )
+    except (ImportError, ArgumentError) as error:
+        raise RegistryUnavailable(
+            f"The driver of {url.drivername!r} is not installed. Install it, or name another in "
+            "the database URL, such as postgresql+psycopg://user@host/name."
+        ) from error
+
+
+def _create_private(path: str) -> None:
+    """Make the file, if there is none, for its owner alone: SQLite would let everyone read it.
+
+    SQLite gives its log the mode of the file, and says itself what keeps it from opening either.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 @contextmanager

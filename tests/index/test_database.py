@@ -35,7 +35,9 @@ def test_every_connection_is_durable_strict_and_erases(database_url):
         ("not a url", "cannot be read"),
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),
+        ("sqlite:///file:x?mode=memory&uri=true", "in memory"),
         ("mysql://host/name", "mysql"),
+        ("postgresql+nosuch://host/name", "driver"),
     ],
 )
 def test_a_database_that_cannot_hold_a_registry_is_refused(url, message):
@@ -47,6 +49,17 @@ def test_a_database_that_cannot_be_opened_says_so(tmp_path):
     registry = Registry(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder.db'}")
     with pytest.raises(RegistryUnavailable, match="unable to open"):
         registry.head_revision()
+
+
+def test_nobody_else_can_read_a_new_registry_whatever_its_folder_allows(tmp_path):
+    tmp_path.chmod(0o755)
+    database = Database(f"sqlite:///{tmp_path / 'registry.db'}")
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE writers (name TEXT)")
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes.keys() == {"registry.db", "registry.db-wal", "registry.db-shm"}
+    assert set(modes.values()) == {0o600}
+    database.close()
 
 
 def test_a_file_that_is_no_database_says_so(tmp_path):

@@ -55,6 +55,11 @@ def read_artifact(folder: Path | None = None) -> Artifact:
             f"{folder} is a model of format {manifest.get('format')!r}; this version reads format "
             f"{FORMAT}. Export the model again."
         )
+    if manifest.get("sha256") != manifest_sha256(manifest):
+        raise ArtifactError(
+            f"{folder / MANIFEST} is damaged: its contents are not what its own hash says. "
+            "Restore the model folder."
+        )
     if manifest.get("preprocessing_sha256") != preprocessing_sha256():
         raise ArtifactError(
             f"{folder} was made for another preparation of images than this version's. "
@@ -84,7 +89,8 @@ def write_artifact(folder: Path, files: Mapping[str, bytes], facts: Mapping[str,
         facts: the rest of the manifest: name, canvas_size, dimension, decision and what is known.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in (MANIFEST, NETWORK, KERAS_NETWORK):
+        (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     manifest = {
@@ -93,6 +99,7 @@ def write_artifact(folder: Path, files: Mapping[str, bytes], facts: Mapping[str,
         "preprocessing_sha256": preprocessing_sha256(),
         **facts,
     }
+    manifest["sha256"] = manifest_sha256(manifest)
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
@@ -101,6 +108,12 @@ def model_id(manifest: Mapping[str, Any]) -> str:
     """The identity of a model's embeddings: its network and its preparation of images."""
     network = manifest["files"][NETWORK]["sha256"]
     return sha256(f"{network} {manifest['preprocessing_sha256']}".encode())
+
+
+def manifest_sha256(manifest: Mapping[str, Any]) -> str:
+    """The hash of all that a manifest says but this hash."""
+    content = {key: value for key, value in manifest.items() if key != "sha256"}
+    return sha256(json.dumps(content, sort_keys=True).encode())
 
 
 def sha256(content: bytes) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.augment import Variation, vary
+from encoder.errors import TrainingDataError
 from encoder.writers_folder import DataSet, WriterSamples
 
 Generator = np.random.Generator
@@ -31,7 +32,11 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __init__(self, sets: Sequence[DataSet], plan: BatchPlan, epoch: int = 0) -> None:
         super().__init__()
-        self.sets = [data for data in sets if data.writers]
+        self.sets = [able for data in sets if (able := _able(data)).writers]
+        if sum(len({w.group for w in data.writers}) for data in self.sets) < 2:
+            raise TrainingDataError(
+                "Training needs two people or more with three genuine signatures or more each."
+            )
         people = np.array([len({w.group for w in data.writers}) for data in self.sets])
         # Large sets come more often, but far less than they are larger.
         self.weights = people**0.25 / np.sum(people**0.25)
@@ -108,6 +113,11 @@ class PairBatches(_Batches):
         return pair, np.array(labels, np.float32)[:, None]
 
 
+def _able(data: DataSet) -> DataSet:
+    """The writers with enough genuine signatures to hold one out and compare with the others."""
+    return data.only([w.writer_id for w in data.writers if len(w.genuine) >= 3])
+
+
 def _another_writers(
     writer: WriterSamples, writers: Sequence[WriterSamples], rng: Generator
 ) -> NDArray[np.uint8]:
@@ -120,7 +130,7 @@ def _another_writers(
 def _draw_writers(data: DataSet, count: int, rng: Generator) -> list[WriterSamples]:
     texts = sorted({writer.text for writer in data.writers})
     chosen = rng.choice(texts, min(len(texts), max(1, count // 6)), replace=False)
-    able = [w for w in data.writers if w.text in chosen and len(w.genuine) >= 3]
+    able = [w for w in data.writers if w.text in chosen]
     return [able[i] for i in rng.permutation(len(able))[:count]]
 
 

@@ -45,14 +45,14 @@ def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:
     calibrations = []
     for references in REFERENCE_COUNTS:
         trials = run_trials(writers, references, spread, DRAWS)
-        if trials.genuine.size and trials.skilled.size:
+        if trials.genuine.size and trials.skilled.size and trials.random.size:
             calibrations.append(_calibrate(trials, references, min(genuine, forged)))
     if not calibrations:
-        raise TrainingDataError("No development writer has two genuine signatures or more.")
-    at_five = run_trials(writers, min(5, calibrations[-1].references), spread, DRAWS)
-    if not at_five.random.size:
-        raise TrainingDataError("No data set has development writers of two people or more.")
-    return DecisionRule(spread, tuple(calibrations), _fit_tail(at_five), DEFAULT_OPERATING_POINT)
+        raise TrainingDataError(
+            "No data set has development writers of two people or more with two genuine "
+            "signatures or more each."
+        )
+    return DecisionRule(spread, tuple(calibrations), DEFAULT_OPERATING_POINT)
 
 
 def _fit_spread(writers: Sequence[EmbeddedWriter]) -> Spread:
@@ -76,7 +76,14 @@ def _calibrate(trials: Trials, references: int, signatures: int) -> Calibration:
         points[name] = OperatingPoint(match, min(match, round(refuse, 5)))
     # Rule of three: n signatures without an error leave a rate of 3/n possible, of either kind.
     bound = float(np.log10(max(signatures / 3.0, 1.0)))
-    return Calibration(references, round(slope, 5), round(intercept, 5), round(bound, 3), points)
+    return Calibration(
+        references=references,
+        slope=round(slope, 5),
+        intercept=round(intercept, 5),
+        bound=round(bound, 3),
+        points=points,
+        random_tail=_fit_tail(trials.random),
+    )
 
 
 def fit_log_lr(mated: NDArray[np.float64], nonmated: NDArray[np.float64]) -> tuple[float, float]:
@@ -105,9 +112,9 @@ def fit_log_lr(mated: NDArray[np.float64], nonmated: NDArray[np.float64]) -> tup
     return slope / np.log(10), intercept / np.log(10)
 
 
-def _fit_tail(trials: Trials) -> RandomTail:
+def _fit_tail(scores: NDArray[np.float64]) -> RandomTail:
     """Exponential tail above a high quantile of other writers' scores (peaks over threshold)."""
-    start = float(np.quantile(trials.random, 1.0 - TAIL_SHARE))
-    beyond = trials.random[trials.random > start] - start
+    start = float(np.quantile(scores, 1.0 - TAIL_SHARE))
+    beyond = scores[scores > start] - start
     scale = float(beyond.mean()) if beyond.size else 0.01
     return RandomTail(round(start, 5), TAIL_SHARE, round(max(scale, 1e-4), 5), TARGET_FPIR)

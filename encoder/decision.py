@@ -27,27 +27,6 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """What scores mean for claims with `references` references or more.
-
-    Attributes:
-        slope, intercept: log10 likelihood ratio = slope * score + intercept.
-        bound: the largest log10 ratio, either way, that the development data can support.
-        points: operating points by name, such as `fmr_skilled=5%`.
-    """
-
-    references: int
-    slope: float
-    intercept: float
-    bound: float
-    points: Mapping[str, OperatingPoint]
-
-    def log_lr(self, score: float) -> float:
-        """log10 of how much likelier the score is from the writer than from a skilled forger."""
-        return min(max(self.slope * score + self.intercept, -self.bound), self.bound)
-
-
-@dataclass(frozen=True)
 class RandomTail:
     """The highest comparison scores of signatures of other writers, as an exponential tail.
 
@@ -66,6 +45,29 @@ class RandomTail:
         """The score the best of `gallery_size` writers must reach to be named."""
         chance = 1.0 - (1.0 - self.fpir) ** (1.0 / max(gallery_size, 1))
         return self.start + self.scale * math.log(self.share / chance)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What scores mean for claims with `references` references or more.
+
+    Attributes:
+        slope, intercept: log10 likelihood ratio = slope * score + intercept.
+        bound: the largest log10 ratio, either way, that the development data can support.
+        points: operating points by name, such as `fmr_skilled=5%`.
+        random_tail: how high other writers' signatures score.
+    """
+
+    references: int
+    slope: float
+    intercept: float
+    bound: float
+    points: Mapping[str, OperatingPoint]
+    random_tail: RandomTail
+
+    def log_lr(self, score: float) -> float:
+        """log10 of how much likelier the score is from the writer than from a skilled forger."""
+        return min(max(self.slope * score + self.intercept, -self.bound), self.bound)
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,6 @@ class DecisionRule:
 
     spread: Spread
     calibrations: tuple[Calibration, ...]
-    random_tail: RandomTail
     default_operating_point: str
 
     @property
@@ -144,9 +145,9 @@ class DecisionRule:
         fitting = [c for c in self.calibrations if c.references <= references]
         return fitting[-1] if fitting else self.calibrations[0]
 
-    def identification_threshold(self, gallery_size: int) -> float:
-        """The score that the best candidate among `gallery_size` writers must reach."""
-        return self.random_tail.threshold(gallery_size)
+    def identification_threshold(self, gallery_size: int, references: int) -> float:
+        """The score that the best of `gallery_size` writers must reach, with its references."""
+        return self.calibration_for(references).random_tail.threshold(gallery_size)
 
     def as_dict(self) -> dict[str, Any]:
         """The rule, ready for JSON."""
@@ -164,7 +165,6 @@ class DecisionRule:
         rule = cls(
             spread=Spread(**data["spread"]),
             calibrations=_calibrations(data["calibrations"]),
-            random_tail=RandomTail(**data["random_tail"]),
             default_operating_point=data["default_operating_point"],
         )
         offered = [set(calibration.points) for calibration in rule.calibrations]
@@ -178,7 +178,8 @@ class DecisionRule:
 def _calibrations(rows: Sequence[Mapping[str, Any]]) -> tuple[Calibration, ...]:
     read = (
         Calibration(
-            **{key: value for key, value in row.items() if key != "points"},
+            **{key: row[key] for key in ("references", "slope", "intercept", "bound")},
+            random_tail=RandomTail(**row["random_tail"]),
             points={name: OperatingPoint(**point) for name, point in row["points"].items()},
         )
         for row in rows

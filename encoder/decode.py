@@ -1,6 +1,7 @@
 """Reads the bytes of an image file into grey levels; finding the ink is left to `clean`."""
 
 import io
+import struct
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,18 @@ UPRIGHT = {
 }
 # Pillow's own pixel limit would warn in the middle of a request; `ImageLimits` is checked instead.
 Image.MAX_IMAGE_PIXELS = None
+# What Pillow's readers raise on damaged files of one kind or another.
+DAMAGES = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    struct.error,
+)
+FURTHER_PAGES = "The file has further pages; only the first was read."
 EXPECTED = "a PNG, JPEG, TIFF, WebP or BMP image"
 
 
@@ -71,7 +84,7 @@ def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage:
             "unsupported-format",
             f"The file is not an image that is read here; expected {EXPECTED}.",
         ) from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except DAMAGES as error:
         raise _damaged() from error
     with image:
         return _read(image, limits)
@@ -87,15 +100,22 @@ def _read(image: Image.Image, limits: ImageLimits) -> DecodedImage:
         )
     # Pillow calls a JPEG with a second picture behind it, as some phones write, MPO.
     media_type = MEDIA_TYPES.get(image.format or "", "image/jpeg")
-    notes: list[str] = []
-    pages = getattr(image, "n_frames", 1)
-    if pages > 1 and image.format in MEDIA_TYPES:
-        notes.append(f"The file has {pages} pages; only the first was read.")
     try:
         gray = _to_gray(image)
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+    except DAMAGES as error:
         raise _damaged() from error
-    return DecodedImage(gray, media_type, tuple(notes))
+    return DecodedImage(gray, media_type, (FURTHER_PAGES,) if _has_further_pages(image) else ())
+
+
+def _has_further_pages(image: Image.Image) -> bool:
+    """Whether a second page follows; counting them all would take time that a caller decides."""
+    if image.format not in MEDIA_TYPES:
+        return False
+    try:
+        image.seek(1)
+    except DAMAGES:
+        return False
+    return True
 
 
 def _to_gray(image: Image.Image) -> NDArray[np.uint8]:

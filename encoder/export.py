@@ -18,6 +18,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from encoder import losses, siamese  # noqa: F401 - registers what saved networks refer to.
+from encoder.acquire import preprocessing_sha256
 from encoder.artifact import KERAS_NETWORK, NETWORK, write_artifact
 from encoder.calibration import fit_rule
 from encoder.embedding import Embed, embed_data_set
@@ -44,7 +45,7 @@ def export(
         ArtifactError: ONNX Runtime's embeddings differ from Keras's by more than 1e-4.
     """
     run = _read_run(run_folder)
-    by_name = {folder.name: folder for folder in data_folders}
+    by_name = {folder.resolve().name: folder for folder in data_folders}
     missing = sorted(set(run["splits"]) - set(by_name))
     if missing:
         raise TrainingDataError(f"The run was trained on {', '.join(missing)}; name the folder.")
@@ -149,6 +150,11 @@ def _read_run(run_folder: Path) -> Mapping[str, Any]:
         raise TrainingDataError(
             f"{run_folder} holds no training run; expected run.json and best.keras."
         ) from error
+    if run.get("preprocessing_sha256") != preprocessing_sha256():
+        raise TrainingDataError(
+            f"The run in {run_folder} was trained on images prepared in another way than this "
+            "version's; train again, or export it with the version it was trained with."
+        )
     if not (run_folder / "best.keras").exists():
         raise TrainingDataError(f"The run in {run_folder} has not finished an epoch yet.")
     return run

@@ -4,7 +4,7 @@ Loading this loads Keras.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ class DevelopmentProgress(keras.callbacks.Callback):  # type: ignore[misc]
         """Measure, save, and stop if it is time."""
         network = self.network_of(self.model)
         errors = development_errors(network, self.sets)
-        error = float(np.nanmean(list(errors.values())))
+        error = mean_error(errors)
         if logs is not None:
             logs.update(errors, development_error=error)
         if error < self.state.best_error:
@@ -96,13 +96,21 @@ def development_errors(network: Any, sets: Sequence[DataSet]) -> dict[str, float
     errors: dict[str, float] = {}
     for data in sets:
         writers = embed_data_set(lambda canvases: keras_embed(network, canvases), data)
-        fewest = min(len(writer.genuine) for writer in writers)
-        references = min(REFERENCES, fewest - 1)
+        # As many references as most writers can give beside a probe; others are left out.
+        references = min(REFERENCES, int(np.median([len(w.genuine) for w in writers])) - 1)
+        if references < 1:
+            continue
         spread = Spread(population_likeness(writers, references))
         trials = run_trials(writers, references, spread, DRAWS)
         errors[f"{data.name}_skilled"] = equal_error_rate(trials.genuine, trials.skilled)
         errors[f"{data.name}_random"] = equal_error_rate(trials.genuine, trials.random)
     return errors
+
+
+def mean_error(errors: Mapping[str, float]) -> float:
+    """Mean of the error rates that could be measured; 1 where none could."""
+    measured = [error for error in errors.values() if not np.isnan(error)]
+    return float(np.mean(measured)) if measured else 1.0
 
 
 def keras_embed(network: Any, canvases: Canvases) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from encoder.acquire import preprocessing_sha256
 from encoder.augment import NOTEBOOK_VARIATION, Variation
 from encoder.batches import BatchPlan, ClaimBatches, PairBatches
 from encoder.errors import TrainingDataError
@@ -109,6 +110,9 @@ def train(
         TrainingDataError: a folder cannot be used, or the run folder is in use and `resume` is
             not set, or belongs to another recipe, seed or data.
     """
+    folders = [folder.resolve() for folder in folders]
+    if len({folder.name for folder in folders}) < len(folders):
+        raise TrainingDataError("Two data sets have the same name; rename a folder.")
     splits = {
         folder.name: split_writers(list_writers(folder), DEVELOPMENT_SHARE, TEST_GROUPS, seed)
         for folder in folders
@@ -118,6 +122,7 @@ def train(
         "seed": seed,
         "splits": splits,
         "synthetic_writers": synthetic_writers,
+        "preprocessing_sha256": preprocessing_sha256(),
     }
     _claim_run_folder(run_folder, facts, resume=resume)
     keras.utils.set_random_seed(seed)

@@ -38,6 +38,7 @@ def record(connection: Connection, decision: DecisionRecord) -> str:
         "score": decision.score,
         "log_lr": decision.log_lr,
         "threshold": decision.threshold,
+        "non_match_threshold": decision.non_match_threshold,
         "model_id": decision.model_id,
         "reference_ids": list(decision.reference_ids),
         "candidates": None if decision.candidates is None else [*map(dict, decision.candidates)],

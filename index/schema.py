@@ -178,6 +178,7 @@ class DecisionRow(Base):
     score: Mapped[float | None] = mapped_column(Double)
     log_lr: Mapped[float | None] = mapped_column(Double)
     threshold: Mapped[float | None] = mapped_column(Double)
+    non_match_threshold: Mapped[float | None] = mapped_column(Double)
     model_id: Mapped[Sha256]
     reference_ids: Mapped[list[int]] = mapped_column(JSON)
     candidates: Mapped[list[dict[str, Any]] | None] = mapped_column(JSON(none_as_null=True))

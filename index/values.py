@@ -91,6 +91,7 @@ class DecisionRecord:
     score: float | None
     log_lr: float | None
     threshold: float | None
+    non_match_threshold: float | None
     model_id: str
     reference_ids: tuple[int, ...]
     candidates: Sequence[Mapping[str, object]] | None

@@ -69,7 +69,8 @@ def identify(
     )
     candidates = tuple(scored[:top])
     gallery_size = registry.gallery_size(encoder.model_id).writers
-    threshold = encoder.rule.identification_threshold(gallery_size)
+    best = claims[candidates[0].writer_id].vectors if candidates else ()
+    threshold = encoder.rule.identification_threshold(gallery_size, len(best))
     found = bool(candidates) and candidates[0].score >= threshold
     verdict: Literal["identified", "not_enrolled"] = "identified" if found else "not_enrolled"
     decision_id = registry.record_decision(
@@ -81,6 +82,7 @@ def identify(
             score=candidates[0].score if candidates else None,
             log_lr=None,
             threshold=threshold,
+            non_match_threshold=None,
             model_id=encoder.model_id,
             reference_ids=tuple(candidate.reference_id for candidate in candidates),
             candidates=[recorded(candidate) for candidate in candidates],

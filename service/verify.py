@@ -67,6 +67,7 @@ def verify(
             score=comparison.score,
             log_lr=comparison.log_lr,
             threshold=comparison.threshold,
+            non_match_threshold=comparison.non_match_threshold,
             model_id=encoder.model_id,
             reference_ids=reference_ids,
             candidates=None,

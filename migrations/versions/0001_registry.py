@@ -117,6 +117,7 @@ def _create_logs() -> None:
         sa.Column("score", sa.Double(), nullable=True),
         sa.Column("log_lr", sa.Double(), nullable=True),
         sa.Column("threshold", sa.Double(), nullable=True),
+        sa.Column("non_match_threshold", sa.Double(), nullable=True),
         sa.Column("model_id", SHA256, nullable=False),
         sa.Column("reference_ids", sa.JSON(), nullable=False),
         sa.Column("candidates", sa.JSON(), nullable=True),

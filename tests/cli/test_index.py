@@ -116,7 +116,7 @@ def other_model(tmp_path: Path) -> Path:
     facts = {
         name: value
         for name, value in manifest.items()
-        if name not in {"format", "files", "preprocessing_sha256"}
+        if name not in {"format", "files", "preprocessing_sha256", "sha256"}
     }
     folder = tmp_path / "other"
     write_artifact(folder, {NETWORK: (SHIPPED / NETWORK).read_bytes() + doc_string}, facts)

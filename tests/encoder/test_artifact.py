@@ -1,6 +1,7 @@
 """The shipped model loads, is what its manifest says, and damaged or foreign ones are refused."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoder.artifact import MANIFEST, NETWORK, SHIPPED, read_artifact
+from encoder.artifact import MANIFEST, NETWORK, SHIPPED, manifest_sha256, read_artifact
 from encoder.errors import ArtifactError
 from encoder.model import load_encoder
 from encoder.synthesis import encode_png, synthetic_writer
@@ -22,7 +23,9 @@ def copy(tmp_path: Path) -> Path:
 
 def edit(folder: Path, **changes: object) -> None:
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    (folder / MANIFEST).write_text(json.dumps(manifest | changes), encoding="utf-8")
+    edited = manifest | changes
+    edited["sha256"] = manifest_sha256(edited)
+    (folder / MANIFEST).write_text(json.dumps(edited), encoding="utf-8")
 
 
 def test_shipped_model_embeds_to_unit_vectors() -> None:
@@ -97,10 +100,21 @@ def test_foreign_manifests_are_refused(copy: Path) -> None:
         read_artifact(copy)
 
 
+def test_a_changed_threshold_is_refused(copy: Path) -> None:
+    text = (copy / MANIFEST).read_text(encoding="utf-8")
+    changed = re.sub(
+        r'("match": 0\.)(\d)', lambda m: f"{m[1]}{(int(m[2]) + 1) % 10}", text, count=1
+    )
+    assert changed != text
+    (copy / MANIFEST).write_text(changed, encoding="utf-8")
+    with pytest.raises(ArtifactError, match="damaged"):
+        read_artifact(copy)
+
+
 def test_a_manifest_without_its_rule_is_refused(copy: Path) -> None:
     manifest = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
     del manifest["decision"]["spread"]
-    (copy / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    edit(copy, decision=manifest["decision"])
     with pytest.raises(ArtifactError, match="spread"):
         read_artifact(copy)
 

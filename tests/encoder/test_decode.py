@@ -6,11 +6,12 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from encoder.decode import ImageLimits, decode
-from encoder.errors import OversizeImage, UndecodableImage
+from encoder.errors import ImageError, OversizeImage, UndecodableImage
 
+CODES = {"unsupported-format", "damaged-image", "too-many-pixels"}
 RNG = np.random.default_rng(0)
 SMOOTH = np.add.outer(np.arange(60), np.arange(100)).astype(np.uint8)
 
@@ -93,7 +94,31 @@ def test_warns_of_further_pages() -> None:
     pages = [Image.fromarray(SMOOTH), Image.fromarray(255 - SMOOTH)]
     decoded = decode(saved(pages[0], "TIFF", save_all=True, append_images=pages[1:]))
     assert np.array_equal(decoded.gray, SMOOTH)
-    assert decoded.warnings == ("The file has 2 pages; only the first was read.",)
+    assert decoded.warnings == ("The file has further pages; only the first was read.",)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "WEBP", "JPEG"])
+def test_damage_anywhere_is_an_image_error(kind: str) -> None:
+    options = {"compression": "tiff_lzw"} if kind == "TIFF" else {}
+    whole = saved(Image.fromarray(SMOOTH), kind, **options)
+    rng = np.random.default_rng(9)
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in rng.integers(0, min(len(whole), 400), 4):
+            damaged[place] = rng.integers(256)
+        try:
+            decode(bytes(damaged))
+        except ImageError as error:
+            assert error.code in CODES  # noqa: PT017 - damage may also be harmless.
+
+
+def test_pages_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def count(image: object) -> int:
+        raise AssertionError("counting takes time that grows with the square of the pages")
+
+    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "n_frames", property(count))
+    page = Image.fromarray(SMOOTH)
+    assert decode(saved(page, "TIFF", save_all=True, append_images=[page] * 3)).warnings
 
 
 def png_header(width: int, height: int) -> bytes:

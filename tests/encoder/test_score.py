@@ -84,7 +84,7 @@ def test_rule_keeps_its_target_on_the_writers_it_was_fitted_on() -> None:
             scores = run_trials(writers, references, rule.spread).skilled
             match = rule.calibration_for(references).points[name].match
             assert np.mean(scores >= match) <= target
-    assert np.mean(trials.random >= rule.identification_threshold(100)) < 0.01
+    assert np.mean(trials.random >= rule.identification_threshold(100, 5)) < 0.01
 
 
 def test_verdicts_and_bounds() -> None:
@@ -122,6 +122,18 @@ def test_identification_threshold_grows_with_the_gallery() -> None:
     assert thresholds[1:] == sorted(thresholds[1:])
     # At 1000 writers each may pass with a chance of about 5.1e-5.
     assert np.exp(-(tail.threshold(1000) - 0.2) / 0.05) * 0.02 == pytest.approx(5.129e-5, rel=1e-3)
+
+
+@pytest.mark.parametrize("references", [1, 3, 10])
+def test_identification_threshold_keeps_its_target_for_every_number_of_references(
+    references: int,
+) -> None:
+    writers = invented_writers(30)
+    rule = fit_rule(writers)
+    trials = run_trials(writers, references, rule.spread, seed=1)
+    # In a gallery of 30 writers, one comparison may pass with a chance of about 0.17%.
+    passed = np.mean(trials.random >= rule.identification_threshold(30, references))
+    assert passed < 3 * 0.0017
 
 
 def test_rule_survives_json() -> None:

@@ -13,6 +13,7 @@ DECISION = DecisionRecord(
     score=0.1 + 0.2,
     log_lr=-1.5e-7,
     threshold=1 / 3,
+    non_match_threshold=0.1,
     model_id="a" * 64,
     reference_ids=(3, 1, 2),
     candidates=None,

@@ -73,19 +73,22 @@ def read_upload(path: Path) -> Upload:
         OSError: it cannot be read.
     """
     limit = ImageLimits().max_image_bytes
-    size = path.stat().st_size
-    if size > limit:
+    with path.open("rb") as file:
+        # A size that is asked for beforehand says nothing of a pipe or a device.
+        data = file.read(limit + 1)
+    if len(data) > limit:
         raise OversizeImage(
             "too-many-bytes",
-            f"The file has {size} bytes; at most {limit} are read. "
+            f"The file has more than {limit} bytes, which are the most that are read. "
             "Scan in grey at 300 dpi, or crop to the signature.",
         )
-    return Upload(shown(path.name), path.read_bytes())
+    return Upload(shown(path.name), data)
 
 
 def shown(name: str) -> str:
     """Return a file's name as text that can be printed and stored, whatever bytes it has."""
-    return os.fsencode(name).decode("utf-8", "replace")
+    text = os.fsencode(name).decode("utf-8", "replace")
+    return "".join(one if one.isprintable() else "\ufffd" for one in text)
 
 
 def survey(folder: Path) -> Survey:

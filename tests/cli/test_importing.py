@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from encoder.errors import OversizeImage
 from index.registry import Registry
+from service.importing import read_upload, shown
 
 Run = Callable[..., Result]
 Answer = Callable[..., tuple[int, Any]]
@@ -129,12 +131,12 @@ def test_a_file_or_folder_that_cannot_be_read_is_refused(
     registry: None, answer: Answer, writers_folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = writers_folder(range(1, 3), 2)
-    read_bytes, iterdir = Path.read_bytes, Path.iterdir
+    open_file, iterdir = Path.open, Path.iterdir
 
-    def read(path: Path) -> bytes:
+    def opened(path: Path, mode: str = "r", **options: Any) -> Any:
         if path.name == "scan 1.png":
             raise PermissionError(13, "Permission denied", str(path))
-        return read_bytes(path)
+        return open_file(path, mode, **options)
 
     def listed(path: Path) -> Iterator[Path]:
         if path.name == "w-2":
@@ -142,7 +144,7 @@ def test_a_file_or_folder_that_cannot_be_read_is_refused(
         return iterdir(path)
 
     # Tests may run as root, who may read anything.
-    monkeypatch.setattr(Path, "read_bytes", read)
+    monkeypatch.setattr(Path, "open", opened)
     monkeypatch.setattr(Path, "iterdir", listed)
     code, said = answer("import", folder)
     assert (code, said["enrolled"]) == (1, 1)
@@ -216,3 +218,15 @@ def test_interrupted_it_ends_cleanly_and_says_how_to_go_on(
     assert re.search(r"not looked at\W+[1-9]", stdout)
     kept = sum(enrolled(data_dir).values())
     assert answer("import", folder)[1]["enrolled"] == 60 - kept
+
+
+def test_what_tells_no_size_is_read_no_further_than_an_image_may_be_long(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    command = ["/bin/sh", "-c", f"head -c {11 * 2**20} /dev/zero > '{pipe}'"]
+    with subprocess.Popen(command), pytest.raises(OversizeImage):
+        read_upload(pipe)
+
+
+def test_a_name_cannot_command_a_terminal() -> None:
+    assert shown("a\x1b[2J\nb é.png") == "a\ufffd[2J\ufffdb é.png"

@@ -20,6 +20,7 @@ from index.reference_index import ReferenceIndex
 from index.values import Position
 
 FORMAT = 1
+MAX_NUMBER = 2**63 - 1  # The change log's numbers are 64-bit.
 _MANIFEST = "manifest.json"
 _NEW_MANIFEST = "manifest.json.new"
 _DATA_PATTERN = "index-*.faiss"
@@ -140,13 +141,17 @@ class SnapshotFolder:
         try:
             content = json.loads(text)
             manifest = Manifest(**content)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise SnapshotUnusable("its manifest is damaged") from error
         for field in fields(manifest):
             if type(getattr(manifest, field.name)) is not field.type:
                 raise SnapshotUnusable(f"its manifest is damaged: {field.name}")
-        if Path(manifest.file).name != manifest.file:
+        if not Path(manifest.file).match(_DATA_PATTERN) or "/" in manifest.file:
             raise SnapshotUnusable("its manifest names a file outside the folder")
+        if "\0" in manifest.file or not all(
+            abs(number) <= MAX_NUMBER for number in (manifest.revision, manifest.mark)
+        ):
+            raise SnapshotUnusable("its manifest is damaged")
         return manifest
 
     def _commit(self, manifest: Manifest) -> None:

@@ -88,7 +88,10 @@ def test_a_missing_manifest_leaves_no_snapshot(registry, saved, folder):
     assert not saved.exists(), "data that no manifest names is cleared away"
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "null", '{"format": 1}', "\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [pytest.param("[" * 100_000, id="deep"), "", "{", "[]", "{}", "null", '{"format": 1}', "\xff"],
+)
 def test_a_torn_manifest_is_found(registry, saved, folder, content):
     (folder / "manifest.json").write_bytes(content.encode("latin-1"))
     assert_rebuilt(registry, folder, "manifest is damaged")
@@ -123,6 +126,10 @@ def test_no_bit_of_the_manifest_flips_unnoticed(registry, saved, folder, monkeyp
         ("revision", 6, "restored from a backup"),
         ("mark", 1, "restored from a backup"),
         ("revision", "5", "manifest is damaged"),
+        ("revision", 2**63, "manifest is damaged"),
+        ("mark", -(2**64), "manifest is damaged"),
+        ("file", "index-\0.faiss", "manifest is damaged"),
+        ("file", "..", "outside the folder"),
         ("file", "../elsewhere", "outside"),
     ],
 )

@@ -138,7 +138,7 @@ def _checked_files(folder: Path, files: Mapping[str, Any]) -> dict[str, bytes]:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(_read_file(folder / MANIFEST))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{folder / MANIFEST} is damaged: it is not JSON.") from error
     if not isinstance(manifest, dict):
         raise ArtifactError(f"{folder / MANIFEST} is damaged: it is not a JSON object.")

@@ -38,9 +38,14 @@ DAMAGES = (
     TypeError,
     LookupError,
     ArithmeticError,
+    AssertionError,
     struct.error,
 )
+STRIP_ROWS = 256
 FURTHER_PAGES = "The file has further pages; only the first was read."
+# A progressive JPEG may paint the whole image once more with every scan; cameras use about ten.
+MAX_JPEG_SCANS = 100
+START_OF_SCAN = b"\xff\xda"  # Never within a scan's own data (ITU-T T.81, B.1.1.5).
 EXPECTED = "a PNG, JPEG, TIFF, WebP or BMP image"
 
 
@@ -87,10 +92,10 @@ def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage:
     except DAMAGES as error:
         raise _damaged() from error
     with image:
-        return _read(image, limits)
+        return _read(image, data.count(START_OF_SCAN), limits)
 
 
-def _read(image: Image.Image, limits: ImageLimits) -> DecodedImage:
+def _read(image: Image.Image, scans: int, limits: ImageLimits) -> DecodedImage:
     width, height = image.size
     if width * height > limits.max_image_pixels:
         raise OversizeImage(
@@ -100,6 +105,11 @@ def _read(image: Image.Image, limits: ImageLimits) -> DecodedImage:
         )
     # Pillow calls a JPEG with a second picture behind it, as some phones write, MPO.
     media_type = MEDIA_TYPES.get(image.format or "", "image/jpeg")
+    if media_type == "image/jpeg" and scans > MAX_JPEG_SCANS:
+        raise OversizeImage(
+            "too-many-scans",
+            f"The JPEG has {scans} scans; at most {MAX_JPEG_SCANS} are read. Save it again.",
+        )
     try:
         gray = _to_gray(image)
     except DAMAGES as error:
@@ -136,12 +146,15 @@ def _to_gray(image: Image.Image) -> NDArray[np.uint8]:
 
 def _scale_deep(levels: NDArray[np.generic], mode: str) -> NDArray[np.uint8]:
     """Reduce 16-bit and wider grey `(h, w)` to 8 bits by the mode's range, or by its own."""
-    deep = levels.astype(np.float64)
-    if not np.isfinite(deep).all():
+    own_top = float(levels.max(initial=0))
+    if not np.isfinite(own_top) or not np.isfinite(levels.min(initial=0)):
         raise ValueError("the image holds values that are not numbers")
-    own_top = float(deep.max(initial=0.0))
-    top = 65535.0 if mode.startswith("I") and own_top <= 65535 else own_top
-    return np.clip(deep * (255.0 / max(top, 1e-9)), 0, 255).astype(np.uint8)
+    top = 65535.0 if mode.startswith("I") and own_top <= 65535 else max(own_top, 1e-9)
+    gray = np.empty(levels.shape, np.uint8)
+    for row in range(0, len(levels), STRIP_ROWS):  # In strips: wide numbers of a whole page weigh.
+        strip = levels[row : row + STRIP_ROWS].astype(np.float64)
+        gray[row : row + STRIP_ROWS] = np.clip(strip * (255.0 / top), 0, 255)
+    return gray
 
 
 def _damaged() -> UndecodableImage:

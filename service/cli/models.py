@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -70,7 +69,6 @@ def train(
       countersign train --data signatures/ --run runs/first --resume
     """
     with training_packages():
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up chatter.
         from encoder.train import RECIPES as BY_NAME
         from encoder.train import train as train_network
 

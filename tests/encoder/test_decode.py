@@ -112,6 +112,23 @@ def test_damage_anywhere_is_an_image_error(kind: str) -> None:
             assert error.code in CODES  # noqa: PT017 - damage may also be harmless.
 
 
+def test_a_palette_image_without_its_palette_is_damaged() -> None:
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 8, 3, 0, 0, 0))
+    pixels = png_chunk(b"IDAT", zlib.compress(bytes(20)))
+    with pytest.raises(UndecodableImage) as caught:
+        decode(b"\x89PNG\r\n\x1a\n" + header + pixels + png_chunk(b"IEND", b""))
+    assert caught.value.code == "damaged-image"
+
+
+def test_refuses_a_jpeg_that_is_painted_over_and_over() -> None:
+    whole = saved(Image.fromarray(SMOOTH), "JPEG", progressive=True)
+    assert decode(whole).gray.shape == SMOOTH.shape
+    last = whole.rindex(b"\xff\xda")
+    with pytest.raises(OversizeImage) as caught:
+        decode(whole[:last] + whole[last:-2] * 200 + whole[-2:])
+    assert caught.value.code == "too-many-scans"
+
+
 def test_pages_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     def count(image: object) -> int:
         raise AssertionError("counting takes time that grows with the square of the pages")

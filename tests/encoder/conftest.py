@@ -6,14 +6,14 @@ import pytest
 
 from encoder.synthesis import encode_png, synthetic_writer
 
-WRITERS = 8
+WRITERS = 20
 GENUINE = 6
 FORGED = 3
 
 
 @pytest.fixture(scope="session")
 def writers_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight synthetic writers with six genuine signatures and three forgeries each."""
+    """Twenty synthetic writers with six genuine signatures and three forgeries each."""
     root = tmp_path_factory.mktemp("data") / "invented"
     for seed in range(WRITERS):
         folder = root / f"{seed:03d}"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -142,7 +143,11 @@ class Page:
 
     def wait(self, ready: Callable[[], Found | None], complaint: str) -> Found:
         """Wait until `ready` gives something true, and return that."""
-        found: Found = WebDriverWait(self.browser, PATIENCE_S).until(lambda _: ready(), complaint)
+        # An element may leave the page between being found and being looked at: look again.
+        patience = WebDriverWait(
+            self.browser, PATIENCE_S, ignored_exceptions=[StaleElementReferenceException]
+        )
+        found: Found = patience.until(lambda _: ready(), complaint)
         return found
 
     def run(self, script: str, *arguments: object) -> Any:

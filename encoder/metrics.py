@@ -28,12 +28,23 @@ def equal_error_rate(mated: ArrayLike, nonmated: ArrayLike) -> float:
     if not np.size(mated) or not np.size(nonmated):
         return float("nan")
     _, fmr, fnmr = error_curve(mated, nonmated)
+    return float(crossing(fmr, fnmr))
+
+
+def crossing(fmr: Scores, fnmr: Scores) -> Scores:
+    """Where curves of falling FMR and rising FNMR `(..., k)` meet, linear between points."""
     gap = fnmr - fmr
-    after = int(np.argmax(gap >= 0))
-    if after == 0 or gap[after] == 0:
-        return float((fmr[after] + fnmr[after]) / 2)
-    share = -gap[after - 1] / (gap[after] - gap[after - 1])
-    return float(fnmr[after - 1] + share * (fnmr[after] - fnmr[after - 1]))
+    after = np.argmax(gap >= 0, axis=-1)[..., None]
+    before = np.maximum(after - 1, 0)
+
+    def at(curves: Scores, where: NDArray[np.intp]) -> Scores:
+        return np.asarray(np.take_along_axis(curves, where, axis=-1)[..., 0])
+
+    rise = at(gap, after) - at(gap, before)
+    share = np.where(rise > 0, at(gap, after) / np.where(rise > 0, rise, 1.0), 0.0)
+    # At the very first point there is nothing to go back to: half way between the two rates.
+    met = at(fnmr, after) - share * (at(fnmr, after) - at(fnmr, before))
+    return np.where(after[..., 0] == 0, (at(fmr, after) + at(fnmr, after)) / 2, met)
 
 
 def threshold_at_fmr(nonmated: ArrayLike, target_fmr: float) -> float:
@@ -49,3 +60,13 @@ def fnmr_at_fmr(mated: ArrayLike, nonmated: ArrayLike, target_fmr: float) -> flo
     """Share of mated scores refused at the threshold where FMR is at most `target_fmr`."""
     threshold = threshold_at_fmr(nonmated, target_fmr)
     return float(np.mean(np.asarray(mated, np.float64) < threshold))
+
+
+def area_under_curve(mated: ArrayLike, nonmated: ArrayLike) -> float:
+    """Chance that a mated score exceeds a non-mated one, ties counted half; NaN without scores."""
+    genuine, impostor = np.asarray(mated, np.float64), np.sort(np.asarray(nonmated, np.float64))
+    if not genuine.size or not impostor.size:
+        return float("nan")
+    below = np.searchsorted(impostor, genuine, side="left")
+    not_above = np.searchsorted(impostor, genuine, side="right")
+    return float(np.mean((below + not_above) / 2) / impostor.size)

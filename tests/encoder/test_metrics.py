@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encoder.metrics import equal_error_rate, error_curve, fnmr_at_fmr, threshold_at_fmr
+from encoder.metrics import (
+    area_under_curve,
+    equal_error_rate,
+    error_curve,
+    fnmr_at_fmr,
+    threshold_at_fmr,
+)
 
 SCORES = st.lists(st.integers(-20, 20).map(float), min_size=1, max_size=40)
 
@@ -26,6 +32,12 @@ def test_extremes() -> None:
     assert equal_error_rate([0, 1], [2, 3]) == 1.0
     assert equal_error_rate([1, 1], [1, 1]) == 0.5
     assert math.isnan(equal_error_rate([], [1.0]))
+    assert math.isnan(area_under_curve([1.0], []))
+
+
+def test_area_by_hand() -> None:
+    # Of six pairs four are the right way round and one is a tie.
+    assert area_under_curve([3.0, 1.0], [0.0, 1.0, 2.0]) == pytest.approx(4.5 / 6)
 
 
 @given(SCORES, SCORES)

@@ -1,76 +1,144 @@
-"""Measures a model on folders of writers after the protocol in `protocol`; training is not here."""
+"""Measures models on folders of writers after the protocol in `protocol`; training is not here."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from encoder.bootstrap import REPLICATES, draw_weights
+from encoder.curves import trade_off_curves
 from encoder.embedding import embed_data_set
-from encoder.errors import TrainingDataError
-from encoder.metrics import equal_error_rate, fnmr_at_fmr
-from encoder.model import Encoder
-from encoder.protocol import EmbeddedWriter, rank_one_rate, run_trials
+from encoder.folds import Fold
+from encoder.hog import HOG_CANVAS, HOG_SPREAD, hog_embed
+from encoder.pooled import EmbeddedFold, Pool, people_of, pool_trials
+from encoder.protocol import EmbeddedWriter
+from encoder.rates import (
+    Estimate,
+    as_row,
+    comparison_rates,
+    likelihood_rates,
+    search_rates,
+    shipped_rates,
+)
 from encoder.score import Spread
-from encoder.writers_folder import list_writers, read_folder
+from encoder.writers_folder import DataSet, read_folder
 
-REFERENCE_COUNTS = (1, 5, 10)
+REFERENCE_COUNTS = (1, 3, 5, 10)
+DRAWS = 10
+BASELINES = ("hog",)
 
 
-def evaluate(encoder: Encoder, folder: Path, *, all_writers: bool = False) -> dict[str, Any]:
-    """Error rates of a model on a folder of writers, ready for JSON.
+@dataclass(frozen=True)
+class Effort:
+    """How much is drawn: sets of references for each claim, and replicates of the bootstrap."""
 
-    Where the model was trained on a data set of the folder's name, only the writers held out from
-    training are used, unless `all_writers` is set.
+    draws: int = DRAWS
+    replicates: int = REPLICATES
+
+
+def evaluate(
+    folder: Path,
+    folds: Sequence[Fold],
+    baselines: Sequence[str] = (),
+    effort: Effort | None = None,
+) -> dict[str, Any]:
+    """Error rates on a folder of writers, ready for JSON.
+
+    Args:
+        folder: with the writers whom the folds name.
+        folds: of `plan_folds`: which writers which model scores.
+        baselines: of `BASELINES`, to be measured on the same comparisons.
+        effort: how much is drawn.
 
     Raises:
         TrainingDataError: the folder cannot be used.
     """
-    splits = encoder.manifest.get("training", {}).get("splits", {})
-    held_out = splits.get(folder.resolve().name, {}).get("test")
-    present = set(list_writers(folder))
-    names = sorted(present) if all_writers or not held_out else sorted(present & set(held_out))
-    if len(names) < 2:
-        raise TrainingDataError(
-            f"{folder} holds {len(present)} writers, of whom {len(names)} can be measured on; two "
-            "or more are needed. Writers that the model was trained on are left out."
-        )
-    data = read_folder(folder, encoder.canvas_size, names)
-    writers = embed_data_set(encoder.embed, data)
-    return {
-        "folder": folder.name,
-        "model": {"name": encoder.name, "id": encoder.model_id},
-        "writers": len(writers),
-        "held_out_from_training": bool(held_out) and not all_writers,
-        "failures_to_acquire": data.refused,
-        "results": evaluate_writers(writers, encoder.rule.spread),
+    effort = effort or Effort()
+    sets = [read_folder(folder, f.encoder.canvas_size, f.writer_ids) for f in folds]
+    answer: dict[str, Any] = {
+        "folder": folder.resolve().name,
+        "writers": sum(len(fold.writer_ids) for fold in folds),
+        "held_out_from_training": all(fold.held_out for fold in folds),
+        "failures_to_acquire": sum(data.refused for data in sets),
+        "models": [
+            {"name": f.encoder.name, "id": f.encoder.model_id, "writers": len(f.writer_ids)}
+            for f in folds
+        ],
     }
+    answer |= measure(embed_folds(folds, sets), effort)
+    if "hog" in baselines:
+        floors = [
+            EmbeddedFold(embed_data_set(hog_embed, _sized(data, folder)), HOG_SPREAD)
+            for data in sets
+        ]
+        answer["baselines"] = {"hog": measure(floors, effort)}
+    return answer
 
 
-def evaluate_writers(
-    writers: Sequence[EmbeddedWriter], spread: Spread, draws: int = 10
-) -> dict[str, dict[str, float | int]]:
-    """Error rates by number of references, `"1"`, `"5"`, `"10"`; counts are of comparisons.
+def embed_folds(folds: Sequence[Fold], sets: Sequence[DataSet]) -> list[EmbeddedFold]:
+    """Embed each fold's data set with its own model."""
+    return [
+        EmbeddedFold(
+            embed_data_set(fold.encoder.embed, data), fold.encoder.rule.spread, fold.encoder.rule
+        )
+        for fold, data in zip(folds, sets, strict=True)
+    ]
+
+
+def measure(folds: Sequence[EmbeddedFold], effort: Effort) -> dict[str, Any]:
+    """Results by number of references, `"1"`, `"3"`, `"5"`, `"10"`, and curves to draw.
 
     A number of references that no writer has one more signature than is left out.
     """
-    results: dict[str, dict[str, float | int]] = {}
+    weights = draw_weights(people_of(folds), effort.replicates)
+    results, curves = {}, {}
     for references in REFERENCE_COUNTS:
-        trials = run_trials(writers, references, spread, draws)
-        if not trials.genuine.size:
+        pool = pool_trials(folds, references, effort.draws)
+        if not pool.scores("genuine").size:
             continue
-        row: dict[str, float | int] = {
-            "writers": len(set(trials.genuine_writer.tolist())),
-            "genuine": trials.genuine.size,
-            "skilled": trials.skilled.size,
-            "random": trials.random.size,
-            "rank_1": _rounded(rank_one_rate(writers, references, spread)),
+        searched, facts = search_rates(folds, references, effort.draws, weights)
+        results[str(references)] = {
+            **_counts(pool),
+            **as_row(
+                {
+                    **comparison_rates(pool, weights),
+                    **likelihood_rates(pool, weights),
+                    **searched,
+                }
+            ),
+            "shipped": {n: as_row(row) for n, row in shipped_rates(pool, weights).items()},
+            **facts,
         }
-        for kind, scores in (("skilled", trials.skilled), ("random", trials.random)):
-            if scores.size:
-                row[f"eer_{kind}"] = _rounded(equal_error_rate(trials.genuine, scores))
-                row[f"fnmr_at_fmr_1%_{kind}"] = _rounded(fnmr_at_fmr(trials.genuine, scores, 0.01))
-        results[str(references)] = row
+        curves[str(references)] = trade_off_curves(pool)
+    return {"results": results, "curves": curves}
+
+
+def evaluate_writers(
+    writers: Sequence[EmbeddedWriter], spread: Spread, draws: int = DRAWS
+) -> dict[str, dict[str, Any]]:
+    """The rates of one model without intervals and curves, for its manifest."""
+    folds = [EmbeddedFold(writers, spread)]
+    weights = draw_weights(people_of(folds), 0)
+    results = {}
+    for references in REFERENCE_COUNTS:
+        pool = pool_trials(folds, references, draws)
+        if pool.scores("genuine").size:
+            searched: dict[str, Estimate] = search_rates(folds, references, draws, weights)[0]
+            rates = {**comparison_rates(pool, weights), "rank_1": searched["rank_1"]}
+            results[str(references)] = {**_counts(pool), **as_row(rates)}
     return results
 
 
-def _rounded(rate: float) -> float:
-    return round(rate, 5)
+def _counts(pool: Pool) -> dict[str, int]:
+    sizes = {kind: int(part.scores.size) for kind, part in pool.scored.items()}
+    return {"writers": int(np.unique(pool.scored["genuine"].writer).size), **sizes}
+
+
+def _sized(data: DataSet, folder: Path) -> DataSet:
+    """The same writers on the baseline's canvas; read again where the model's is another."""
+    writers = [writer.writer_id for writer in data.writers]
+    if all(writer.genuine.shape[1:] == HOG_CANVAS for writer in data.writers):
+        return data
+    return read_folder(folder, HOG_CANVAS, writers)

@@ -80,29 +80,6 @@ def run_trials(
     return Trials(**joined, **owners)
 
 
-def rank_one_rate(
-    writers: Sequence[EmbeddedWriter], references: int, spread: Spread, seed: int = 0
-) -> float:
-    """Share of genuine probes whose own writer scores highest among all enrolled ones."""
-    able = [writer for writer in writers if len(writer.genuine) > references]
-    orders = [
-        np.random.default_rng([seed, references, 0, number]).permutation(len(writer.genuine))
-        for number, writer in enumerate(able)
-    ]
-    hits = total = 0
-    for number, (writer, order) in enumerate(zip(able, orders, strict=True)):
-        probes = writer.genuine[order[references:]]
-        table = np.stack(
-            [
-                claim_scores(probes, other.genuine[chosen[:references]], spread)
-                for other, chosen in zip(able, orders, strict=True)
-            ]
-        )
-        hits += int(np.count_nonzero(table.argmax(axis=0) == number))
-        total += len(probes)
-    return hits / total if total else float("nan")
-
-
 def population_likeness(writers: Sequence[EmbeddedWriter], references: int = 5) -> float:
     """Mean likeness of drawn references among themselves, for `Spread.population`.
 

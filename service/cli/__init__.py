@@ -11,7 +11,8 @@ from service.cli.enrolling import enroll
 from service.cli.failures import CommandLine
 from service.cli.gallery import gallery
 from service.cli.importing import import_folder
-from service.cli.models import evaluate, export, train
+from service.cli.measuring import evaluate
+from service.cli.models import export, train
 from service.cli.serving import demo, serve
 from service.version import VERSION
 

@@ -1,9 +1,9 @@
-"""`countersign train`, `export` and `evaluate`: models, from folders of signatures."""
+"""`countersign train` and `export`: models, from folders of signatures."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +13,7 @@ import click
 
 from service.cli.arguments import FOLDER, NEW_FOLDER
 from service.cli.failures import fail
-from service.cli.output import json_option, print_json, show, table
-from service.cli.session import open_encoder
+from service.cli.output import json_option, print_json, show
 
 RECIPES = ("lean", "notebook")
 TRAINING_PACKAGES = {"keras", "onnx", "tensorflow", "tf2onnx"}  # Of the extra `train`.
@@ -112,35 +111,6 @@ def export(run: Path, model: Path, data: tuple[Path, ...], keep_keras: bool, as_
         show(f"Wrote the model. Use it with COUNTERSIGN_MODEL={click.format_filename(model)}")
 
 
-@click.command()
-@click.argument("folder", type=FOLDER)
-@click.option(
-    "--all-writers",
-    is_flag=True,
-    help="Also use the writers that the model was trained on; flatters it.",
-)
-@json_option
-def evaluate(folder: Path, all_writers: bool, as_json: bool) -> None:
-    """Measure the model's error rates on the writers in FOLDER.
-
-    It holds <writer>/genuine_*.png and <writer>/forged_*.png. Writers that the model was trained
-    on are left out, where its manifest names the data set.
-
-    \b
-    Examples:
-      countersign evaluate signatures/
-      COUNTERSIGN_MODEL=models/first countersign evaluate signatures/ --json
-    """
-    from encoder.evaluate import evaluate as evaluate_model
-
-    with redirect_stdout(sys.stderr):  # Progress is drawn while the folder is read.
-        answer = evaluate_model(open_encoder(), folder, all_writers=all_writers)
-    if as_json:
-        print_json(answer)
-    else:
-        show(*_evaluation(answer))
-
-
 @contextmanager
 def training_packages() -> Iterator[None]:
     """Run what needs the `train` extra: its output goes to stderr, and its absence is explained."""
@@ -155,27 +125,3 @@ def training_packages() -> Iterator[None]:
             f"Training and export need packages that serving does not, and {package} is not "
             f"installed. In a checkout of Countersign, run: {INSTALL_TRAINING}"
         )
-
-
-def _evaluation(answer: Mapping[str, Any]) -> Iterator[Any]:
-    held_out = "held out from training" if answer["held_out_from_training"] else "all there are"
-    yield (
-        f"{answer['folder']}: {answer['writers']} writers ({held_out}), model "
-        f"{answer['model']['name']} ({answer['model']['id'][:12]}), "
-        f"{answer['failures_to_acquire']} images without a usable signature"
-    )
-    rows = [
-        (
-            references,
-            _percent(row.get("eer_skilled")),
-            _percent(row.get("eer_random")),
-            _percent(row.get("rank_1")),
-        )
-        for references, row in answer["results"].items()
-    ]
-    columns = ("#references", "#EER skilled", "#EER random", "#rank 1")
-    yield table(columns, rows)
-
-
-def _percent(rate: float | None) -> str:
-    return "-" if rate is None else f"{100 * rate:.2f}%"

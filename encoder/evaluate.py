@@ -1,6 +1,6 @@
 """Measures models on folders of writers after the protocol in `protocol`; training is not here."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from encoder.bootstrap import REPLICATES, draw_weights
+from encoder.controls import measure_controls
 from encoder.curves import trade_off_curves
 from encoder.embedding import embed_data_set
 from encoder.folds import Fold
@@ -22,12 +23,15 @@ from encoder.rates import (
     search_rates,
     shipped_rates,
 )
+from encoder.robustness import measure_perturbations
 from encoder.score import Spread
+from encoder.slices import slice_rates
 from encoder.writers_folder import DataSet, read_folder
 
 REFERENCE_COUNTS = (1, 3, 5, 10)
 DRAWS = 10
-BASELINES = ("hog",)
+EXTRAS = ("hog", "perturbations", "controls")
+SLICED_AT = 5  # References, or as many below as could be measured.
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Effort:
 def evaluate(
     folder: Path,
     folds: Sequence[Fold],
-    baselines: Sequence[str] = (),
+    extras: Collection[str] = (),
     effort: Effort | None = None,
 ) -> dict[str, Any]:
     """Error rates on a folder of writers, ready for JSON.
@@ -49,7 +53,8 @@ def evaluate(
     Args:
         folder: with the writers whom the folds name.
         folds: of `plan_folds`: which writers which model scores.
-        baselines: of `BASELINES`, to be measured on the same comparisons.
+        extras: of `EXTRAS`: the baseline without learning, on the same comparisons; perturbed
+            probes; what gives forgeries away without a reference.
         effort: how much is drawn.
 
     Raises:
@@ -67,13 +72,19 @@ def evaluate(
             for f in folds
         ],
     }
-    answer |= measure(embed_folds(folds, sets), effort)
-    if "hog" in baselines:
+    embedded = embed_folds(folds, sets)
+    answer |= measure(embedded, effort)
+    answer["slices"] = _slices(embedded, sets, effort)
+    if "hog" in extras:
         floors = [
             EmbeddedFold(embed_data_set(hog_embed, _sized(data, folder)), HOG_SPREAD)
             for data in sets
         ]
         answer["baselines"] = {"hog": measure(floors, effort)}
+    if "perturbations" in extras:
+        answer["perturbations"] = measure_perturbations(folder, folds, effort.replicates)
+    if "controls" in extras:
+        answer["controls"] = measure_controls(folder, folds)
     return answer
 
 
@@ -129,6 +140,17 @@ def evaluate_writers(
             rates = {**comparison_rates(pool, weights), "rank_1": searched["rank_1"]}
             results[str(references)] = {**_counts(pool), **as_row(rates)}
     return results
+
+
+def _slices(
+    folds: Sequence[EmbeddedFold], sets: Sequence[DataSet], effort: Effort
+) -> dict[str, Any]:
+    weights = draw_weights(people_of(folds), effort.replicates)
+    for references in sorted((r for r in REFERENCE_COUNTS if r <= SLICED_AT), reverse=True):
+        pool = pool_trials(folds, references, effort.draws)
+        if pool.scores("genuine").size:
+            return {"references": references, **slice_rates(pool, sets, weights)}
+    return {}
 
 
 def _counts(pool: Pool) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from encoder.folds import Protocol
 
 PROTOCOLS = ("holdout", "crossval", "zeroshot")
-BASELINES = ("hog",)
 
 
 @click.command()
@@ -40,10 +39,14 @@ BASELINES = ("hog",)
 )
 @click.option(
     "--baseline",
-    "baselines",
-    type=click.Choice(BASELINES),
-    multiple=True,
+    type=click.Choice(("hog",)),
     help="Measure besides, on the same comparisons: hog, gradients without any learning.",
+)
+@click.option(
+    "--perturbations", is_flag=True, help="Also measure probes turned, shrunk, photographed, ..."
+)
+@click.option(
+    "--controls", is_flag=True, help="Also look for what gives forgeries away without a reference."
 )
 @click.option(
     "--all-writers",
@@ -67,11 +70,18 @@ BASELINES = ("hog",)
     help="Of the bootstrap over writers, for the 95% intervals; 0 leaves them out.",
 )
 @json_option
-def evaluate(folders: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+def evaluate(
+    folders: tuple[Path, ...],
+    protocol: str,
+    models: tuple[Path, ...],
+    all_writers: bool,
+    as_json: bool,
+    **rest: Any,
+) -> None:
     """Measure error rates on the writers in folders.
 
-    Each FOLDER holds <writer>/genuine_*.png and <writer>/forged_*.png, and its name says which data set
-    it is. Nobody is measured on with a model that was trained on him:
+    Each FOLDER holds <writer>/genuine_*.png and <writer>/forged_*.png, and its name says which
+    data set it is. Nobody is measured on with a model that was trained on him:
 
     \b
       holdout   one model; the writers whom it held out of training
@@ -85,8 +95,11 @@ def evaluate(folders: tuple[Path, ...], as_json: bool, **options: Any) -> None:
       countersign evaluate cedar/ --protocol crossval --model one/ --model two/
       countersign evaluate cedar/ --json > report.json
     """
+    extras = [name for name in ("perturbations", "controls") if rest[name]]
+    extras += [rest["baseline"]] if rest["baseline"] else []
+    effort = {"draws": rest["draws"], "replicates": rest["replicates"]}
     with redirect_stdout(sys.stderr):  # Progress is drawn while the folders are read.
-        answer = _measured(folders, **options)
+        answer = _measured(folders, protocol, models, all_writers, extras, effort)
     if as_json:
         print_json(answer)
     else:
@@ -98,9 +111,9 @@ def _measured(
     folders: tuple[Path, ...],
     protocol: str,
     models: tuple[Path, ...],
-    baselines: tuple[str, ...],
     all_writers: bool,
-    **effort: int,
+    extras: Collection[str],
+    effort: Mapping[str, int],
 ) -> dict[str, Any]:
     from encoder.evaluate import Effort
     from encoder.evaluate import evaluate as evaluate_folder
@@ -117,7 +130,7 @@ def _measured(
         for folder in folders
     ]
     sets = [
-        evaluate_folder(folder, plan, baselines, Effort(**effort))
+        evaluate_folder(folder, plan, extras, Effort(**effort))
         for folder, plan in zip(folders, plans, strict=True)
     ]
     return {"protocol": "all writers" if all_writers else protocol, **effort, "sets": sets}

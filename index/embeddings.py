@@ -4,7 +4,6 @@ Each function takes the connection of a transaction that somebody else begins an
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import datetime
 from itertools import groupby
 
 import numpy as np
@@ -14,18 +13,12 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, exists, insert,
 from index import models, revisions
 from index.errors import InvalidVector, NoReferences, UnknownWriter
 from index.schema import EmbeddingRow, ReferenceRow, WriterRow
-from index.values import Claim, Writer
+from index.values import Claim
 from index.vectors import from_bytes, to_bytes, unit_vectors
 
 # Statements of the request path are built once: building one costs more than running it.
 _CLAIMED = (
-    select(
-        WriterRow.writer_id,
-        WriterRow.name,
-        WriterRow.created_at,
-        ReferenceRow.reference_id,
-        EmbeddingRow.vector,
-    )
+    select(WriterRow.writer_id, WriterRow.name, ReferenceRow.reference_id, EmbeddingRow.vector)
     .outerjoin(ReferenceRow, ReferenceRow.writer_id == WriterRow.writer_id)
     .outerjoin(
         EmbeddingRow,
@@ -34,9 +27,11 @@ _CLAIMED = (
             EmbeddingRow.model_id == bindparam("model_id"),
         ),
     )
-    .where(WriterRow.writer_id.in_(bindparam("writer_ids", expanding=True)))
     .order_by(WriterRow.writer_id, ReferenceRow.reference_id)
 )
+# A list of parameters is spelled out anew for each execution; one writer needs none.
+_ONE_CLAIMED = _CLAIMED.where(WriterRow.writer_id == bindparam("writer_id"))
+_SOME_CLAIMED = _CLAIMED.where(WriterRow.writer_id.in_(bindparam("writer_ids", expanding=True)))
 _OWNERS = select(ReferenceRow.reference_id, ReferenceRow.writer_id).where(
     ReferenceRow.reference_id.in_(bindparam("reference_ids", expanding=True))
 )
@@ -47,7 +42,7 @@ def claim(connection: Connection, writer_id: str, model_id: str) -> Claim:
 
     Raises UnknownWriter and NoReferences.
     """
-    rows = _claimed(connection, [writer_id], model_id)
+    rows = connection.execute(_ONE_CLAIMED, {"writer_id": writer_id, "model_id": model_id}).all()
     if not rows:
         raise UnknownWriter(writer_id)
     found = _claim(rows)
@@ -58,27 +53,19 @@ def claim(connection: Connection, writer_id: str, model_id: str) -> Claim:
 
 def claims(connection: Connection, writer_ids: Collection[str], model_id: str) -> dict[str, Claim]:
     """Return the claims of those of these writers who can be compared with, in one SELECT."""
-    by_writer = groupby(_claimed(connection, writer_ids, model_id), key=lambda row: row[0])
+    rows = connection.execute(_SOME_CLAIMED, {"writer_ids": list(writer_ids), "model_id": model_id})
+    by_writer = groupby(rows.all(), key=lambda row: row[0])
     found = ((writer_id, _claim(list(rows))) for writer_id, rows in by_writer)
     return {writer_id: own for writer_id, own in found if own.reference_ids.size}
 
 
-def _claimed(
-    connection: Connection, writer_ids: Collection[str], model_id: str
-) -> Sequence[Row[str, str, datetime, int | None, bytes | None]]:
-    return connection.execute(
-        _CLAIMED, {"writer_ids": list(writer_ids), "model_id": model_id}
-    ).all()
-
-
-def _claim(rows: Sequence[Row[str, str, datetime, int | None, bytes | None]]) -> Claim:
-    writer_id, name, created_at, _, _ = rows[0]
-    reference_count = sum(row[3] is not None for row in rows)
-    embedded = [row for row in rows if row[4] is not None]
+def _claim(rows: Sequence[Row[str, str, int | None, bytes | None]]) -> Claim:
+    embedded = [row for row in rows if row[3] is not None]
     return Claim(
-        writer=Writer(writer_id, name, reference_count, created_at),
-        reference_ids=np.array([row[3] for row in embedded], dtype=np.int64),
-        vectors=from_bytes([row[4] for row in embedded if row[4] is not None]),
+        writer_id=rows[0][0],
+        name=rows[0][1],
+        reference_ids=np.array([row[2] for row in embedded], dtype=np.int64),
+        vectors=from_bytes([row[3] for row in embedded if row[3] is not None]),
     )
 
 

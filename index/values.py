@@ -64,7 +64,8 @@ class StoredImage:
 class Claim:
     """A writer's references under one model: ids (r,) int64 and unit vectors (r, d) float32."""
 
-    writer: Writer
+    writer_id: str
+    name: str
     reference_ids: NDArray[np.int64]
     vectors: NDArray[np.float32]
 

@@ -126,8 +126,8 @@ def score_claim(probe: NDArray[np.float32], claim: Claim, encoder: Encoder) -> C
     """Score one writer exactly, on all of their references."""
     nearest = int(np.argmax(claim.vectors @ probe))
     return Candidate(
-        writer_id=claim.writer.writer_id,
-        name=claim.writer.name,
+        writer_id=claim.writer_id,
+        name=claim.name,
         score=encoder.rule.score(probe, claim.vectors),
         reference_id=int(claim.reference_ids[nearest]),
     )

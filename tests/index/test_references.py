@@ -27,7 +27,8 @@ def enrolled(registry, new_references):
 
 def test_a_claim_holds_the_writers_vectors_in_the_order_of_enrollment(registry, enrolled, unit):
     claim = registry.claim("C-1", MODEL)
-    assert claim.writer == registry.get_writer("C-1")
+    writer = registry.get_writer("C-1")
+    assert (claim.writer_id, claim.name) == (writer.writer_id, writer.name)
     assert claim.reference_ids.tolist() == [reference.reference_id for reference in enrolled]
     assert claim.reference_ids.dtype == np.int64
     assert claim.vectors.dtype == np.float32

@@ -4,7 +4,7 @@ from apiflask import APIFlask
 
 from service.api import decisions, errors, guard, health, openapi, references, requestlog, writers
 from service.api.context import EXTENSION
-from service.api.forms import RequestInMemory
+from service.api.multipart import RequestInMemory
 from service.composition import Services
 from service.version import VERSION
 from service.web import blueprint as web

@@ -7,7 +7,8 @@ from apiflask import APIBlueprint
 from service.answers import RESEMBLES, Identification, Verification
 from service.api import shapes
 from service.api.context import caller, services
-from service.api.forms import MULTIPART, accepts, check_path_ids, upload_of, uploads_of
+from service.api.forms import accepts, check_path_ids, upload_of, uploads_of
+from service.api.multipart import MULTIPART
 from service.compare import compare
 from service.identify import identify
 from service.schemas import CompareForm, IdentifyForm, VerifyForm

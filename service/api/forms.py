@@ -3,37 +3,23 @@
 import json
 from collections.abc import Callable, Sequence
 from functools import wraps
-from io import BytesIO
-from typing import IO, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
-from flask import Request, request
+from flask import request
 from werkzeug.datastructures import FileStorage
 
 from index.errors import UnknownReference
 from index.naming import WRITER_ID_EXPECTED, is_writer_id
+from service.api.multipart import MULTIPART
 from service.errors import InvalidInput, UnsupportedBody
 from service.schemas import MAX_ID
 from service.uploads import Upload
 
 JSON = "application/json"
-MULTIPART = "multipart/form-data"
 MAX_FILENAME = 255
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class RequestInMemory(Request):
-    """A request whose uploads never touch the disk: no erasure would reach a temporary file."""
-
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,  # noqa: ARG002  # Werkzeug's signature.
-        content_type: str | None,  # noqa: ARG002
-        filename: str | None = None,  # noqa: ARG002
-        content_length: int | None = None,  # noqa: ARG002
-    ) -> IO[bytes]:
-        return BytesIO()
 
 
 def accepts(

@@ -39,6 +39,7 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+API_HEADERS = {**SECURITY_HEADERS, "Cache-Control": "no-store"}
 
 
 def install(app: Flask) -> None:
@@ -95,8 +96,8 @@ def require_same_site(request: Request) -> None:
     """
     fetch_site = request.headers.get("Sec-Fetch-Site", "none")
     origin = request.headers.get("Origin")
-    own_origin = request.host_url.rstrip("/")
-    if fetch_site not in {"same-origin", "none"} or origin not in {None, own_origin}:
+    own_page = origin is None or origin == request.host_url.rstrip("/")
+    if fetch_site not in {"same-origin", "none"} or not own_page:
         raise CrossSiteRequest(
             "Requests that change something are taken from this server's own pages and from "
             "programs; this one came from a page of another origin."
@@ -105,8 +106,9 @@ def require_same_site(request: Request) -> None:
 
 def add_security_headers(response: Response) -> Response:
     """Forbid framing, sniffing and foreign content; keep the API's answers out of caches."""
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    if request.path.startswith("/v1/"):
-        response.headers.setdefault("Cache-Control", "no-store")
+    present = {name.lower() for name, _ in response.headers}
+    wanted = API_HEADERS if request.path.startswith("/v1/") else SECURITY_HEADERS
+    for name, value in wanted.items():
+        if name.lower() not in present:
+            response.headers.add(name, value)
     return response

@@ -12,8 +12,9 @@ from flask import Blueprint, Response, render_template, send_from_directory
 from index.naming import WRITER_ID_EXPECTED, WRITER_ID_PATTERN
 from service.answers import RESEMBLES, Problem
 from service.api.errors import MEDIA_TYPE
-from service.api.forms import JSON, MULTIPART
+from service.api.forms import JSON
 from service.api.guard import CONTENT_SECURITY_POLICY
+from service.api.multipart import MULTIPART
 from service.problems import kinds
 from service.schemas import NewWriter, NewWriterForm
 

@@ -9,7 +9,8 @@ from service import enroll as stories
 from service.answers import Enrolled, References
 from service.api import shapes
 from service.api.context import services
-from service.api.forms import MULTIPART, accepts, check_path_ids, uploads_of
+from service.api.forms import accepts, check_path_ids, uploads_of
+from service.api.multipart import MULTIPART
 from service.schemas import ImageQuery, ReferenceForm
 
 blueprint = APIBlueprint(

@@ -55,7 +55,7 @@ def verification(done: Verification, include: str | None) -> Json:
         "threshold": done.threshold,
         "non_match_threshold": done.non_match_threshold,
         "operating_point": done.operating_point,
-        "references": [asdict(similarity) for similarity in done.references],
+        "references": done.references,
         **_probe(done, include),
     }
 

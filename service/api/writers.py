@@ -10,7 +10,8 @@ from service import enroll as stories
 from service.answers import CreatedWriter, Writer, Writers
 from service.api import shapes
 from service.api.context import services
-from service.api.forms import JSON, MULTIPART, accepts, check_path_ids, uploads_of
+from service.api.forms import JSON, accepts, check_path_ids, uploads_of
+from service.api.multipart import MULTIPART
 from service.schemas import NewWriter, NewWriterForm, WriterChange, WriterQuery
 
 blueprint = APIBlueprint(

@@ -67,10 +67,7 @@ def evaluate(
         "writers": sum(len(fold.writer_ids) for fold in folds),
         "held_out_from_training": all(fold.held_out for fold in folds),
         "failures_to_acquire": sum(data.refused for data in sets),
-        "models": [
-            {"name": f.encoder.name, "id": f.encoder.model_id, "writers": len(f.writer_ids)}
-            for f in folds
-        ],
+        "models": [_described(fold) for fold in folds],
     }
     embedded = embed_folds(folds, sets)
     answer |= measure(embedded, effort)
@@ -140,6 +137,22 @@ def evaluate_writers(
             rates = {**comparison_rates(pool, weights), "rank_1": searched["rank_1"]}
             results[str(references)] = {**_counts(pool), **as_row(rates)}
     return results
+
+
+def _described(fold: Fold) -> dict[str, Any]:
+    """What a model's manifest says that belongs beside its figures."""
+    manifest = fold.encoder.manifest
+    training = manifest.get("training", {})
+    return {
+        "name": fold.encoder.name,
+        "id": fold.encoder.model_id,
+        "writers": len(fold.writer_ids),
+        "parameters": manifest.get("parameters"),
+        "recipe": training.get("recipe", {}).get("name"),
+        "seed": training.get("seed"),
+        "data": training.get("data", []),
+        "synthetic_writers": training.get("synthetic_writers", 0),
+    }
 
 
 def _slices(

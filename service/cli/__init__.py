@@ -11,7 +11,7 @@ from service.cli.enrolling import enroll
 from service.cli.failures import CommandLine
 from service.cli.gallery import gallery
 from service.cli.importing import import_folder
-from service.cli.measuring import evaluate
+from service.cli.measuring import evaluate, model_card
 from service.cli.models import export, train
 from service.cli.serving import demo, serve
 from service.version import VERSION
@@ -52,6 +52,7 @@ for _command in (
     train,
     export,
     evaluate,
+    model_card,
     gallery,
     database,
     demo,

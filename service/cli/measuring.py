@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import redirect_stdout
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from service.cli.arguments import FOLDER
+from service.cli.failures import fail
 from service.cli.output import json_option, print_json, show, table
 from service.cli.session import open_encoder
 
@@ -69,6 +71,12 @@ PROTOCOLS = ("holdout", "crossval", "zeroshot")
     show_default=True,
     help="Of the bootstrap over writers, for the 95% intervals; 0 leaves them out.",
 )
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Also write a page with tables and plots.",
+)
 @json_option
 def evaluate(
     folders: tuple[Path, ...],
@@ -93,18 +101,46 @@ def evaluate(
       countersign evaluate signatures/
       countersign evaluate signatures/ --model models/first --baseline hog
       countersign evaluate cedar/ --protocol crossval --model one/ --model two/
-      countersign evaluate cedar/ --json > report.json
+      countersign evaluate cedar/ --html report.html --json > report.json
     """
     extras = [name for name in ("perturbations", "controls") if rest[name]]
     extras += [rest["baseline"]] if rest["baseline"] else []
     effort = {"draws": rest["draws"], "replicates": rest["replicates"]}
     with redirect_stdout(sys.stderr):  # Progress is drawn while the folders are read.
         answer = _measured(folders, protocol, models, all_writers, extras, effort)
+    if rest["html"]:
+        from encoder.report import html_report
+
+        rest["html"].write_text(html_report(answer), encoding="utf-8")
     if as_json:
         print_json(answer)
     else:
         for one in answer["sets"]:
             show(*_tables(one))
+
+
+@click.command("model-card")
+@click.argument("report", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def model_card(report: Path, as_json: bool) -> None:
+    """Write a model's card from what evaluate measured.
+
+    REPORT is what `countersign evaluate --json` printed. The card is Markdown, on stdout.
+
+    \b
+    Examples:
+      countersign model-card report.json > docs/model-card.md
+    """
+    from encoder.report import model_card as card_of
+
+    try:
+        card = card_of(json.loads(report.read_text(encoding="utf-8")))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        fail(f"{click.format_filename(report)} is not what countersign evaluate --json prints.")
+    if as_json:
+        print_json({"markdown": card})
+    else:
+        click.echo(card, nl=False)
 
 
 def _measured(

@@ -1,5 +1,6 @@
 """`countersign evaluate`: thin over the encoder, clear where it cannot measure."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,24 @@ def test_evaluate_prints_error_rates_by_number_of_references(
     assert "baseline hog" in result.stdout
     assert "fmr_skilled=5%" in result.stdout
     assert f"{100 * one['results']['5']['eer_skilled']:.1f}" in result.stdout
+
+
+def test_evaluate_writes_a_page_and_a_card_comes_of_its_json(
+    run: Run, signatures: Path, tmp_path: Path
+) -> None:
+    page, report = tmp_path / "report.html", tmp_path / "report.json"
+    options = ("--draws", 1, "--replicates", 10, "--html", page, "--json")
+    report.write_text(run("evaluate", signatures, *options).stdout)
+    assert page.read_text().startswith("<!doctype html>")
+    card = run("model-card", report)
+    assert card.exit_code == 0
+    assert card.stdout.startswith("# Model card\n")
+    assert card.stdout == json.loads(run("model-card", report, "--json").stdout)["markdown"]
+    page.write_text("[]")
+    for other in (page, signatures / "00" / "genuine_0.png"):
+        refused = run("model-card", other)
+        assert refused.exit_code == 2
+        assert "is not what countersign evaluate --json prints" in refused.stderr
 
 
 def test_evaluate_refuses_a_folder_without_writers(run: Run, tmp_path: Path) -> None:

@@ -1,8 +1,14 @@
-"""HTTP for decisions about a query signature: verify, identify, compare."""
+"""HTTP for decisions about a query signature: verify, identify, compare.
+
+The schemas of the answers only draw /openapi.json here: `shapes` fills every field by its name,
+and a test holds the two together. Filling them through the schemas takes a tenth of a request's
+time in the application.
+"""
 
 from typing import Any
 
 from apiflask import APIBlueprint
+from flask import Response, jsonify
 
 from service.answers import RESEMBLES, Identification, Verification
 from service.api import shapes
@@ -30,7 +36,7 @@ blueprint.before_request(check_path_ids)
 @blueprint.doc(
     responses={409: "The writer has no references.", 413: "Too large.", 415: "Not a form."}
 )
-def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> dict[str, Any]:
+def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Response:
     """Verify a signature: is it this writer's?
 
     Compares the query signature with the writer's references, and records the decision.
@@ -43,7 +49,7 @@ def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> dic
         operating_point=form_and_files_data.get("operating_point"),
         caller=caller(),
     )
-    return shapes.verification(verification, form_and_files_data.get("include"))
+    return jsonify(shapes.verification(verification, form_and_files_data.get("include")))
 
 
 @blueprint.post("/identify")
@@ -54,7 +60,7 @@ def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> dic
     description="Searches everyone enrolled, and records the decision. " + RESEMBLES,
     responses={413: "Too large.", 415: "Not a form."},
 )
-def identify_signature(form_and_files_data: dict[str, Any]) -> dict[str, Any]:
+def identify_signature(form_and_files_data: dict[str, Any]) -> Response:
     """Identify a signature: whose is it, if anyone's?"""
     identification = identify(
         upload_of(form_and_files_data["image"]),
@@ -64,7 +70,7 @@ def identify_signature(form_and_files_data: dict[str, Any]) -> dict[str, Any]:
         top=form_and_files_data["top"],
         caller=caller(),
     )
-    return shapes.identification(identification, form_and_files_data.get("include"))
+    return jsonify(shapes.identification(identification, form_and_files_data.get("include")))
 
 
 @blueprint.post("/compare")
@@ -72,7 +78,7 @@ def identify_signature(form_and_files_data: dict[str, Any]) -> dict[str, Any]:
 @blueprint.input(CompareForm, location="form_and_files")
 @blueprint.output(Verification)
 @blueprint.doc(responses={413: "Too large.", 415: "Not a form."})
-def compare_signatures(form_and_files_data: dict[str, Any]) -> dict[str, Any]:
+def compare_signatures(form_and_files_data: dict[str, Any]) -> Response:
     """Compare signatures that come with the request
 
     As verify does, with `reference` in place of an enrolled writer's. Nothing is stored.
@@ -83,4 +89,4 @@ def compare_signatures(form_and_files_data: dict[str, Any]) -> dict[str, Any]:
         encoder=services().encoder,
         operating_point=form_and_files_data.get("operating_point"),
     )
-    return shapes.verification(verification, form_and_files_data.get("include"))
+    return jsonify(shapes.verification(verification, form_and_files_data.get("include")))

@@ -1,4 +1,4 @@
-"""Shapes what the stories return into the dictionaries that the answers' schemas fill."""
+"""Shapes what the stories return into the dictionaries that the answers' schemas draw."""
 
 import base64
 from collections.abc import Sequence
@@ -55,7 +55,14 @@ def verification(done: Verification, include: str | None) -> Json:
         "threshold": done.threshold,
         "non_match_threshold": done.non_match_threshold,
         "operating_point": done.operating_point,
-        "references": done.references,
+        "references": [
+            {
+                "reference_id": one.reference_id,
+                "filename": one.filename,
+                "similarity": one.similarity,
+            }
+            for one in done.references
+        ],
         **_probe(done, include),
     }
 

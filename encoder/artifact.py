@@ -7,6 +7,7 @@ it: a damaged or foreign folder is refused, never trusted.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +103,22 @@ def write_artifact(folder: Path, files: Mapping[str, bytes], facts: Mapping[str,
     manifest["sha256"] = manifest_sha256(manifest)
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def replace_facts(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Put other facts into the manifest of a model folder that is whole; its network stays.
+
+    The former manifest is there until the new one has reached the disk.
+    """
+    manifest = {**_read_manifest(folder), **facts}
+    manifest["sha256"] = manifest_sha256(manifest)
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    temporary = folder / f"{MANIFEST}.new"
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(folder / MANIFEST)
 
 
 def model_id(manifest: Mapping[str, Any]) -> str:

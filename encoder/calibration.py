@@ -70,20 +70,35 @@ def _calibrate(trials: Trials, references: int, signatures: int) -> Calibration:
     slope, intercept = fit_log_lr(trials.genuine, trials.skilled)
     points = {}
     for name, target in TARGETS.items():
-        # Rounded upwards: downwards, the forgery that it must not let pass would pass.
-        match = math.ceil(threshold_at_fmr(trials.skilled, target) * 1e5) / 1e5
-        refuse = float(np.quantile(trials.genuine, target))
-        points[name] = OperatingPoint(match, min(match, round(refuse, 5)))
-    # Rule of three: n signatures without an error leave a rate of 3/n possible, of either kind.
-    bound = float(np.log10(max(signatures / 3.0, 1.0)))
+        match = match_threshold(trials.skilled, target)
+        points[name] = OperatingPoint(match, min(match, refusal_threshold(trials.genuine, target)))
     return Calibration(
         references=references,
         slope=round(slope, 5),
         intercept=round(intercept, 5),
-        bound=round(bound, 3),
+        bound=ratio_bound(signatures),
         points=points,
-        random_tail=_fit_tail(trials.random),
+        random_tail=fit_tail(trials.random),
     )
+
+
+def match_threshold(skilled: NDArray[np.float64], target_fmr: float) -> float:
+    """The score that at most `target_fmr` of skilled forgeries reach."""
+    # Rounded upwards: downwards, the forgery that it must not let pass would pass.
+    return math.ceil(threshold_at_fmr(skilled, target_fmr) * 1e5) / 1e5
+
+
+def refusal_threshold(genuine: NDArray[np.float64], target: float) -> float:
+    """The score below which `target` of genuine signatures stay."""
+    return round(float(np.quantile(genuine, target)), 5)
+
+
+def ratio_bound(signatures: int) -> float:
+    """The largest log10 likelihood ratio that so many signatures of either kind can support.
+
+    Rule of three: n signatures without an error leave a rate of 3/n possible.
+    """
+    return round(float(np.log10(max(signatures / 3.0, 1.0))), 3)
 
 
 def fit_log_lr(mated: NDArray[np.float64], nonmated: NDArray[np.float64]) -> tuple[float, float]:
@@ -112,7 +127,7 @@ def fit_log_lr(mated: NDArray[np.float64], nonmated: NDArray[np.float64]) -> tup
     return slope / np.log(10), intercept / np.log(10)
 
 
-def _fit_tail(scores: NDArray[np.float64]) -> RandomTail:
+def fit_tail(scores: NDArray[np.float64]) -> RandomTail:
     """Exponential tail above a high quantile of other writers' scores (peaks over threshold)."""
     start = float(np.quantile(scores, 1.0 - TAIL_SHARE))
     beyond = scores[scores > start] - start

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,13 +60,66 @@ class Server:
             raise Refused("/v1/writers", answer.status, answer.data)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What came back for a request, and how long it took from the first byte to the last."""
+
+    status: int
+    headers: dict[str, str]  # Names in lower case.
+    body: bytes
+    milliseconds: float
+
+
+class BareConnection:
+    """One kept-alive connection that does next to nothing itself: what is timed is the server."""
+
+    def __init__(self, url: str) -> None:
+        address = urllib3.util.parse_url(url)
+        self._host = str(address.host)
+        self._socket = socket.create_connection((self._host, int(address.port or 80)))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._socket.close()
+
+    def post(self, path: str, body: bytes, media_type: str) -> Answer:
+        """POST a body, and time it."""
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: {media_type}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        request = head.encode() + body
+        start = time.perf_counter()
+        self._socket.sendall(request)
+        received = self._until(b"", lambda got: b"\r\n\r\n" in got)
+        lines, _, start_of_body = received.partition(b"\r\n\r\n")
+        status, *fields = lines.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value for name, _, value in (f.partition(": ") for f in fields)}
+        length = int(headers["content-length"])
+        content = self._until(start_of_body, lambda got: len(got) >= length)
+        milliseconds = (time.perf_counter() - start) * 1e3
+        return Answer(int(status.split()[1]), headers, content, milliseconds)
+
+    def _until(self, received: bytes, done: Callable[[bytes], bool]) -> bytes:
+        while not done(received):
+            piece = self._socket.recv(2**16)
+            if not piece:
+                raise ConnectionError("the server closed the connection within an answer")
+            received += piece
+        return received
+
+
 @contextlib.contextmanager
-def running_server(model: Path | None = None, core: int | None = None) -> Iterator[Server]:
+def running_server(
+    model: Path | None = None, core: int | None = None, program: str = "service.cli"
+) -> Iterator[Server]:
     """A server with an empty registry in a temporary folder; stopped and removed afterwards.
 
     Args:
         model: the model folder; the shipped one by default.
         core: number of the one processor core it may use; all by default.
+        program: the module that is the command line, `countersign` itself by default.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -76,7 +129,7 @@ def running_server(model: Path | None = None, core: int | None = None) -> Iterat
         if model:
             settings["COUNTERSIGN_MODEL"] = str(model)
         process = subprocess.Popen(
-            [sys.executable, "-m", "service.cli", "serve", "--upgrade"],
+            [sys.executable, "-m", program, "serve", "--upgrade"],
             env={**os.environ, **settings},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

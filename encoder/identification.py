@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.protocol import EmbeddedWriter
-from encoder.score import Spread, claim_scores
+from encoder.score import Spread, gallery_scores
 
 CMC_RANKS = 20
 
@@ -63,7 +63,7 @@ def run_searches(
             gallery.append(writer.genuine[order[:references]])
             probes.append(writer.genuine[order[references:]])
         together = np.concatenate(probes)
-        scores = np.stack([claim_scores(together, chosen, spread) for chosen in gallery], axis=1)
+        scores = gallery_scores(together, np.stack(gallery), spread)
         place = np.repeat(np.arange(len(able)), [len(part) for part in probes])
         own = scores[np.arange(len(together)), place]
         rank = 1 + np.count_nonzero(scores > own[:, None], axis=1)

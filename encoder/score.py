@@ -47,9 +47,17 @@ def claim_score(probe: Vectors, references: Vectors, spread: Spread) -> ClaimSco
 
 def claim_scores(probes: Vectors, references: Vectors, spread: Spread) -> NDArray[np.float64]:
     """As `claim_score` for `(n, d)` probes against one writer's references: `(n,)` scores."""
-    similarities = probes @ references.T
-    likeness = (similarities.max(axis=1) + similarities.mean(axis=1)) / 2
-    return np.asarray(likeness - NORMALISATION * own_likeness(references, spread), np.float64)
+    return gallery_scores(probes, references[None], spread)[:, 0]
+
+
+def gallery_scores(probes: Vectors, galleries: Vectors, spread: Spread) -> NDArray[np.float64]:
+    """As `claim_score` for `(n, d)` probes against each of g writers' `(g, r, d)`: `(n, g)`."""
+    writers, count, dimension = galleries.shape
+    similarities = probes @ galleries.reshape(writers * count, dimension).T
+    by_writer = similarities.reshape(len(probes), writers, count)
+    likeness = (by_writer.max(axis=2) + by_writer.mean(axis=2)) / 2
+    own = np.array([own_likeness(references, spread) for references in galleries])
+    return np.asarray(likeness - NORMALISATION * own, np.float64)
 
 
 def own_likeness(references: Vectors, spread: Spread) -> float:

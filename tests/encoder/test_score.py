@@ -15,6 +15,7 @@ from encoder.score import (
     Spread,
     claim_score,
     claim_scores,
+    gallery_scores,
     observed_likeness,
     own_likeness,
 )
@@ -61,6 +62,12 @@ def test_batch_equals_one_by_one() -> None:
     together = claim_scores(writer.genuine[5:], writer.genuine[:5], spread)
     apart = [claim_score(p, writer.genuine[:5], spread).score for p in writer.genuine[5:]]
     assert together == pytest.approx(apart, abs=1e-6)
+    other = invented_writers(2)[1]
+    galleries = np.stack([writer.genuine[:5], other.genuine[:5]])
+    both = gallery_scores(writer.genuine[5:], galleries, spread)
+    assert both[:, 0] == pytest.approx(apart, abs=1e-6)
+    foreign = claim_scores(writer.genuine[5:], other.genuine[:5], spread)
+    assert both[:, 1] == pytest.approx(foreign, abs=1e-6)
 
 
 def test_log_lr_recovers_a_known_ratio() -> None:

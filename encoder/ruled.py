@@ -15,6 +15,7 @@ Mask = NDArray[np.uint8]  # (h, w), 0 paper, 255 ink
 BLOCK_PX = 32  # A line is looked for as a chain of such runs: few pens draw one, no page of text.
 MIN_BLOCKS = 3
 MIN_SPAN = 0.9  # Of the ink's extent: what a line has to cover.
+MIN_CHAIN = 0.75  # Of the blocks along it: some lie askew.
 MAX_SLANT = 0.035  # Rise over run: two degrees.
 MAX_WIDTH_PX = 7
 MAX_LINES = 40
@@ -47,23 +48,27 @@ def remove_ruled_lines(mask: Mask) -> Mask:
     """
     left, top, width, height = cv2.boundingRect(mask)
     level = _blocks(np.packbits(mask, axis=1))
-    upright = _blocks(np.packbits(mask, axis=0).T)
-    across, down = (left, left + width), (top, top + height)
-    bare = mask
-    if _may_cross(level, across):
-        bare = _without_level(bare, level, across)
-    if _may_cross(upright, down):
+    if not _may_cross(level, (left, left + width)):
+        return mask
+    bare, lines = _without_level(mask, level, (left, left + width))
+    if lines >= 2:  # Sides without top and bottom would be letters: many hold a straight upright.
         turned = np.ascontiguousarray(bare.T)
-        bare = np.ascontiguousarray(_without_level(turned, upright, down).T)
+        upright = _blocks(np.packbits(turned, axis=1))
+        if _may_cross(upright, (top, top + height)):
+            turned, _ = _without_level(turned, upright, (top, top + height))
+            bare = np.ascontiguousarray(turned.T)
     left_over = cv2.countNonZero(bare)
     return bare if left_over > MIN_LEFT_OVER * cv2.countNonZero(mask) else mask
 
 
-def _without_level(mask: Mask, runs: NDArray[np.bool_], extent: tuple[int, int]) -> Mask:
-    """Blank ruled lines from left to right on a copy."""
+def _without_level(
+    mask: Mask, runs: NDArray[np.bool_], extent: tuple[int, int]
+) -> tuple[Mask, int]:
+    """A copy of the mask without ruled lines from left to right; and how many they were."""
     mask = mask.copy()
     blocks = runs.astype(np.int32)
     first, last = extent[0] // BLOCK_PX, extent[1] // BLOCK_PX
+    lines = 0
     for _ in range(MAX_LINES):
         start = _strongest(blocks[:, first:last])
         if start is None:
@@ -72,10 +77,11 @@ def _without_level(mask: Mask, runs: NDArray[np.bool_], extent: tuple[int, int])
         line = _trace(mask, row - slant * first * BLOCK_PX, slant, extent)
         if line is not None:
             _erase(mask, line)
+            lines += 1
         for block in range(first, last):
             middle = round(row + slant * (block - first + 0.5) * BLOCK_PX)
             blocks[max(middle - 4, 0) : middle + 5, block] = 0
-    return mask
+    return mask, lines
 
 
 def _blocks(packed: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -92,8 +98,8 @@ def _may_cross(blocks: NDArray[np.bool_], extent: tuple[int, int]) -> bool:
     first, last = extent[0] // BLOCK_PX, extent[1] // BLOCK_PX
     if last - first < MIN_BLOCKS:
         return False
-    runs = blocks.any(axis=0)[first:last]
-    return bool(np.count_nonzero(runs) >= (MIN_SPAN - 0.15) * len(runs))
+    runs = blocks[:, first:last].any(axis=0)
+    return bool(np.count_nonzero(runs) >= MIN_CHAIN * (last - first))
 
 
 def _strongest(blocks: NDArray[np.int32]) -> tuple[int, float] | None:
@@ -110,9 +116,9 @@ def _strongest(blocks: NDArray[np.int32]) -> tuple[int, float] | None:
         if top > best:
             fullest = np.flatnonzero(hits == top)
             best, where = top, (int(fullest[len(fullest) // 2]), fall / (count * BLOCK_PX))
-            if len(fullest) > 3:  # Several lines: the topmost three rows belong together.
+            if len(fullest) > 3:  # Several lines: take the topmost.
                 where = (int(fullest[1]), where[1])
-    return where if best >= (MIN_SPAN - 0.15) * count else None
+    return where if best >= MIN_CHAIN * count else None
 
 
 def _trace(mask: Mask, row: float, slant: float, extent: tuple[int, int]) -> Line | None:
@@ -141,7 +147,7 @@ def _trace(mask: Mask, row: float, slant: float, extent: tuple[int, int]) -> Lin
     core = mask[np.clip(np.round(middle).astype(int), 0, mask.shape[0] - 1), columns] > 0
     if np.count_nonzero(core) < MIN_SPAN * len(columns):
         return None
-    return Line(columns, middle, width)
+    return Line(columns, np.asarray(middle, dtype=np.float64), width)
 
 
 def _erase(mask: Mask, line: Line) -> None:
@@ -152,7 +158,6 @@ def _erase(mask: Mask, line: Line) -> None:
     rows = np.clip(rows, 0, mask.shape[0] - 1)
     strip = ((mask[rows, line.columns] > 0) & inside).astype(np.uint8)
     reach = np.ones((1, 2 * half + 1), np.uint8)
-    above, below = cv2.dilate(strip[:1], reach), cv2.dilate(strip[-1:], reach)
-    across = np.asarray(above & below, dtype=bool)[0]
-    band = np.where(across, strip[1:-1], 0).astype(np.uint8)
+    across = cv2.bitwise_and(cv2.dilate(strip[:1], reach), cv2.dilate(strip[-1:], reach))
+    band = np.asarray(strip[1:-1] & across, dtype=np.uint8)
     mask[rows[1:-1], line.columns] = band * 255

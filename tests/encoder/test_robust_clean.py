@@ -106,8 +106,8 @@ def tight_box(seed: int) -> Scene:
     ink = drawn(seed)
     lines = np.zeros_like(ink)
     height, width = ink.shape
-    cv2.rectangle(lines, (4, 4), (width - 5, height - 5), 255, 3)
-    cv2.line(lines, (width * 2 // 3, 4), (width * 2 // 3, height - 5), 255, 2)
+    cv2.rectangle(lines, (4, 16), (width - 5, height - 17), 255, 3)
+    cv2.line(lines, (width * 2 // 3, 16), (width * 2 // 3, height - 17), 255, 2)
     return png(printed(page(ink), lines)), ink
 
 
@@ -190,26 +190,26 @@ def faxed_form(seed: int) -> Scene:
 
 SCENES: dict[str, tuple[Callable[[int], Scene], float]] = {
     "cheque line": (baseline, 0.85),
-    "slanting line": (slanting, 0.85),
+    "slanting line": (slanting, 0.82),
     "line on bent paper": (bent, 0.85),
-    "notebook": (notebook, 0.8),
+    "notebook": (notebook, 0.75),
     "pale notebook": (pale_notebook, 0.85),
-    "form field": (boxed, 0.85),
+    "form field": (boxed, 0.75),
     "tight form field": (tight_box, 0.85),
-    "shadow": (shaded, 0.8),
-    "phone photo": (photographed, 0.7),
-    "blue on white": (coloured((40, 60, 170), WHITE), 0.8),
-    "light blue on white": (coloured((150, 180, 235), WHITE), 0.8),
-    "red on white": (coloured((215, 60, 60), WHITE), 0.8),
-    "pink on white": (coloured((250, 165, 185), WHITE), 0.8),
+    "shadow": (shaded, 0.7),
+    "phone photo": (photographed, 0.67),
+    "blue on white": (coloured((40, 60, 170), WHITE), 0.85),
+    "light blue on white": (coloured((150, 180, 235), WHITE), 0.85),
+    "red on white": (coloured((215, 60, 60), WHITE), 0.85),
+    "pink on white": (coloured((250, 165, 185), WHITE), 0.85),
     "blue on yellow": (coloured((60, 80, 160), (248, 235, 150)), 0.8),
     "red on yellow": (coloured((225, 120, 80), (248, 235, 150)), 0.8),
     "blue on blue paper": (coloured((90, 130, 200), (185, 215, 245)), 0.8),
     "black on pink paper": (coloured((50, 50, 50), (245, 190, 200)), 0.8),
-    "pencil": (pencil, 0.75),
-    "faint ballpoint": (faint, 0.8),
-    "fax": (fax, 0.85),
-    "faxed form": (faxed_form, 0.75),
+    "pencil": (pencil, 0.85),
+    "faint ballpoint": (faint, 0.85),
+    "fax": (fax, 0.9),
+    "faxed form": (faxed_form, 0.8),
 }
 
 
@@ -219,7 +219,7 @@ def overlap(data: bytes, ink: Mask) -> float:
     found = np.zeros_like(ink)
     left, top, width, height = cleaned.box
     found[top : top + height, left : left + width] = cleaned.ink
-    return np.count_nonzero(found & ink) / max(np.count_nonzero(found | ink), 1)
+    return float(np.count_nonzero(found & ink) / max(np.count_nonzero(found | ink), 1))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -227,3 +227,31 @@ def overlap(data: bytes, ink: Mask) -> float:
 def test_finds_the_ink_that_was_written(name: str, seed: int) -> None:
     scene, level = SCENES[name]
     assert overlap(*scene(seed)) > level
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_hand_drawn_underline_stays(seed: int) -> None:
+    """As long as the ink and thin, but it sways and slants as a hand does."""
+    ink = drawn(seed)
+    x = np.arange(MARGIN_PX, ink.shape[1] - MARGIN_PX)
+    sway = 2.5 * np.sin(x / 23 + seed) + 0.04 * x
+    y = 0.85 * ink.shape[0] - sway
+    cv2.polylines(ink, [np.stack([x, y], axis=1).round().astype(np.int32)], False, 255, 4)
+    assert overlap(png(page(ink)), ink) > 0.85
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_straight_stroke_shorter_than_the_ink_stays(seed: int) -> None:
+    ink = drawn(seed)
+    row, right = round(0.85 * ink.shape[0]), round(0.8 * ink.shape[1])
+    cv2.line(ink, (MARGIN_PX, row), (right, row), 255, 4)
+    assert overlap(png(page(ink)), ink) > 0.85
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_upright_strokes_as_high_as_the_ink_stay(seed: int) -> None:
+    """A capital M beside low letters: nothing frames it, so it is no form field."""
+    ink = drawn(seed)
+    column = ink.shape[1] // 3
+    cv2.line(ink, (column, MARGIN_PX), (column, ink.shape[0] - MARGIN_PX), 255, 4)
+    assert overlap(png(page(ink)), ink) > 0.85

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
-from encoder.clean import CleanedSignature, Mask
+from encoder.clean import CleanedSignature, Mask, as_uint8
 from encoder.errors import FailureToAcquire
 
 MIN_HEIGHT_PX = 16
@@ -120,14 +120,14 @@ def _ruled_share(ink: Mask) -> float:
         return 0.0
     scale = min(1.0, LOOK_WIDTH_PX / width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.threshold(cv2.resize(ink, size), 32, 255, cv2.THRESH_BINARY)[1]
+    small = as_uint8(cv2.threshold(cv2.resize(ink, size), 32, 255, cv2.THRESH_BINARY)[1])
     runs = np.zeros_like(small)
     if may_be_level:
         level = np.ones((1, max(15, round(LEVEL_RUN * size[0]))), np.uint8)
-        runs |= cv2.morphologyEx(small, cv2.MORPH_OPEN, level)
+        runs = as_uint8(cv2.morphologyEx(small, cv2.MORPH_OPEN, level))
     if may_be_upright:
         upright = np.ones((max(15, round(UPRIGHT_RUN * size[1])), 1), np.uint8)
-        runs |= cv2.morphologyEx(small, cv2.MORPH_OPEN, upright)
+        runs = as_uint8(cv2.bitwise_or(runs, cv2.morphologyEx(small, cv2.MORPH_OPEN, upright)))
     return cv2.countNonZero(runs) / max(cv2.countNonZero(small), 1)
 
 

@@ -19,6 +19,7 @@ MIN_CHAIN = 0.75  # Of the blocks along it: some lie askew.
 MAX_SLANT = 0.035  # Rise over run: two degrees.
 MAX_WIDTH_PX = 7
 MAX_LINES = 40
+SAME_LINE_PX = 5  # How near in the middle two chains are one line.
 MIN_LEFT_OVER = 0.05  # Share of the ink that must remain: else it is no signature on lines.
 REACH_PX = 7  # How far a line may stray from straight, with half its width: paper bends.
 MIN_PLAIN = 0.3  # Share of the line where no stroke touches it.
@@ -66,21 +67,13 @@ def _without_level(
 ) -> tuple[Mask, int]:
     """A copy of the mask without ruled lines from left to right; and how many they were."""
     mask = mask.copy()
-    blocks = runs.astype(np.int32)
     first, last = extent[0] // BLOCK_PX, extent[1] // BLOCK_PX
     lines = 0
-    for _ in range(MAX_LINES):
-        start = _strongest(blocks[:, first:last])
-        if start is None:
-            break
-        row, slant = start
+    for row, slant in _chains(runs[:, first:last]):
         line = _trace(mask, row - slant * first * BLOCK_PX, slant, extent)
         if line is not None:
             _erase(mask, line)
             lines += 1
-        for block in range(first, last):
-            middle = round(row + slant * (block - first + 0.5) * BLOCK_PX)
-            blocks[max(middle - 4, 0) : middle + 5, block] = 0
     return mask, lines
 
 
@@ -102,23 +95,26 @@ def _may_cross(blocks: NDArray[np.bool_], extent: tuple[int, int]) -> bool:
     return bool(np.count_nonzero(runs) >= MIN_CHAIN * (last - first))
 
 
-def _strongest(blocks: NDArray[np.int32]) -> tuple[int, float] | None:
-    """The row (at the first column) and slant through most blocks, if these are enough."""
+def _chains(blocks: NDArray[np.bool_]) -> list[tuple[int, float]]:
+    """Row (at the first column) and slant of straight chains of enough blocks, longest first."""
     height, count = blocks.shape
     drift = int(MAX_SLANT * count * BLOCK_PX)
-    padded = np.pad(blocks, ((drift, drift), (0, 0)))
-    best, where = 0, (0, 0.0)
-    places = (np.arange(count) + 0.5) / count
-    rows = np.arange(height)[:, None] + drift
-    for fall in sorted(range(-drift, drift + 1), key=abs):
-        hits = padded[rows + np.round(fall * places).astype(int), np.arange(count)].sum(axis=1)
-        top = int(hits.max())
-        if top > best:
-            fullest = np.flatnonzero(hits == top)
-            best, where = top, (int(fullest[len(fullest) // 2]), fall / (count * BLOCK_PX))
-            if len(fullest) > 3:  # Several lines: take the topmost.
-                where = (int(fullest[1]), where[1])
-    return where if best >= MIN_CHAIN * count else None
+    padded = np.pad(blocks.T.astype(np.uint8), ((0, 0), (drift, drift)))
+    falls = np.array(sorted(range(-drift, drift + 1), key=abs))
+    hits = np.zeros((len(falls), height), np.uint8)  # At most 75 blocks on the widest page.
+    for number, fall in enumerate(falls):
+        for block in range(count):
+            start = drift + round(fall * (block + 0.5) / count)
+            hits[number] += padded[block, start : start + height]
+    middles = np.arange(height) + falls[:, None] / 2
+    chains: list[tuple[int, float]] = []
+    while len(chains) < MAX_LINES and hits.max() >= MIN_CHAIN * count:
+        number, row = divmod(int(hits.argmax()), height)
+        if row + 1 < height and hits[number, row + 1] == hits[number, row]:
+            row += 1  # Three rows see the same line: take one within.
+        chains.append((row, float(falls[number]) / (count * BLOCK_PX)))
+        hits[np.abs(middles - middles[number, row]) <= SAME_LINE_PX] = 0
+    return chains
 
 
 def _trace(mask: Mask, row: float, slant: float, extent: tuple[int, int]) -> Line | None:

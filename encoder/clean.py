@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from encoder.ruled import remove_ruled_lines
+
 Gray = NDArray[np.uint8]  # (h, w), 0 black to 255 white
 Mask = NDArray[np.uint8]  # (h, w), 0 paper, 255 ink
 
@@ -53,6 +55,7 @@ def clean(gray: NDArray[np.uint8]) -> CleanedSignature:
     flat, unevenness = _flatten(gray)
     mask, contrast = _binarise(flat, uneven=unevenness > UNEVEN_LIGHT)
     _remove_edge_lines(mask)
+    mask = remove_ruled_lines(mask)
     stroke_width = _stroke_width(mask)
     _remove_specks(mask, stroke_width)
     left, top, width, height = cv2.boundingRect(mask)
@@ -124,11 +127,12 @@ def _flatten(gray: Gray) -> tuple[Gray, float]:
     # Closing lifts strokes up to the paper around them; they are narrower than this on any scan.
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))
     paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
-    paper = cv2.GaussianBlur(paper, (0, 0), 3)
-    bright, dark = (float(v) for v in np.percentile(paper, (98, 2)))
+    paper = np.maximum(cv2.GaussianBlur(paper, (0, 0), 3), 1)
+    levels = np.sort(paper, axis=None)
+    last = levels.size - 1
+    dark, bright = float(levels[round(0.02 * last)]), float(levels[round(0.98 * last)])
     light = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
-    flat = cv2.divide(gray, np.maximum(light, 1), scale=255.0)
-    return as_uint8(flat), (bright - dark) / max(bright, 1.0)
+    return as_uint8(cv2.divide(gray, light, scale=255.0)), (bright - dark) / bright
 
 
 def _binarise(flat: Gray, *, uneven: bool) -> tuple[Mask, float]:
@@ -143,9 +147,10 @@ def _binarise(flat: Gray, *, uneven: bool) -> tuple[Mask, float]:
             # Otsu splits the paper's own noise when ink is rare; stay clear of the paper.
             split = cv2.threshold(smooth, paper - MIN_CONTRAST, 255, cv2.THRESH_BINARY_INV)[1]
         mask = as_uint8(split)
-    if not mask.any():
+    area = cv2.countNonZero(mask)
+    if not area:
         return mask, 0.0
-    contrast = paper - float(cv2.mean(smooth, mask)[0])
+    contrast = paper - float(cv2.sumElems(cv2.bitwise_and(smooth, mask))[0]) / area
     if contrast < MIN_CONTRAST:
         mask[:] = 0
     return mask, contrast
@@ -178,9 +183,9 @@ def _remove_edge_lines(mask: Mask) -> None:
 
 def _stroke_width(mask: Mask) -> float:
     """Mean width of the strokes, px: twice their area over the length of their outline."""
-    outline = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    edge = cv2.countNonZero(cv2.bitwise_and(outline, mask))
-    return 2.0 * cv2.countNonZero(mask) / edge if edge else 0.0
+    area = cv2.countNonZero(mask)
+    edge = area - cv2.countNonZero(cv2.erode(mask, np.ones((3, 3), np.uint8)))
+    return 2.0 * area / edge if edge else 0.0
 
 
 def _remove_specks(mask: Mask, stroke_width: float) -> None:

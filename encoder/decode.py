@@ -92,10 +92,10 @@ def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage:
     except DAMAGES as error:
         raise _damaged() from error
     with image:
-        return _read(image, data.count(START_OF_SCAN), limits)
+        return _read(image, data, limits)
 
 
-def _read(image: Image.Image, scans: int, limits: ImageLimits) -> DecodedImage:
+def _read(image: Image.Image, data: bytes, limits: ImageLimits) -> DecodedImage:
     width, height = image.size
     if width * height > limits.max_image_pixels:
         raise OversizeImage(
@@ -105,7 +105,8 @@ def _read(image: Image.Image, scans: int, limits: ImageLimits) -> DecodedImage:
         )
     # Pillow calls a JPEG with a second picture behind it, as some phones write, MPO.
     media_type = MEDIA_TYPES.get(image.format or "", "image/jpeg")
-    if media_type == "image/jpeg" and scans > MAX_JPEG_SCANS:
+    scans = data.count(START_OF_SCAN) if media_type == "image/jpeg" else 0
+    if scans > MAX_JPEG_SCANS:
         raise OversizeImage(
             "too-many-scans",
             f"The JPEG has {scans} scans; at most {MAX_JPEG_SCANS} are read. Save it again.",

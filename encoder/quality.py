@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
-from encoder.clean import CleanedSignature, Mask
+from encoder.clean import CleanedSignature, Mask, as_uint8
 from encoder.errors import FailureToAcquire
 
 MIN_HEIGHT_PX = 16
@@ -113,17 +113,21 @@ def _ruled_share(ink: Mask) -> float:
     height, width = ink.shape
     fullest_row = int(cv2.reduce(ink, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).max()) // 255
     fullest_column = int(cv2.reduce(ink, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).max()) // 255
-    if fullest_row < LEVEL_RUN * width / 2 and fullest_column < UPRIGHT_RUN * height / 2:
-        return 0.0  # No row or column has the ink for such a run, not even a slanting half of it.
+    # Without the ink in any row or column for even a slanting half of such a run, there is none.
+    may_be_level = fullest_row >= LEVEL_RUN * width / 2
+    may_be_upright = fullest_column >= UPRIGHT_RUN * height / 2
+    if not may_be_level and not may_be_upright:
+        return 0.0
     scale = min(1.0, LOOK_WIDTH_PX / width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.threshold(cv2.resize(ink, size), 32, 255, cv2.THRESH_BINARY)[1]
-    level = np.ones((1, max(15, round(LEVEL_RUN * size[0]))), np.uint8)
-    upright = np.ones((max(15, round(UPRIGHT_RUN * size[1])), 1), np.uint8)
-    runs = cv2.bitwise_or(
-        cv2.morphologyEx(small, cv2.MORPH_OPEN, level),
-        cv2.morphologyEx(small, cv2.MORPH_OPEN, upright),
-    )
+    small = as_uint8(cv2.threshold(cv2.resize(ink, size), 32, 255, cv2.THRESH_BINARY)[1])
+    runs = np.zeros_like(small)
+    if may_be_level:
+        level = np.ones((1, max(15, round(LEVEL_RUN * size[0]))), np.uint8)
+        runs = as_uint8(cv2.morphologyEx(small, cv2.MORPH_OPEN, level))
+    if may_be_upright:
+        upright = np.ones((max(15, round(UPRIGHT_RUN * size[1])), 1), np.uint8)
+        runs = as_uint8(cv2.bitwise_or(runs, cv2.morphologyEx(small, cv2.MORPH_OPEN, upright)))
     return cv2.countNonZero(runs) / max(cv2.countNonZero(small), 1)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from index.reference_index import ReferenceIndex
 from index.registry import Registry
+from index.vectors import leading
 
 _BATCH = 2000
 
@@ -71,6 +72,7 @@ def _compare(
     if not held_ids.size:
         return reference_ids.tolist(), []
     held = index.vectors(held_ids.tolist())
+    expected = leading(vectors[present], index.dimension)
     # As integers: bytes are compared, so that 0.0 and -0.0 differ and NaN equals itself.
-    same = np.all(held.view(np.uint32) == vectors[present].view(np.uint32), axis=1)
+    same = np.all(held.view(np.uint32) == expected.view(np.uint32), axis=1)
     return reference_ids[~present].tolist(), held_ids[~same].tolist()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from index.reference_index import ReferenceIndex
 from index.registry import Registry
 from index.values import Position
+from index.vectors import leading
 
 # Large enough that a long catch-up is bound by FAISS and not by statements; 512 KB of vectors.
 BATCH_ROWS = 1000
@@ -32,7 +33,7 @@ def follow(registry: Registry, followed: Followed, model_id: str) -> Followed:
     while changes := registry.changes_since(position, model_id, BATCH_ROWS):
         index.remove(changes.touched)
         if changes.reference_ids.size:
-            index.add(changes.reference_ids, changes.vectors)
+            index.add(changes.reference_ids, leading(changes.vectors, index.dimension))
         position = changes.position
         rows += changes.rows
         erasures += changes.erasures
@@ -53,5 +54,5 @@ def fill(registry: Registry, index: ReferenceIndex, model_id: str) -> Followed:
         reference_ids, vectors = registry.vectors_after(model_id, last, _REBUILD_ROWS)
         if not reference_ids.size:
             return Followed(index, position)
-        index.add(reference_ids, vectors)
+        index.add(reference_ids, leading(vectors, index.dimension))
         last = int(reference_ids[-1])

@@ -25,6 +25,7 @@ from index.reference_index import ReferenceIndex
 from index.registry import Registry
 from index.snapshot import Origin, SnapshotFolder
 from index.values import START, CheckReport, Hit, OpenReport, Position
+from index.vectors import leading
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +38,8 @@ class Gallery:
     """The index of one model's embeddings in one process; thread-safe.
 
     Build it after a fork, never before. Threads search side by side; one at a time follows the
-    registry. Processes of one host may share `snapshot_dir`.
+    registry. Processes of one host may share `snapshot_dir`. `dimension` may be less than that of
+    the registry's vectors: the index then knows their leading elements only.
     """
 
     _index_kind: type[FlatIndex] = FlatIndex
@@ -83,10 +85,11 @@ class Gallery:
     def search(self, probes: NDArray[np.float32], k: int) -> list[list[Hit]]:
         """Return for each probe of (n, d) its nearest references, at most k, nearest first.
 
-        What was enrolled before the call, by whatever process, is found. Raises InvalidVector.
+        Probes may be as long as the registry's vectors, or as the index's. What was enrolled
+        before the call, by whatever process, is found. Raises InvalidVector.
         """
         self.catch_up()
-        return self._followed.index.search(probes, k)
+        return self._followed.index.search(leading(probes, self._origin.dimension), k)
 
     def catch_up(self) -> int:
         """Apply what is newer in the registry; return the number of changes. One SELECT if none."""

@@ -34,6 +34,33 @@ def unit_vectors(vectors: ArrayLike, dimension: int) -> NDArray[np.float32]:
     return array
 
 
+def leading(vectors: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:
+    """Return the first `dimension` elements of unit vectors (n, d), at unit length again.
+
+    What an index holds of embeddings whose leading elements say most. With d equal to `dimension`
+    they come back as they are. The bytes of a row depend on that row alone, whatever machine or
+    batch it is computed in, so that an index can be compared with the registry bit by bit. A row
+    whose leading elements are all zero points nowhere; it becomes the first axis, so that its
+    reference still counts, and is found when all are asked for.
+
+    Raises InvalidVector where the vectors are shorter, or are not finite unit vectors.
+    """
+    if vectors.ndim == 2 and vectors.shape[1] == dimension:
+        return vectors
+    if vectors.ndim != 2 or vectors.shape[1] < dimension:
+        raise InvalidVector(
+            f"Expected vectors of shape (n, {dimension}) or longer, got {vectors.shape}."
+        )
+    whole = unit_vectors(vectors, vectors.shape[1])
+    part = whole[:, :dimension].astype(np.float64)
+    # Summed strictly from left to right: other sums of numpy depend on shape and instruction set.
+    lengths = np.sqrt(np.cumsum(part * part, axis=1)[:, -1])
+    nowhere = lengths == 0.0
+    part[nowhere, 0] = lengths[nowhere] = 1.0
+    shortened: NDArray[np.float32] = (part / lengths[:, np.newaxis]).astype(np.float32)
+    return shortened
+
+
 def to_bytes(vector: NDArray[np.float32]) -> bytes:
     """Return a (d,) vector as little-endian float32, the form kept in SQL."""
     return vector.astype(_STORED, copy=False).tobytes()

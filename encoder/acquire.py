@@ -18,7 +18,7 @@ from encoder.clean import Mask, as_uint8, clean, to_canvas
 from encoder.decode import ImageLimits, decode
 from encoder.quality import Quality, assess
 
-PREPROCESSING_FILES = ("decode.py", "clean.py", "acquire.py")
+PREPROCESSING_FILES = ("decode.py", "clean.py", "ruled.py", "acquire.py")
 PREVIEW_WIDTH_PX = 480
 
 
@@ -51,7 +51,7 @@ class Acquisition:
 
 
 def acquire(
-    data: bytes, canvas_size: tuple[int, int] = (96, 192), limits: ImageLimits | None = None
+    data: bytes, canvas_size: tuple[int, int] = (144, 288), limits: ImageLimits | None = None
 ) -> Acquisition:
     """Read one signature image and prepare it for the network.
 

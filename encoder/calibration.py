@@ -46,7 +46,8 @@ def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:
     for references in REFERENCE_COUNTS:
         trials = run_trials(writers, references, spread, DRAWS)
         if trials.genuine.size and trials.skilled.size and trials.random.size:
-            calibrations.append(_calibrate(trials, references, min(genuine, forged)))
+            sets = np.array([writer.data_set for writer in writers])
+            calibrations.append(_calibrate(trials, sets, references, min(genuine, forged)))
     if not calibrations:
         raise TrainingDataError(
             "No data set has development writers of two people or more with two genuine "
@@ -66,12 +67,21 @@ def _fit_spread(writers: Sequence[EmbeddedWriter]) -> Spread:
     return Spread(round(population, 5), min(SHRINKAGES, key=error))
 
 
-def _calibrate(trials: Trials, references: int, signatures: int) -> Calibration:
+def _calibrate(
+    trials: Trials, sets: NDArray[np.str_], references: int, signatures: int
+) -> Calibration:
+    """One calibration for all; its thresholds keep their promise on each data set apart."""
     slope, intercept = fit_log_lr(trials.genuine, trials.skilled)
+    forged_in, genuine_in = sets[trials.skilled_writer], sets[trials.genuine_writer]
     points = {}
     for name, target in TARGETS.items():
-        match = match_threshold(trials.skilled, target)
-        points[name] = OperatingPoint(match, min(match, refusal_threshold(trials.genuine, target)))
+        match = max(
+            match_threshold(trials.skilled[forged_in == one], target) for one in set(forged_in)
+        )
+        refusal = min(
+            refusal_threshold(trials.genuine[genuine_in == one], target) for one in set(genuine_in)
+        )
+        points[name] = OperatingPoint(match, min(match, refusal))
     return Calibration(
         references=references,
         slope=round(slope, 5),

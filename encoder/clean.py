@@ -18,7 +18,7 @@ Mask = NDArray[np.uint8]  # (h, w), 0 paper, 255 ink
 MAX_SIDE_PX = 2400  # Larger scans are reduced first: pens are then still over 8 px wide.
 MIN_CONTRAST = 18.0  # Grey levels between paper and ink below which there is no ink.
 UNEVEN_LIGHT = 0.30  # Share of brightness lost across the page from which it counts as uneven.
-CANVAS_MARGIN_PX = 3
+SPREAD = 0.229  # Standard deviation of the ink on the canvas, of the side that it fills more.
 
 
 @dataclass(frozen=True)
@@ -70,37 +70,39 @@ def clean(gray: NDArray[np.uint8]) -> CleanedSignature:
 
 
 def to_canvas(ink: Mask, canvas_size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Set ink `(h, w)` on a canvas, keeping its aspect ratio, with its centre of mass centred.
+    """Set ink `(h, w)` on a canvas, its aspect ratio kept, its centre of mass in the middle.
+
+    The ink's spread about its centre decides the scale, not its box: one long stroke more or less
+    would shrink all others. What lies outside the canvas then, far from the centre, is cut off.
 
     Returns:
         `canvas_size` uint8: the share of each canvas pixel that is ink, 0 none to 255 all.
     """
-    canvas = np.zeros(canvas_size, dtype=np.uint8)
-    height, width = ink.shape
-    if not height or not width:
-        return canvas
-    room = (canvas_size[0] - 2 * CANVAS_MARGIN_PX, canvas_size[1] - 2 * CANVAS_MARGIN_PX)
-    scale = min(room[0] / height, room[1] / width)
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    if not ink.size:
+        return np.zeros(canvas_size, dtype=np.uint8)
+    scale, centre = canvas_scale(ink, canvas_size)
+    height, width = (max(1, round(side / scale)) for side in canvas_size)
+    window = np.zeros((height, width), np.uint8)  # What of the ink the canvas shows, full size.
+    top, left = round(centre[0] - height / 2), round(centre[1] - width / 2)
+    seen = ink[max(0, top) : max(0, top + height), max(0, left) : max(0, left + width)]
+    down, right = max(0, -top), max(0, -left)
+    window[down : down + seen.shape[0], right : right + seen.shape[1]] = seen
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(ink, (size[1], size[0]), interpolation=method)
-    moments = cv2.moments(small)
+    return as_uint8(cv2.resize(window, canvas_size[::-1], interpolation=method))
+
+
+def canvas_scale(ink: Mask, canvas_size: tuple[int, int]) -> tuple[float, tuple[float, float]]:
+    """Canvas pixels to a pixel of ink `(h, w)`, and the row and column of its centre of mass."""
+    moments = cv2.moments(ink, binaryImage=True)
     mass = max(moments["m00"], 1.0)
-    top = _centred(moments["m01"] / mass, size[0], canvas_size[0])
-    left = _centred(moments["m10"] / mass, size[1], canvas_size[1])
-    canvas[top : top + size[0], left : left + size[1]] = small
-    return canvas
+    spread = [np.sqrt(max(moments[name] / mass, 1.0)) for name in ("mu02", "mu20")]
+    scale = min(SPREAD * side / own for side, own in zip(canvas_size, spread, strict=True))
+    return float(scale), (moments["m01"] / mass, moments["m10"] / mass)
 
 
 def as_uint8(image: ArrayLike) -> NDArray[np.uint8]:
     """What OpenCV returned, with the type it has: its own annotations are wider."""
     return np.asarray(image, dtype=np.uint8)
-
-
-def _centred(centre: float, length: int, room: int) -> int:
-    """Where to start so that `centre` lies in the middle and nothing leaves the margins."""
-    first, last = CANVAS_MARGIN_PX, room - CANVAS_MARGIN_PX - length
-    return min(max(round(room / 2 - centre), first), last)
 
 
 def _bounded(gray: Gray) -> Gray:

@@ -24,6 +24,7 @@ from encoder.calibration import fit_rule
 from encoder.embedding import Embed, embed_data_set
 from encoder.errors import ArtifactError, TrainingDataError
 from encoder.evaluate import evaluate_writers
+from encoder.network import EMBEDDING_SIZE
 from encoder.writers_folder import Canvases, read_folder
 
 MAX_DIFFERENCE = 1e-4
@@ -66,6 +67,7 @@ def export(
         "name": model_folder.name,
         "canvas_size": [height, width],
         "dimension": network.output_shape[-1],
+        "index_dimension": min(EMBEDDING_SIZE, network.output_shape[-1]),
         "parameters": network.count_params(),
         "training": {
             **run,

@@ -23,11 +23,6 @@ class ClaimLoss(keras.losses.Loss):  # type: ignore[misc]
     embeddings `(n, d)`. Each writer needs three genuine signatures or more.
     """
 
-    def __init__(self, forgery_weight: float = 1.0, name: str = "claim_loss", **options: Any):
-        super().__init__(name=name, **options)
-        # A variable, so that forgeries can be ramped in while a compiled step goes on.
-        self.forgery_weight = keras.Variable(forgery_weight, trainable=False, dtype="float32")
-
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Mean loss over the genuine signatures of the batch."""
         embeddings = ops.cast(y_pred, "float32")
@@ -45,12 +40,8 @@ class ClaimLoss(keras.losses.Loss):  # type: ignore[misc]
         another_pool = _log_sum(logits, another) - ops.log(claims)
         skilled_pool = _log_sum(logits, skilled) - ops.log(ops.maximum(ops.sum(skilled), 1.0))
         losses = ops.softplus(another_pool - own)
-        losses += self.forgery_weight * ops.softplus(skilled_pool - own)
+        losses += ops.softplus(skilled_pool - own)
         return ops.sum(genuine * losses) / claims
-
-    def get_config(self) -> dict[str, Any]:
-        """What `from_config` needs."""
-        return {**super().get_config(), "forgery_weight": float(self.forgery_weight)}
 
 
 def _claim_scores(similarity: Any, same: Any, genuine: Any) -> Any:

@@ -52,6 +52,11 @@ class Encoder:
         return self._artifact.dimension
 
     @property
+    def index_dimension(self) -> int:
+        """How many leading elements of the embeddings an index needs to find candidates."""
+        return int(self.manifest.get("index_dimension", self.dimension))
+
+    @property
     def canvas_size(self) -> tuple[int, int]:
         """Height and width of the canvases it takes, px."""
         return self._artifact.canvas_size

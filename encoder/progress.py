@@ -76,6 +76,14 @@ class DevelopmentProgress(keras.callbacks.Callback):  # type: ignore[misc]
         self.network_of = network_of
         self.patience = patience
 
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Keep the network as it starts: what trains no better than that is not the best."""
+        del logs
+        if self.state.epoch == 0 and self.state.best_error == float("inf"):
+            network = self.network_of(self.model)
+            self.state.best_error = mean_error(development_errors(network, self.sets))
+            network.save(self.state.run_folder / "best.keras")
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Measure, save, and stop if it is time."""
         network = self.network_of(self.model)

@@ -6,7 +6,7 @@ Only the evaluation uses it: the network sees strokes as wide as they were writt
 import cv2
 import numpy as np
 
-from encoder.clean import Mask, as_uint8, to_canvas
+from encoder.clean import Mask, as_uint8, canvas_scale, to_canvas
 
 # What each neighbour adds to a pixel's code, clockwise from the one above: 1, 2, 4, ...
 NEIGHBOURS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)
@@ -40,7 +40,9 @@ def ends_and_junctions(skeleton: Mask) -> int:
 def even_strokes(ink: Mask, canvas_size: tuple[int, int]) -> Mask:
     """Set ink `(h, w)` on a canvas with all strokes drawn anew in one width: no pen is left."""
     height, width = ink.shape
-    scale = FINENESS * min(canvas_size[0] / max(height, 1), canvas_size[1] / max(width, 1))
+    if not ink.size:
+        return to_canvas(ink, canvas_size)
+    scale = FINENESS * canvas_scale(ink, canvas_size)[0]
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     sized = cv2.threshold(cv2.resize(ink, size, interpolation=method), 127, 255, cv2.THRESH_BINARY)

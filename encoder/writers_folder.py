@@ -25,6 +25,14 @@ SPLITS = ("train", "development", "test")
 
 
 @dataclass(frozen=True)
+class Holdout:
+    """Part `number` (from 1 on) of `count` (2 or more) parts of all writers."""
+
+    number: int = 1
+    count: int = 5
+
+
+@dataclass(frozen=True)
 class WriterSamples:
     """One writer's prepared signatures.
 
@@ -96,22 +104,23 @@ def group_of(writer_id: str) -> tuple[str, str]:
 
 
 def split_writers(
-    writer_ids: Sequence[str], development_share: float, test_groups: int, seed: int
+    writer_ids: Sequence[str], development_share: float, holdout: Holdout, seed: int
 ) -> dict[str, list[str]]:
     """Put every writer in `train`, `development` or `test`, groups kept together.
 
     Args:
         writer_ids: names of writers' folders.
-        development_share: share of all groups for development, 0 to 1.
-        test_groups: how many groups to hold out for test, but at most two fifths of all.
+        development_share: share of the groups not held out that goes to development, 0 to 1.
+        holdout: which part of all groups to hold out for test; the parts of one seed are disjoint.
         seed: another seed is another split; order of `writer_ids` does not matter.
     """
     groups = sorted({group_of(w)[0] for w in writer_ids}, key=lambda g: _rank(g, seed))
-    test = min(test_groups, 2 * len(groups) // 5)
-    development = round(development_share * len(groups))
-    of_group = dict.fromkeys(groups, "train")
-    of_group.update(dict.fromkeys(groups[:test], "test"))
-    of_group.update(dict.fromkeys(groups[test : test + development], "development"))
+    test = groups[holdout.number - 1 :: holdout.count]
+    rest = [group for group in groups if group not in set(test)]
+    development = round(development_share * len(rest))
+    of_group = dict.fromkeys(rest, "train")
+    of_group.update(dict.fromkeys(test, "test"))
+    of_group.update(dict.fromkeys(rest[:development], "development"))
     split: dict[str, list[str]] = {name: [] for name in SPLITS}
     for writer_id in sorted(writer_ids):
         split[of_group[group_of(writer_id)[0]]].append(writer_id)

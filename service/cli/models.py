@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -28,6 +29,15 @@ data_option = click.option(
 )
 
 
+def _read_part(_: click.Context, __: click.Parameter, text: str) -> tuple[int, int]:
+    """The numbers of "2/5"."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    number, count = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= number <= count or count < 2:
+        raise click.BadParameter(f"expected K/N with 1 <= K <= N and N >= 2, got {text!r}.")
+    return number, count
+
+
 @click.command()
 @data_option
 @click.option(
@@ -46,14 +56,26 @@ data_option = click.option(
     "--synthetic-writers",
     metavar="N",
     type=click.IntRange(0),
-    default=0,
-    show_default=True,
     help="Train on so many synthetic writers besides.",
+)
+@click.option(
+    "--fold",
+    "holdout",
+    metavar="K/N",
+    default="1/5",
+    show_default=True,
+    callback=_read_part,
+    help="Hold out part K of N parts of the writers, to measure on.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run that the folder holds.")
 @json_option
 def train(
-    data: tuple[Path, ...], run: Path, recipe: str, epochs: int | None, as_json: bool, **rest: Any
+    data: tuple[Path, ...],
+    run: Path,
+    recipe: str,
+    holdout: tuple[int, int],
+    as_json: bool,
+    **rest: Any,
 ) -> None:
     """Train a network on folders of signatures.
 
@@ -66,15 +88,16 @@ def train(
       countersign train --data signatures/ --run runs/first
       countersign train --data cedar/ --data bengali/ --run runs/second
       countersign train --data signatures/ --run runs/first --resume
+      countersign train --data signatures/ --run runs/fold-2 --fold 2/5
     """
     with training_packages():
         from encoder.train import RECIPES as BY_NAME
         from encoder.train import train as train_network
+        from encoder.writers_folder import Holdout
 
-        chosen = BY_NAME[recipe]
-        if epochs is not None:
-            chosen = replace(chosen, epochs=epochs)
-        best = train_network(list(data), run, chosen, **rest)
+        changes = {name: rest.pop(name) for name in ("epochs", "synthetic_writers")}
+        chosen = replace(BY_NAME[recipe], **{n: v for n, v in changes.items() if v is not None})
+        best = train_network(list(data), run, chosen, holdout=Holdout(*holdout), **rest)
     if as_json:
         print_json({"run": str(run), "network": str(best)})
     else:

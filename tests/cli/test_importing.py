@@ -207,7 +207,7 @@ def test_interrupted_it_ends_cleanly_and_says_how_to_go_on(
     registry: None, answer: Answer, start: Start, writers_folder: Folder, data_dir: Path
 ) -> None:
     folder = writers_folder(range(1, 13), 5)
-    importing = start("import", folder, "--batch-size", 4)
+    importing = start("import", folder, "--batch-size", 1)
     assert importing.stderr
     importing.stderr.readline()
     importing.send_signal(signal.SIGINT)

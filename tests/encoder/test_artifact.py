@@ -57,7 +57,7 @@ def test_wrong_canvases_are_refused() -> None:
     with pytest.raises(ValueError, match="expected canvases"):
         encoder.embed(np.zeros((1, 10, 10), np.uint8))
     with pytest.raises(ValueError, match="expected uint8"):
-        encoder.embed(np.zeros((1, 96, 192), np.float32))
+        encoder.embed(np.zeros((1, 144, 288), np.float32))
 
 
 def test_shipped_files_are_small() -> None:

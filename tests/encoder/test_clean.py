@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from encoder.clean import clean, to_canvas
+from encoder.clean import SPREAD, canvas_scale, clean, to_canvas
 from encoder.errors import FailureToAcquire
 from encoder.quality import assess
 from encoder.synthesis import synthetic_writer
@@ -88,18 +88,38 @@ def test_grey_levels_do_not_reach_the_canvas() -> None:
     ink = drawn(21)
     dark = clean(np.clip(on_paper(ink, 250, 20), 0, 255).astype(np.uint8))
     pale = clean(np.clip(on_paper(ink, 200, 100), 0, 255).astype(np.uint8))
-    one, other = (to_canvas(c.ink, (96, 192)).astype(int) for c in (dark, pale))
+    one, other = (to_canvas(c.ink, (144, 288)).astype(int) for c in (dark, pale))
     assert np.abs(one - other).mean() < 1.0
 
 
 def test_canvas_keeps_aspect_ratio_and_centres_the_mass() -> None:
     ink = np.full((100, 50), 255, np.uint8)
-    canvas = to_canvas(ink, (96, 192))
+    canvas = to_canvas(ink, (144, 288))
     left, top, width, height = cv2.boundingRect(canvas)
-    assert (width, height) == (45, 90)
-    assert abs(left + width / 2 - 96) <= 1
-    assert abs(top + height / 2 - 48) <= 1
-    assert not to_canvas(np.zeros((0, 0), np.uint8), (96, 192)).any()
+    # A filled box spreads by its height over the root of 12; that becomes SPREAD of 144.
+    assert height == pytest.approx(SPREAD * 144 * np.sqrt(12), abs=2)
+    assert width == pytest.approx(height / 2, abs=2)
+    assert abs(left + width / 2 - 144) <= 1
+    assert abs(top + height / 2 - 72) <= 1
+    assert not to_canvas(np.zeros((0, 0), np.uint8), (144, 288)).any()
+
+
+def test_one_thin_line_changes_the_scale_little() -> None:
+    """A line that doubles the width of the box would, by the box, halve all other strokes."""
+    ink = drawn(21)
+    flourish = np.zeros((ink.shape[0], 2 * ink.shape[1]), np.uint8)
+    flourish[:, : ink.shape[1]] = ink
+    middle = ink.shape[0] // 2
+    flourish[middle, ink.shape[1] :] = 255
+    size = (144, 288)
+    assert canvas_scale(flourish, size)[0] > 0.7 * canvas_scale(ink, size)[0]
+
+
+@pytest.mark.parametrize("shape", [(1, 2400), (2400, 1), (3, 3), (2400, 2400)])
+def test_canvas_takes_ink_of_any_shape(shape: tuple[int, int]) -> None:
+    canvas = to_canvas(np.full(shape, 255, np.uint8), (144, 288))
+    assert canvas.shape == (144, 288)
+    assert canvas.any()
 
 
 def page() -> NDArray[np.uint8]:

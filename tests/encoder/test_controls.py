@@ -70,7 +70,7 @@ def test_no_controls_without_forgeries(writers_folder: Path, tmp_path: Path) -> 
 
 def test_slices_are_thirds_of_the_writers(writers_folder: Path) -> None:
     folds = [Fold(load_encoder(), tuple(list_writers(writers_folder)), held_out=True)]
-    sets = [read_folder(writers_folder, (96, 192))]
+    sets = [read_folder(writers_folder, (144, 288))]
     embedded = embed_folds(folds, sets)
     pool = pool_trials(embedded, 3, 2)
     slices = slice_rates(pool, sets, draw_weights(people_of(embedded), 20))

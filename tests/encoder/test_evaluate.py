@@ -60,7 +60,7 @@ def test_each_writer_is_scored_by_the_model_that_held_him_out(
 
 def test_folds_are_pooled_and_never_mixed(writers_folder: Path, halves: list[Encoder]) -> None:
     folds = plan_folds(writers_folder, halves, "crossval")
-    sets = [read_folder(writers_folder, (96, 192), fold.writer_ids) for fold in folds]
+    sets = [read_folder(writers_folder, (144, 288), fold.writer_ids) for fold in folds]
     embedded = embed_folds(folds, sets)
     pool = pool_trials(embedded, 3, 2)
     for kind in ("genuine", "skilled", "random"):
@@ -124,7 +124,7 @@ def test_shipped_thresholds_are_measured_by_the_models_own_verdicts(
 ) -> None:
     folds = [Fold(halves[0], tuple(list_writers(writers_folder)), held_out=True)]
     answer = evaluate(writers_folder, folds, effort=QUICK)
-    embedded = embed_folds(folds, [read_folder(writers_folder, (96, 192))])
+    embedded = embed_folds(folds, [read_folder(writers_folder, (144, 288))])
     pool = pool_trials(embedded, 5, QUICK.draws)
     for point, row in answer["results"]["5"]["shipped"].items():
         limits = halves[0].rule.calibration_for(5).points[point]

@@ -48,7 +48,7 @@ def test_strokes_drawn_anew_do_not_tell_the_pen() -> None:
     def ink(canvas: np.ndarray) -> float:
         return float(canvas.sum()) / 255
 
-    size = (96, 192)
+    size = (144, 288)
     fine, broad = drawn(4), drawn(14)
     assert ink(to_canvas(broad, size)) > 2 * ink(to_canvas(fine, size))
     assert ink(even_strokes(broad, size)) == pytest.approx(ink(even_strokes(fine, size)), rel=0.1)

@@ -1,4 +1,4 @@
-"""The proof that an index equals the registry: the same references, the same bytes.
+"""The proof that an index equals the registry: the same references, the same vectors.
 
 The walk reads the registry in batches, and never holds a copy of it.
 """
@@ -66,13 +66,10 @@ def _compare(
     reference_ids: NDArray[np.int64],
     vectors: NDArray[np.float32],
 ) -> tuple[list[int], list[int]]:
-    """Return which of these references the index lacks, and which it has with other bytes."""
+    """Return which of these references the index lacks, and which it has otherwise."""
     present = np.isin(reference_ids, in_index, assume_unique=True)
     held_ids = reference_ids[present]
     if not held_ids.size:
         return reference_ids.tolist(), []
-    held = index.vectors(held_ids.tolist())
-    expected = leading(vectors[present], index.dimension)
-    # As integers: bytes are compared, so that 0.0 and -0.0 differ and NaN equals itself.
-    same = np.all(held.view(np.uint32) == expected.view(np.uint32), axis=1)
+    same = index.holds(held_ids, leading(vectors[present], index.dimension))
     return reference_ids[~present].tolist(), held_ids[~same].tolist()

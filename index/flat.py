@@ -1,7 +1,5 @@
 """The exact index: every search looks at every vector (FAISS IDMap2,Flat, inner product)."""
 
-import threading
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import DuplicateReference, InvalidVector, SnapshotNotSaved, SnapshotUnusable
+from index.openmp import one_thread
 from index.rwlock import ReadersWriterLock
 from index.values import Hit
 from index.vectors import unit_vectors
 
 # A vector's place in FAISS's id list and its hash map, and in our set: about so much, as measured.
 _BYTES_PER_ID = 110
-
-_openmp = threading.local()
 
 
 class FlatIndex:
@@ -49,7 +46,7 @@ class FlatIndex:
             known = new & self._present
             if known:
                 raise DuplicateReference(min(known))
-            _one_thread()
+            one_thread()
             self._faiss.add_with_ids(checked, ids)
             self._present |= new
 
@@ -59,7 +56,7 @@ class FlatIndex:
             gone = self._present.intersection(reference_ids.tolist())
             # Taking out reads the whole index, so nothing is asked of FAISS for nothing.
             if gone:
-                _one_thread()
+                one_thread()
                 self._faiss.remove_ids(np.fromiter(gone, dtype=np.int64, count=len(gone)))
                 self._present -= gone
             return len(gone)
@@ -74,7 +71,7 @@ class FlatIndex:
             found = min(k, len(self._present))
             if not found or not len(checked):
                 return [[] for _ in checked]
-            _one_thread()
+            one_thread()
             similarities, ids = self._faiss.search(checked, found)
         return [
             list(map(Hit, row_ids, row_similarities))
@@ -92,21 +89,29 @@ class FlatIndex:
         ids.sort()
         return ids
 
-    def vectors(self, reference_ids: Sequence[int]) -> NDArray[np.float32]:
-        """Return the vectors (n, d) of references that are there; raises KeyError."""
+    def holds(
+        self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]
+    ) -> NDArray[np.bool_]:
+        """Whether (n,) the vectors are held byte for byte; raises KeyError."""
+        if not reference_ids.size:
+            return np.empty(0, dtype=np.bool_)
         with self._lock.reading():
-            for reference_id in reference_ids:
+            for reference_id in reference_ids.tolist():
                 if reference_id not in self._present:
                     raise KeyError(reference_id)
-            _one_thread()
-            found: NDArray[np.float32] = self._faiss.reconstruct_batch(
-                np.asarray(reference_ids, dtype=np.int64)
-            )
-        return found
+            one_thread()
+            held = self._faiss.reconstruct_batch(reference_ids)
+        # As integers: bytes are compared, so that 0.0 and -0.0 differ and NaN equals itself.
+        same: NDArray[np.bool_] = np.all(held.view(np.uint32) == vectors.view(np.uint32), axis=1)
+        return same
 
     def memory_bytes(self) -> int:
         """About how much memory the index takes."""
         return self.size() * (4 * self.dimension + _BYTES_PER_ID)
+
+    def details(self) -> dict[str, int | float]:
+        """Return the recall: every reference is looked at."""
+        return {"recall": 1.0}
 
     def save(self, path: Path) -> None:
         """Write a consistent copy to a file; searches go on, changes wait."""
@@ -140,11 +145,3 @@ class FlatIndex:
         index._faiss = loaded
         index._present = present
         return index
-
-
-def _one_thread() -> None:
-    # The setting is each thread's own. With two OpenMP threads a search for one probe takes
-    # three times as long, and a change is too small to share.
-    if not getattr(_openmp, "is_set", False):
-        faiss.omp_set_num_threads(1)
-        _openmp.is_set = True

@@ -1,6 +1,10 @@
 """How an index gets to where the registry is: from a place in the change log, or from nothing."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from index.reference_index import ReferenceIndex
 from index.registry import Registry
@@ -49,10 +53,19 @@ def fill(registry: Registry, index: ReferenceIndex, model_id: str) -> Followed:
     runs are applied by `follow`, some for the second time.
     """
     position = registry.head()
+    for reference_ids, vectors in batches(registry, model_id, index.dimension):
+        index.add(reference_ids, vectors)
+    return Followed(index, position)
+
+
+def batches(
+    registry: Registry, model_id: str, dimension: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Give all ids (n,) and leading vectors (n, dimension) of the model, some at a time."""
     last = 0
     while True:
         reference_ids, vectors = registry.vectors_after(model_id, last, _REBUILD_ROWS)
         if not reference_ids.size:
-            return Followed(index, position)
-        index.add(reference_ids, leading(vectors, index.dimension))
+            return
+        yield reference_ids, leading(vectors, dimension)
         last = int(reference_ids[-1])

@@ -5,6 +5,7 @@ the saved copy cannot be trusted.
 """
 
 import logging
+import os
 import threading
 from pathlib import Path
 
@@ -20,8 +21,8 @@ from index.errors import (
     SnapshotUnusable,
 )
 from index.flat import FlatIndex
-from index.follow import Followed, fill, follow
-from index.reference_index import ReferenceIndex
+from index.follow import Followed, follow
+from index.growth import IVF_FROM, KINDS, build, outgrown
 from index.registry import Registry
 from index.snapshot import Origin, SnapshotFolder
 from index.values import START, CheckReport, Hit, OpenReport, Position
@@ -32,6 +33,8 @@ logger = logging.getLogger(__name__)
 # A start replays what is newer than the snapshot, some 20 us a change; a save writes everything.
 # So one is due after this many changes, or a quarter of the gallery where that is more.
 SAVE_AFTER_CHANGES = 10_000
+_LOW_PRIORITY = 10
+_PATIENCE_S = 5.0
 
 
 class Gallery:
@@ -42,21 +45,26 @@ class Gallery:
     the registry's vectors: the index then knows their leading elements only.
     """
 
-    _index_kind: type[FlatIndex] = FlatIndex
-
     def __init__(
-        self, registry: Registry, model_id: str, dimension: int, snapshot_dir: Path
+        self,
+        registry: Registry,
+        model_id: str,
+        dimension: int,
+        snapshot_dir: Path,
+        ivf_from: int = IVF_FROM,
     ) -> None:
         self._registry = registry
         self._model_id = model_id
-        self._origin = Origin(registry.registry_id(), model_id, dimension, self._index_kind.kind)
+        self._origin = Origin(registry.registry_id(), model_id, dimension)
+        self._ivf_from = ivf_from
         self._folder = SnapshotFolder(snapshot_dir)
         # Replaced as a whole: a thread that reads it sees an index and a place that fit.
-        self._followed = Followed(self._empty(), START)
+        self._followed = Followed(FlatIndex(dimension), START)
         self._following = threading.Lock()
         self._saved: Position | None = None
         self._save_counts_from = 0
         self._saver: threading.Thread | None = None
+        self._grower: threading.Thread | None = None
 
     def open(self) -> OpenReport:
         """Load the snapshot, or rebuild from the registry; then apply what is newer.
@@ -64,7 +72,7 @@ class Gallery:
         A snapshot that cannot be trusted is reported and replaced, and never ends the start.
         """
         try:
-            index, position = self._folder.load(self._index_kind, self._origin)
+            index, position = self._folder.load(KINDS, self._origin)
             with self._following:
                 followed = follow(self._registry, Followed(index, position), self._model_id)
                 self._followed = followed
@@ -80,6 +88,7 @@ class Gallery:
         if followed.erasures:
             # The process that erased did not live to remove this snapshot.
             self._save_or_warn()
+        self._grow_when_due()
         return OpenReport("snapshot", None, followed.rows)
 
     def search(self, probes: NDArray[np.float32], k: int) -> list[list[Hit]]:
@@ -98,6 +107,7 @@ class Gallery:
         with self._following:
             followed = self._follow()
         self._save_when_due(followed)
+        self._grow_when_due()
         return followed.rows
 
     def save_snapshot(self) -> None:
@@ -130,7 +140,7 @@ class Gallery:
             ) from error
 
     def check(self) -> CheckReport:
-        """Compare the index with the registry, byte for byte; searches go on, changes wait."""
+        """Compare the index with the registry, vector for vector; searches go on, changes wait."""
         with self._following:
             index = self._follow().index
             found = compare_all(self._registry, index, self._model_id)
@@ -148,18 +158,19 @@ class Gallery:
                 different=found.different,
                 registry_count=size + len(found.missing) - len(found.extra),
                 index_count=size,
+                kind=index.kind,
                 revision=self._followed.position.revision,
             )
 
     def rebuild(self) -> None:
         """Build the index anew from the registry, then replace the old one and its snapshot."""
         with self._following:
-            self._followed = self._filled()
+            self._followed = self._built()
         self._saved = None
         self._save_or_warn()
 
-    def stats(self) -> dict[str, int | str | None]:
-        """Return what an operator wants to know: kind, sizes and revisions."""
+    def stats(self) -> dict[str, int | float | str | None]:
+        """Return what an operator wants to know: kind, recall, sizes and revisions."""
         followed, saved = self._followed, self._folder.position()
         return {
             "kind": followed.index.kind,
@@ -168,13 +179,16 @@ class Gallery:
             "revision": followed.position.revision,
             "snapshot_revision": None if saved is None else saved.revision,
             "memory_bytes": followed.index.memory_bytes(),
+            **followed.index.details(),
         }
 
     def close(self) -> None:
         """Save what is new, so that the next start is quick; close it before the registry."""
-        saver = self._saver
-        if saver is not None:
-            saver.join()
+        if self._grower is not None:
+            # It may have minutes to go, and what it makes can be made again.
+            self._grower.join(_PATIENCE_S)
+        if self._saver is not None:
+            self._saver.join()
         self._save_or_warn()
 
     def _follow(self) -> Followed:
@@ -183,15 +197,11 @@ class Gallery:
             self._followed = follow(self._registry, self._followed, self._model_id)
         except HistoryForked as error:
             logger.warning("%s The index is rebuilt.", error)
-            self._followed = self._filled()
+            self._followed = self._built()
         return self._followed
 
-    def _empty(self) -> ReferenceIndex:
-        return self._index_kind(self._origin.dimension)
-
-    def _filled(self) -> Followed:
-        filled = fill(self._registry, self._empty(), self._model_id)
-        return follow(self._registry, filled, self._model_id)
+    def _built(self) -> Followed:
+        return build(self._registry, self._model_id, self._origin.dimension, self._ivf_from)
 
     def _open_rebuilt(self, reason: str) -> OpenReport:
         logger.info("The index is rebuilt from the registry: %s.", reason)
@@ -206,6 +216,28 @@ class Gallery:
         self._save_counts_from = followed.position.revision
         self._saver = threading.Thread(target=self._save_or_warn, daemon=True)
         self._saver.start()
+
+    def _grow_when_due(self) -> None:
+        growing = self._grower is not None and self._grower.is_alive()
+        if growing or not outgrown(self._followed.index, self._ivf_from):
+            return
+        self._grower = threading.Thread(target=self._grow_or_warn, daemon=True)
+        self._grower.start()
+
+    def _grow_or_warn(self) -> None:
+        """Make the index that the size asks for beside the one that answers, then change over."""
+        # Of this thread alone: it takes what the searches leave.
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)
+        try:
+            grown = self._built()
+            with self._following:
+                self._followed = follow(self._registry, grown, self._model_id)
+        except GalleryError as error:
+            logger.warning("%s The index stays as it is until the next change.", error)
+            return
+        logger.info("The index is now of the kind %s.", grown.index.kind)
+        self._saved = None
+        self._save_or_warn()
 
     def _save_or_warn(self) -> None:
         # Without a snapshot nothing is lost but time at the next start.

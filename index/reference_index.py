@@ -1,6 +1,5 @@
 """What every vector index can do, whatever holds the vectors; who changes it is for the gallery."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -41,6 +40,8 @@ class ReferenceIndex(Protocol):
     def search(self, probes: NDArray[np.float32], k: int) -> list[list[Hit]]:
         """Return for each probe of (n, d) its min(k, size) nearest references, nearest first.
 
+        A kind that does not look at every reference may miss some: see its recall.
+
         Raises InvalidVector, and ValueError for a k below 1.
         """
         ...
@@ -53,10 +54,13 @@ class ReferenceIndex(Protocol):
         """Return all ids (n,), ascending."""
         ...
 
-    def vectors(self, reference_ids: Sequence[int]) -> NDArray[np.float32]:
-        """Return the vectors (n, d) of references that are there, byte for byte as added.
+    def holds(
+        self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]
+    ) -> NDArray[np.bool_]:
+        """Whether (n,) what is held of these references is what adding these vectors would hold.
 
-        Raises KeyError with the first id that is not there.
+        Byte for byte; a kind that keeps less than the vectors says how closely it can tell.
+        Raises KeyError with an id that is not there.
         """
         ...
 
@@ -64,8 +68,12 @@ class ReferenceIndex(Protocol):
         """About how much memory the index takes."""
         ...
 
+    def details(self) -> dict[str, int | float]:
+        """Return what an operator may want to know of this kind, the recall above all."""
+        ...
+
     def save(self, path: Path) -> None:
-        """Write a consistent copy to a file; raises SnapshotNotSaved."""
+        """Write a copy to a file; what changes meanwhile may be in it. Raises SnapshotNotSaved."""
         ...
 
     @classmethod

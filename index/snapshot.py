@@ -9,7 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -28,12 +28,11 @@ _DATA_PATTERN = "index-*.faiss"
 
 @dataclass(frozen=True)
 class Origin:
-    """Whose index a snapshot is: it is of no use to another registry, model or kind."""
+    """Whose index a snapshot is: it is of no use to another registry or model."""
 
     registry_id: str
     model_id: str
     dimension: int
-    kind: str
 
 
 @dataclass(frozen=True)
@@ -74,18 +73,28 @@ class SnapshotFolder:
         finally:
             os.close(handle)
 
-    def load(self, kind: type[ReferenceIndex], origin: Origin) -> tuple[ReferenceIndex, Position]:
-        """Return the saved index and its place in the change log; raises SnapshotUnusable."""
+    def load(
+        self, kinds: Mapping[str, type[ReferenceIndex]], origin: Origin
+    ) -> tuple[ReferenceIndex, Position]:
+        """Return the saved index, of one of these kinds, and its place in the change log.
+
+        Raises SnapshotUnusable.
+        """
         if not (self._path / _MANIFEST).exists():
             raise SnapshotUnusable("there is no snapshot")
         try:
             with self.locked():
                 manifest = self._manifest()
                 _require_origin(manifest, origin)
+                if manifest.kind not in kinds:
+                    raise SnapshotUnusable(
+                        f"it was saved for another kind: expected one of {', '.join(kinds)}, "
+                        f"found {manifest.kind!r}"
+                    )
                 data = self._path / manifest.file
                 if _sha256(data) != manifest.sha256:
                     raise SnapshotUnusable(f"{data.name} is damaged: its sha256 has changed")
-                index = kind.load(data, origin.dimension)
+                index = kinds[manifest.kind].load(data, origin.dimension)
         except SnapshotNotSaved as error:
             raise SnapshotUnusable(error.reason) from error
         except OSError as error:
@@ -113,6 +122,7 @@ class SnapshotFolder:
             manifest = Manifest(
                 FORMAT,
                 **asdict(origin),
+                kind=index.kind,
                 revision=position.revision,
                 mark=position.mark,
                 file=data.name,

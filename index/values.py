@@ -168,13 +168,18 @@ class OpenReport:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Index against registry: reference ids that are missing, too many, or of other bytes."""
+    """Index against registry: reference ids that are missing, too many, or of other vectors.
+
+    An index of the kind flat is compared byte for byte; one of the kind ivf to one step of its
+    8-bit codes, and by the list that holds the reference.
+    """
 
     missing: tuple[int, ...]
     extra: tuple[int, ...]
     different: tuple[int, ...]
     registry_count: int
     index_count: int
+    kind: str
     revision: int
 
     @property

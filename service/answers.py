@@ -186,7 +186,7 @@ class Health(Schema):
 class Readiness(Health):
     """Whether the process can answer, and from what."""
 
-    index = Dict(metadata=about("Size and revision of this process's vector index."))
+    index = Dict(metadata=about("Size, recall and revision of this process's vector index."))
 
 
 class Problem(Schema):

@@ -79,7 +79,13 @@ def open_registry(settings: Settings) -> Iterator[tuple[Registry, Encoder]]:
 
 def build_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> Gallery:
     """Build the index of the encoder's embeddings, still empty: `open` or `rebuild` fills it."""
-    return Gallery(registry, encoder.model_id, encoder.index_dimension, settings.snapshot_dir)
+    return Gallery(
+        registry,
+        encoder.model_id,
+        encoder.index_dimension,
+        settings.snapshot_dir,
+        settings.index_ivf_from,
+    )
 
 
 def _build_registry(settings: Settings) -> tuple[Registry, Encoder]:

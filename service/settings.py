@@ -29,6 +29,7 @@ class Settings:
     database_url: str = f"sqlite:///{DEFAULT_DATA_DIR / 'registry.db'}"
     data_dir: Path = DEFAULT_DATA_DIR
     index_url: str = "faiss:"
+    index_ivf_from: int = 200_000  # References from which on the index is an approximate one.
     model: Path | None = None  # None is the model that ships with the package.
     auth: Literal["off"] = "off"
     host: str = "127.0.0.1"
@@ -204,6 +205,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "database_url": _database_url,
     "data_dir": _data_dir,
     "index_url": _index_url,
+    "index_ivf_from": _whole_number("INDEX_IVF_FROM", 1000, 2**40),
     "model": _model,
     "auth": _auth,
     "host": _host,

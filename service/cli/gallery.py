@@ -135,9 +135,10 @@ def _show_opened(opened: OpenReport) -> None:
 
 def _show_check(report: CheckReport) -> None:
     if report.clean:
+        how = "byte for byte" if report.kind == "flat" else "to one step of its 8-bit codes"
         show(
-            f"Clean: the index holds the {report.registry_count} references of the registry, at "
-            f"revision {report.revision}."
+            f"Clean: the index holds the {report.registry_count} references of the registry, "
+            f"{how}, at revision {report.revision}."
         )
         return
     found = {"missing": report.missing, "too many": report.extra, "different": report.different}

@@ -14,13 +14,18 @@ from numpy.typing import NDArray
 import index
 from index.flat import FlatIndex
 from index.gallery import Gallery
+from index.growth import IVF_FROM
+from index.ivf import IvfIndex
 from index.migrate import upgrade
 from index.reference_index import ReferenceIndex
 from index.registry import Registry
+from index.training import untuned
 from index.values import NewReference
 
 # A new backend is added here, and must pass every test of `test_reference_index`.
-BACKENDS = {"flat": FlatIndex}
+BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex}
+# How far a similarity may be off: rounding, or 8-bit codes of a hundred numbers.
+TOLERANCES = {"flat": 1e-6, "ivf": 2e-2}
 DIMENSION = 128
 MODEL = "a" * 64
 
@@ -31,7 +36,14 @@ def backend(request) -> type[ReferenceIndex]:
 
 
 @pytest.fixture
-def empty(backend) -> ReferenceIndex:
+def tolerance(backend) -> float:
+    return TOLERANCES[backend.kind]
+
+
+@pytest.fixture
+def empty(backend, unit) -> ReferenceIndex:
+    if backend is IvfIndex:
+        return untuned(unit(2000, seed=77), list_count=16)
     return backend(DIMENSION)
 
 
@@ -102,9 +114,12 @@ def open_gallery(registry, tmp_path) -> Iterator[Callable[..., Gallery]]:
     opened = []
 
     def make(
-        own_registry: Registry = registry, model_id: str = MODEL, folder: str = "snapshots"
+        own_registry: Registry = registry,
+        model_id: str = MODEL,
+        folder: str = "snapshots",
+        ivf_from: int = IVF_FROM,
     ) -> Gallery:
-        gallery = Gallery(own_registry, model_id, DIMENSION, tmp_path / folder)
+        gallery = Gallery(own_registry, model_id, DIMENSION, tmp_path / folder, ivf_from)
         gallery.report = gallery.open()
         opened.append(gallery)
         return gallery

@@ -162,6 +162,7 @@ def test_stats_tell_sizes_and_revisions(registry, open_gallery, new_references):
         "dimension": 128,
         "revision": 3,
         "snapshot_revision": 0,
+        "recall": 1.0,
     }
     gallery.save_snapshot()
     assert gallery.stats()["snapshot_revision"] == 3

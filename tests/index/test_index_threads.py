@@ -28,38 +28,41 @@ def change(index, everything, stop_at, first):
     assert turns > 5
 
 
-def look(index, everything, stop_at, seed):
+def look(index, everything, stop_at, tolerance, seed):
     """Search near known vectors; numpy says what every answer may be."""
     random = np.random.default_rng(seed)
     turns = 0
     while time.monotonic() < stop_at:
         probe = everything[random.integers(ALL)] + 0.05 * random.standard_normal(DIMENSION)
         probe = (probe / np.linalg.norm(probe)).astype(np.float32)
-        assert_possible(everything @ probe, index.search(probe[np.newaxis], 10)[0])
+        hits = index.search(probe[np.newaxis], 10)[0]
+        assert_possible(everything @ probe, hits, tolerance)
         turns += 1
     assert turns > 5
 
 
-def assert_possible(truth, hits):
+def assert_possible(truth, hits, tolerance):
     names = [hit.reference_id for hit in hits]
     similarities = [hit.similarity for hit in hits]
     assert len(names) == len(set(names)) == 10
     assert similarities == sorted(similarities, reverse=True)
-    np.testing.assert_allclose(truth[names], similarities, atol=1e-5)
-    nearer = np.flatnonzero(truth[:STABLE] > similarities[-1] + 1e-5)
+    np.testing.assert_allclose(truth[names], similarities, atol=10 * tolerance)
+    nearer = np.flatnonzero(truth[:STABLE] > similarities[-1] + 10 * tolerance)
     assert set(nearer.tolist()) <= set(names), "what is there and nearer must be found"
 
 
-def test_eight_threads_add_remove_and_search_and_every_answer_is_right(empty, unit, run_together):
+def test_eight_threads_add_remove_and_search_and_every_answer_is_right(
+    empty, unit, run_together, tolerance
+):
     everything = unit(ALL, seed=1)
     empty.add(np.arange(STABLE), everything[:STABLE])
     stop_at = time.monotonic() + 2.0
     run_together(
         *(partial(change, empty, everything, stop_at, first) for first in range(200, ALL, 200)),
-        *(partial(look, empty, everything, stop_at, seed) for seed in range(4)),
+        *(partial(look, empty, everything, stop_at, tolerance, seed) for seed in range(4)),
     )
     assert empty.reference_ids().tolist() == list(range(STABLE))
-    assert empty.vectors(range(STABLE)).tobytes() == everything[:STABLE].tobytes()
+    assert empty.holds(np.arange(STABLE), everything[:STABLE]).all()
 
 
 def test_an_interrupted_writer_keeps_no_reader_waiting(monkeypatch):

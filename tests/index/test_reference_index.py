@@ -25,26 +25,29 @@ def test_an_empty_index_finds_nothing(empty, unit):
     assert empty.search(unit(3), 5) == [[], [], []]
     assert empty.search(unit(0), 5) == []
     assert empty.reference_ids().tolist() == []
-    assert empty.vectors([]).shape == (0, DIMENSION)
+    assert empty.holds(ids(), unit(0)).shape == (0,)
     assert empty.remove(ids(1, 2)) == 0
 
 
-def test_search_agrees_with_numpy(empty, unit):
+def test_search_agrees_with_numpy(empty, unit, tolerance):
     vectors, probes = unit(500, seed=1), unit(20, seed=2)
     names = np.random.default_rng(3).permutation(10**12 + np.arange(500))
     empty.add(names, vectors)
     held = dict(zip(names.tolist(), vectors, strict=True))
     for probe, hits in zip(probes, empty.search(probes, 10), strict=True):
         expected, similarities = oracle(probe, held, 10)
-        assert [hit.reference_id for hit in hits] == expected
-        np.testing.assert_allclose([hit.similarity for hit in hits], similarities, atol=1e-6)
+        names = [hit.reference_id for hit in hits]
+        assert names == expected or tolerance > 1e-6
+        true = np.stack([held[name] for name in names]) @ probe
+        np.testing.assert_allclose(true, similarities, atol=tolerance)
+        np.testing.assert_allclose([hit.similarity for hit in hits], true, atol=tolerance)
 
 
 def test_more_neighbours_than_there_are_gives_all_of_them_and_no_other(empty, unit):
     empty.add(ids(5, 6, 7), unit(3))
     hits = empty.search(unit(2, seed=9), 1000)
     assert [{hit.reference_id for hit in row} for row in hits] == [{5, 6, 7}] * 2
-    assert all(-1.001 <= hit.similarity <= 1.001 for row in hits for hit in row)
+    assert all(-1.05 <= hit.similarity <= 1.05 for row in hits for hit in row)
 
 
 @pytest.mark.parametrize("k", [0, -1])
@@ -63,7 +66,7 @@ def test_removed_references_are_not_found_and_can_come_again(empty, unit):
     assert found == {1, 3, 4, 6}
     assert empty.remove(ids(2)) == 0
     with pytest.raises(KeyError):
-        empty.vectors([2])
+        empty.holds(ids(2), vectors[1:2])
     empty.add(ids(2), vectors[1:2])
     assert empty.search(vectors[1:2], 1)[0][0].reference_id == 2
 
@@ -80,7 +83,7 @@ def test_an_id_is_never_taken_twice_and_nothing_else_of_that_call_either(empty, 
     with pytest.raises(DuplicateReference):
         empty.add(ids(*again), unit(len(again), seed=5))
     assert empty.reference_ids().tolist() == [1]
-    assert empty.vectors([1]).tobytes() == unit(1).tobytes()
+    assert empty.holds(ids(1), unit(1)).all()
 
 
 @pytest.mark.parametrize(
@@ -118,11 +121,16 @@ def test_ids_and_vectors_must_be_as_many(empty, unit):
         empty.add(ids(1, 2), unit(3))
 
 
-def test_vectors_come_back_byte_for_byte(empty, unit):
+def test_an_index_knows_whether_it_holds_a_vector(empty, unit):
     vectors = unit(50)
     empty.add(np.arange(50), vectors)
     empty.remove(ids(3, 4))
-    assert empty.vectors([49, 0, 10]).tobytes() == vectors[[49, 0, 10]].tobytes()
+    asked = ids(49, 0, 10)
+    assert empty.holds(asked, vectors[asked]).tolist() == [True, True, True]
+    changed = vectors[asked].copy()
+    changed[1, 5] += 0.05
+    assert empty.holds(asked, changed).tolist() == [True, False, True]
+    assert empty.holds(asked, vectors[[49, 10, 0]]).tolist() == [True, False, False]
 
 
 def test_a_saved_index_is_the_same_and_goes_on(backend, empty, unit, tmp_path):
@@ -134,7 +142,7 @@ def test_a_saved_index_is_the_same_and_goes_on(backend, empty, unit, tmp_path):
     assert loaded.kind == empty.kind
     assert loaded.reference_ids().tolist() == empty.reference_ids().tolist()
     assert loaded.search(vectors, 5) == empty.search(vectors, 5)
-    assert loaded.memory_bytes() >= 29 * DIMENSION * 4
+    assert loaded.memory_bytes() >= 29 * DIMENSION
     with pytest.raises(DuplicateReference):
         loaded.add(ids(8), unit(1, seed=3))
     loaded.add(ids(7), vectors[7:8])

@@ -3,6 +3,7 @@
 Loading this loads Keras.
 """
 
+import csv
 import io
 import json
 import re
@@ -73,6 +74,7 @@ def export(
             **run,
             "data": [{"name": n, "terms": _terms(f)} for n, f in sorted(by_name.items())],
             "state": json.loads((run_folder / "state.json").read_text(encoding="utf-8")),
+            "log": _read_log(run_folder),
         },
         "metrics": {
             part: {
@@ -160,6 +162,14 @@ def _read_run(run_folder: Path) -> Mapping[str, Any]:
     if not (run_folder / "best.keras").exists():
         raise TrainingDataError(f"The run in {run_folder} has not finished an epoch yet.")
     return run
+
+
+def _read_log(run_folder: Path) -> list[dict[str, float]]:
+    """What was logged after each epoch: loss and errors on development writers, by name."""
+    with (run_folder / "log.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    numbers = [{k: v for k, v in row.items() if v not in {"NA", "nan"}} for row in rows]
+    return [{name: round(float(value), 6) for name, value in row.items()} for row in numbers]
 
 
 def _terms(folder: Path) -> str:

@@ -25,7 +25,7 @@ DRAWS = 3
 
 @dataclass
 class RunState:
-    """Where a run stands, as `state.json` in its folder says."""
+    """Where a run stands, as `state.json` in its folder says; the best epoch is 0 at the start."""
 
     run_folder: Path
     epoch: int = 0
@@ -92,10 +92,10 @@ class DevelopmentProgress(keras.callbacks.Callback):  # type: ignore[misc]
         if logs is not None:
             logs.update(errors, development_error=error)
         if error < self.state.best_error:
-            self.state.best_error, self.state.best_epoch = error, epoch
+            self.state.best_error, self.state.best_epoch = error, epoch + 1
             network.save(self.state.run_folder / "best.keras")
         self.state.advance(self.model)
-        if epoch - self.state.best_epoch >= self.patience:
+        if epoch + 1 - self.state.best_epoch >= self.patience:
             self.model.stop_training = True
 
 

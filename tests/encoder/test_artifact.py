@@ -33,7 +33,7 @@ def test_shipped_model_embeds_to_unit_vectors() -> None:
     writer = synthetic_writer(3)
     canvases = np.stack([encoder.acquire(encode_png(writer.genuine(n))).canvas for n in range(3)])
     vectors = encoder.embed(canvases)
-    assert vectors.shape == (3, 128)
+    assert vectors.shape == (3, 320)
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
     alone = np.concatenate([encoder.embed(canvas[None]) for canvas in canvases])

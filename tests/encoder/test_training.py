@@ -191,6 +191,9 @@ def test_trains_resumes_to_the_same_network_and_exports(
     encoder = load_encoder(model)
     assert encoder.name == "tiny"
     assert encoder.manifest["training"]["data"] == [{"name": "invented", "terms": "ours to give."}]
+    log = encoder.manifest["training"]["log"]
+    assert [row["epoch"] for row in log] == [0, 1]
+    assert all(0.0 <= row["development_error"] <= 1.0 and row["loss"] > 0.0 for row in log)
     held_out = set(encoder.manifest["training"]["splits"]["invented"]["test"])
     assert held_out
     assert held_out.isdisjoint(encoder.manifest["training"]["splits"]["invented"]["train"])

@@ -4,6 +4,7 @@ It reads the registry twice, in batches, beside whatever else goes on; who swaps
 for the gallery.
 """
 
+import bisect
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -123,13 +124,20 @@ def tune(index: IvfIndex, exact: ExactNeighbours, recall: float) -> None:
 
     Where even all lists do not reach it, searches look into all.
     """
-    size, most = index.size(), int(index.details()["lists"])
-    for nprobe in _steps(most):
+    size = index.size()
+    reached: dict[int, float] = {}
+
+    def recall_with(nprobe: int) -> float:
         index.tuning = Tuning(nprobe, 1.0, size)
-        reached = exact.recall(index)
-        if reached >= recall or nprobe == most:
-            index.tuning = Tuning(nprobe, reached, size)
-            return
+        reached[nprobe] = exact.recall(index)
+        return reached[nprobe]
+
+    steps = list(_steps(int(index.details()["lists"])))
+    # More lists never find less, so there is one place where it begins to be enough.
+    place = bisect.bisect_left(steps, recall, hi=len(steps) - 1, key=recall_with)
+    nprobe = steps[place]
+    found = reached[nprobe] if nprobe in reached else recall_with(nprobe)
+    index.tuning = Tuning(nprobe, found, size)
 
 
 def _steps(most: int) -> Iterator[int]:

@@ -1,0 +1,243 @@
+"""What a growing gallery costs: galleries of signature-like vectors, in every index that installs.
+
+`python -m benchmarks.index_scale` builds galleries of 10,000 to 1,000,000 references (10,000,000
+with --ten-million) in Countersign's indexes, and at 100,000 and 1,000,000 in the others that are
+installed. Each is measured in a process of its own, one after the other, on the same vectors. Of
+every engine's settings the quickest that reaches the recall asked for is reported, else its best.
+"""
+
+import argparse
+import ctypes
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.index_engines import ENGINES, PACKAGES, Engine
+from benchmarks.signature_like import gallery
+
+SIZES = (10_000, 100_000, 1_000_000)
+PEER_SIZES = (100_000, 1_000_000)
+FLAT_MOST = 1_000_000
+PROBES, TIMED = 1000, 500
+FETCHED, NEAREST = 50, 10
+RECALL = 0.999
+CHANGES = 500
+BUDGET_S = 15.0  # For the timed searches of one setting.
+ONE_ENGINE_S = 1500
+
+
+def measure(name: str, vectors: NDArray[np.float32], probes: NDArray[np.float32]) -> dict[str, Any]:
+    """Measure one engine; times are wall-clock."""
+    engine = ENGINES[name]()
+    ids = np.arange(1, len(vectors) + 1)
+    before, start = _resident_bytes(), perf_counter()
+    engine.build(ids, vectors)
+    row: dict[str, Any] = {"engine": name, "size": len(ids)}
+    row["build_s"] = perf_counter() - start
+    ctypes.CDLL(None).malloc_trim(0)  # What building has freed is not the index's.
+    row["bytes_per_reference"] = (_resident_bytes() - before) / len(ids)
+    truth = _exact(vectors, probes)
+    curve = []
+    for setting in engine.settings:
+        curve.append(_searches(engine, setting, probes, truth))
+        if curve[-1]["recall_10"] >= RECALL:
+            break
+    best = max(curve, key=lambda found: found["recall_10"])
+    row |= {**best, "curve": curve}
+    row["qps_2_threads"] = _two_threads(engine, int(best["setting"]), probes, best["p50_ms"])
+    row |= _changes(engine, probes) | _restart(engine)
+    return row
+
+
+def _searches(
+    engine: Engine, setting: int, probes: NDArray[np.float32], truth: NDArray[np.int64]
+) -> dict[str, float]:
+    found, times = [], []
+    end = perf_counter() + BUDGET_S
+    engine.search(probes[:1], FETCHED, setting)
+    for number in range(TIMED):
+        start = perf_counter()
+        found.append(engine.search(probes[number : number + 1], FETCHED, setting))
+        times.append(perf_counter() - start)
+        if perf_counter() > end:
+            break
+    p50, p99 = np.percentile(times, (50, 99)) * 1000
+    seen = list(zip(truth, found, strict=False))
+    return {
+        "setting": setting,
+        "p50_ms": p50,
+        "p99_ms": p99,
+        "recall_1": float(np.mean([row[0] in own for row, own in seen])),
+        "recall_10": float(np.mean([len({*row} & {*own}) / NEAREST for row, own in seen])),
+        "recall_1_in_order": float(np.mean([row[0] == own[0] for row, own in seen])),
+        "qps": len(times) / sum(times),
+    }
+
+
+def _two_threads(engine: Engine, setting: int, probes: NDArray[np.float32], p50_ms: float) -> float:
+    each = max(20, min(2000, int(3000 / p50_ms)))
+
+    def search(first: int) -> None:
+        for number in range(each):
+            row = (first + number) % len(probes)
+            engine.search(probes[row : row + 1], FETCHED, setting)
+
+    threads = [threading.Thread(target=search, args=(first,)) for first in (0, len(probes) // 2)]
+    start = perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return 2 * each / (perf_counter() - start)
+
+
+def _changes(engine: Engine, probes: NDArray[np.float32]) -> dict[str, float]:
+    """Time adding and removing one reference; what an engine cannot do is left out."""
+    new = np.arange(10**9, 10**9 + CHANGES)
+    found: dict[str, float] = {}
+    actions: dict[str, Callable[[Any, Any], None]] = {
+        "add_ms": engine.add,
+        "remove_ms": lambda ids, _: engine.remove(ids),
+    }
+    for what, change in actions.items():
+        times = []
+        try:
+            for row in range(CHANGES):
+                start = perf_counter()
+                change(new[row : row + 1], probes[row : row + 1])
+                times.append(perf_counter() - start)
+        except NotImplementedError:
+            return found
+        found[what] = float(np.median(times) * 1000)
+    return found
+
+
+def _restart(engine: Engine) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        start = perf_counter()
+        engine.save(Path(folder))
+        saved = perf_counter()
+        engine.load(Path(folder))
+        loaded = perf_counter()
+        size = sum(one.stat().st_size for one in Path(folder).rglob("*") if one.is_file())
+    return {"save_s": saved - start, "load_s": loaded - saved, "disk_bytes": float(size)}
+
+
+def _exact(vectors: NDArray[np.float32], probes: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the ids (p, 10) that are exactly nearest."""
+    heap = faiss.ResultHeap(len(probes), NEAREST, keep_max=True)
+    for start in range(0, len(vectors), 50_000):
+        similarities, rows = faiss.knn(
+            probes,
+            np.ascontiguousarray(vectors[start : start + 50_000]),
+            NEAREST,
+            metric=faiss.METRIC_INNER_PRODUCT,
+        )
+        heap.add_result(similarities, rows + start + 1)
+    heap.finalize()
+    found: NDArray[np.int64] = heap.I
+    return found
+
+
+def _resident_bytes() -> int:
+    """Return the memory that is this process's own, without files mapped into it."""
+    (line,) = (
+        line
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        if line.startswith("RssAnon:")
+    )
+    return int(line.split()[1]) * 1024
+
+
+def memory_bandwidth() -> float:
+    """Return how many bytes a second one thread reads from memory: the limit of exact search."""
+    block = np.ones(2**27, np.float32)  # 512 MiB, more than any cache.
+    times = []
+    for _ in range(5):
+        start = perf_counter()
+        block.max()
+        times.append(perf_counter() - start)
+    return block.nbytes / min(times)
+
+
+def _in_own_process(name: str, folder: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.index_scale", "--one", name, str(folder)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=ONE_ENGINE_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return {"engine": name, "failed": f"not ready within {ONE_ENGINE_S} s"}
+    if done.returncode:
+        return {"engine": name, "failed": done.stderr.strip().splitlines()[-1]}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _measure_stored(name: str, folder: Path) -> None:
+    faiss.omp_set_num_threads(1)
+    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+    probes = np.load(folder / "probes.npy")
+    print(json.dumps(measure(name, vectors, probes)))
+
+
+def _show(row: dict[str, Any]) -> None:
+    text = {
+        key: round(value, 4) if isinstance(value, float) else value
+        for key, value in row.items()
+        if key != "curve"
+    }
+    print(json.dumps(text), flush=True)
+
+
+def main() -> None:
+    """Measure all, print a line for each, and write the numbers to a file if one is named."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--peer-sizes", type=int, nargs="*", default=list(PEER_SIZES))
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
+    parser.add_argument("--ten-million", action="store_true", help="10,000,000 references besides")
+    parser.add_argument("--output", type=Path, help="a JSON file")
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        _measure_stored(options.one[0], Path(options.one[1]))
+        return
+    rows: list[dict[str, Any]] = []
+    limits = {"cores": os.cpu_count(), "bytes_per_second": memory_bandwidth()}
+    _show(limits)
+    for size in [*options.sizes, *([10_000_000] if options.ten_million else [])]:
+        with tempfile.TemporaryDirectory() as place:
+            for name, array in zip(
+                ("vectors", "probes"), gallery(size, seed=1, probes=PROBES), strict=True
+            ):
+                np.save(Path(place) / f"{name}.npy", array)
+                del array
+            for name in _engines_for(size, options.engines, options.peer_sizes):
+                rows.append({"size": size} | _in_own_process(name, Path(place)))
+                _show(rows[-1])
+        if options.output:
+            text = json.dumps({"limits": limits, "rows": rows}, indent=1) + "\n"
+            options.output.write_text(text, encoding="utf-8")
+
+
+def _engines_for(size: int, wanted: list[str], peer_sizes: list[int]) -> list[str]:
+    own = [name for name in wanted if name == "ivf" or (name == "flat" and size <= FLAT_MOST)]
+    peers = [name for name in wanted if name in PACKAGES and size in peer_sizes]
+    return own + [name for name in peers if find_spec(PACKAGES[name])]
+
+
+if __name__ == "__main__":
+    main()

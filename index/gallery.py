@@ -5,7 +5,6 @@ the saved copy cannot be trusted.
 """
 
 import logging
-import os
 import threading
 from pathlib import Path
 
@@ -33,7 +32,6 @@ logger = logging.getLogger(__name__)
 # A start replays what is newer than the snapshot, some 20 us a change; a save writes everything.
 # So one is due after this many changes, or a quarter of the gallery where that is more.
 SAVE_AFTER_CHANGES = 10_000
-_LOW_PRIORITY = 10
 _PATIENCE_S = 5.0
 
 
@@ -226,8 +224,6 @@ class Gallery:
 
     def _grow_or_warn(self) -> None:
         """Make the index that the size asks for beside the one that answers, then change over."""
-        # Of this thread alone: it takes what the searches leave.
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)
         try:
             grown = self._built()
             with self._following:

@@ -162,6 +162,7 @@ def _print_tables(result: dict[str, Any]) -> None:
     print("| quantised | median change of a similarity | worst change |\n|---|---|---|")
     for name, moved in result["similarity_changes"].items():
         print(f"| {name} | {moved['median']:.4f} | {moved['worst']:.4f} |")
+    print("\nOf the networks with random weights these changes say nothing about accuracy.")
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.writers: dict[str, dict[int, np.ndarray]] = {}
         self.made = 0
         self.everyone = []
+        self.enroll(30, 0)
         self.galleries = [self.opened(place) for place in (0, 1)]
 
     def opened(self, place):

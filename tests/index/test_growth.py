@@ -92,7 +92,7 @@ def test_searches_and_changes_go_on_while_the_index_is_replaced(
         try:
             for seed in range(100, 120):
                 enroll(registry, new_references, [seed], count=5)
-                assert gallery.search(unit(5, seed=seed), 1)[4][0].similarity > 0.99
+                assert gallery.search(unit(5, seed=seed), 1)[4][0].similarity > 0.9
                 if seed % 2:
                     registry.erase_writer(f"W-{seed}")
             assert grown(gallery) == "ivf"

@@ -1,7 +1,6 @@
 """Several processes on one registry, and one that is killed."""
 
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import create_engine, text
 
 from index.values import START
 
@@ -119,8 +119,10 @@ def test_a_killed_process_loses_no_decision_that_it_acknowledged(registry, datab
         lines = process.stdout.readlines()
         acknowledged_ids += [line.strip() for line in lines if line.endswith("\n")]
         assert process.wait() == -signal.SIGKILL
-    with sqlite3.connect(database_url.removeprefix("sqlite:///")) as connection:
-        kept = {row[0] for row in connection.execute("SELECT decision_id FROM decisions")}
+    engine = create_engine(database_url)
+    with engine.connect() as connection:
+        kept = set(connection.execute(text("SELECT decision_id FROM decisions")).scalars())
+    engine.dispose()
     assert kept >= set(acknowledged_ids)
     report = registry.verify_decisions()
     assert report.intact

@@ -24,7 +24,7 @@ from index.follow import Followed, follow
 from index.growth import IVF_FROM, KINDS, build, outgrown
 from index.registry import Registry
 from index.snapshot import Origin, SnapshotFolder
-from index.values import START, CheckReport, Hit, OpenReport, Position
+from index.values import START, CheckReport, ErasureReport, Hit, OpenReport, Position
 from index.vectors import leading
 
 logger = logging.getLogger(__name__)
@@ -159,6 +159,22 @@ class Gallery:
                 kind=index.kind,
                 revision=self._followed.position.revision,
             )
+
+    def check_erased(self) -> ErasureReport:
+        """Look for references that were ever erased, in the index and in the file on disk."""
+        erased = self._registry.erased_references()
+        self.catch_up()
+        held, saved, reason = self._followed.index.reference_ids(), np.empty(0, np.int64), None
+        try:
+            saved = self._folder.load(KINDS, self._origin)[0].reference_ids()
+        except SnapshotUnusable as error:
+            reason = error.reason
+        return ErasureReport(
+            erased=len(erased),
+            in_index=tuple(np.intersect1d(erased, held).tolist()),
+            in_snapshot=tuple(np.intersect1d(erased, saved).tolist()),
+            snapshot=reason,
+        )
 
     def rebuild(self) -> None:
         """Build the index anew from the registry, then replace the old one and its snapshot."""

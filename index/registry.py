@@ -68,6 +68,11 @@ class Registry:
         with self._database.read() as connection:
             return writers.get(connection, writer_id)
 
+    def knows_writer(self, writer_id: str) -> bool:
+        """Whether somebody is enrolled under this id."""
+        with self._database.read() as connection:
+            return writers.exists(connection, writer_id)
+
     def list_writers(
         self, cursor: str | None = None, limit: int = 50, search: str | None = None
     ) -> WriterPage:
@@ -225,6 +230,11 @@ class Registry:
         """
         with self._database.read() as connection:
             return revisions.changes_since(connection, position, model_id, limit)
+
+    def erased_references(self) -> NDArray[np.int64]:
+        """Return the ids (n,) of all references that were ever erased, ascending."""
+        with self._database.read() as connection:
+            return revisions.erased_references(connection)
 
     # The audit trail
 

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, insert, select
 
 from index.errors import HistoryForked
@@ -51,6 +52,14 @@ def head(connection: Connection) -> Position:
     """Return the newest place in the log."""
     row = connection.execute(_HEAD).first()
     return START if row is None else Position(row.revision, row.mark)
+
+
+def erased_references(connection: Connection) -> NDArray[np.int64]:
+    """Return the ids (n,) of all references that were ever erased, ascending."""
+    rows = connection.execute(
+        select(RevisionRow.reference_id).where(RevisionRow.kind == "erase").distinct()
+    ).scalars()
+    return np.sort(np.fromiter(rows, dtype=np.int64))
 
 
 def changes_since(

@@ -186,3 +186,21 @@ class CheckReport:
     def clean(self) -> bool:
         """Whether the index holds exactly what the registry holds."""
         return not (self.missing or self.extra or self.different)
+
+
+@dataclass(frozen=True)
+class ErasureReport:
+    """What was ever erased, looked for in the index and in its snapshot on disk.
+
+    `erased` counts the references; `snapshot` says why there was none to look into, if so.
+    """
+
+    erased: int
+    in_index: tuple[int, ...]
+    in_snapshot: tuple[int, ...]
+    snapshot: str | None
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing that was erased is held any more."""
+        return not (self.in_index or self.in_snapshot)

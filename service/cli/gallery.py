@@ -37,19 +37,28 @@ def gallery() -> None:
 
 
 @gallery.command()
+@click.option(
+    "--erased", "writer_id", metavar="WRITER", help="Show instead that this writer is gone."
+)
 @json_option
 @click.pass_context
-def check(ctx: click.Context, as_json: bool) -> None:
+def check(ctx: click.Context, writer_id: str | None, as_json: bool) -> None:
     """Prove that the index holds exactly what the registry holds.
 
     The exit code is 0 if it does and 1 if it does not. Where the saved index could not be used,
     the reason is reported, and the rebuilt one is checked.
 
+    With --erased, the registry is asked for the writer, and the index and its file on disk for
+    every reference that was ever erased: the log keeps their numbers, but not whose they were.
+
     \b
     Examples:
       countersign index check
       countersign index check --json | jq .clean
+      countersign index check --erased C-1042
     """
+    if writer_id is not None:
+        ctx.exit(0 if _check_erased(writer_id, as_json) else EXIT_NO)
     with open_services() as services:
         report = services.gallery.check()
         opened = services.opened
@@ -110,6 +119,27 @@ def stats(as_json: bool) -> None:
     else:
         _show_opened(opened)
         show(table(("index", "value"), answer.items()))
+
+
+def _check_erased(writer_id: str, as_json: bool) -> bool:
+    with open_services() as services:
+        enrolled = services.registry.knows_writer(writer_id)
+        report = services.gallery.check_erased()
+    gone = report.clean and not enrolled
+    if as_json:
+        print_json({"clean": gone, "enrolled": enrolled, **asdict(report)})
+        return gone
+    show(f"{writer_id!r} is {'' if enrolled else 'not '}enrolled.")
+    held = {"index": report.in_index, "snapshot": report.in_snapshot}
+    rows = [(where, len(ids), _some(ids)) for where, ids in held.items() if ids]
+    if rows:
+        show(
+            "Erased references are still held. Run `countersign index rebuild`.",
+            table(("in the", "#count", "references"), rows),
+        )
+    else:
+        show(f"None of the {report.erased} references ever erased is in the index or its snapshot.")
+    return gone
 
 
 def _embed_missing(encoder: Encoder, registry: Registry) -> tuple[int, list[Unusable]]:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 
 from encoder.artifact import NETWORK, SHIPPED, write_artifact
+from index.registry import Registry
 
 Run = Callable[..., Result]
 Answer = Callable[..., tuple[int, Any]]
@@ -164,3 +165,17 @@ def test_references_that_the_model_makes_nothing_of_are_listed(
     result = run("index", "rebuild")
     assert result.exit_code == 1
     assert "will not start" in result.stdout
+
+
+def test_an_erased_writer_is_shown_to_be_gone(
+    gallery: int, data_dir: Path, answer: Answer, run: Run
+) -> None:
+    code, said = answer("index", "check", "--erased", "w-1")
+    assert (code, said["clean"], said["enrolled"], said["erased"]) == (1, False, True, 0)
+    registry = Registry(f"sqlite:///{data_dir / 'registry.db'}")
+    registry.erase_writer("w-1")  # And then the process died, before it forgot the snapshot.
+    registry.close()
+    code, said = answer("index", "check", "--erased", "w-1")
+    assert (code, said["clean"], said["enrolled"], said["erased"]) == (0, True, False, 2)
+    assert said["in_index"] == said["in_snapshot"] == []
+    assert "None of the 2 references" in run("index", "check", "--erased", "w-1").stdout

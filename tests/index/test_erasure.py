@@ -147,3 +147,26 @@ def test_a_foreign_reader_that_keeps_the_log_is_reported(
     finally:
         impatient.close()
         reader.close()
+
+
+def test_what_was_erased_is_looked_for_in_the_index_and_on_disk(
+    registry, open_gallery, new_references
+):
+    _, gone = registry.create_writer("C-1", "", MODEL, new_references(3, seed=1))
+    registry.create_writer("C-2", "", MODEL, new_references(2, seed=2))
+    gallery = open_gallery()
+    gallery.save_snapshot()
+    assert gallery.check_erased().clean
+    registry.erase_writer("C-1")
+    names = tuple(one.reference_id for one in gone)
+    report = gallery.check_erased()
+    assert (report.erased, report.in_index, report.in_snapshot) == (3, (), names)
+    assert not report.clean
+    gallery.forget_snapshots()
+    report = gallery.check_erased()
+    assert report.clean
+    assert report.snapshot == "there is no snapshot"
+    gallery.save_snapshot()
+    report = gallery.check_erased()
+    assert report.clean
+    assert report.snapshot is None

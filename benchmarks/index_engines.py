@@ -6,6 +6,7 @@ are installed. Nothing is measured here.
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from index.flat import FlatIndex
 from index.growth import KINDS
+from index.ivf import IvfIndex
 from index.reference_index import ReferenceIndex
 from index.snapshot import Origin, SnapshotFolder
 from index.training import ExactNeighbours, Sample, lists_for, tune, untuned
@@ -64,7 +66,7 @@ class Own:
         """Take some out."""
         self.index.remove(ids)
 
-    def search(self, probe: Vectors, k: int, setting: int) -> list[int]:  # noqa: ARG002  # Tuned.
+    def search(self, probe: Vectors, k: int, setting: int) -> list[int]:  # noqa: ARG002  # Exact.
         """Return up to k ids near a (1, d) probe."""
         return [hit.reference_id for hit in self.index.search(probe, k)[0]]
 
@@ -109,7 +111,15 @@ class Ivf(Own):
         index.compact()
         tune(index, exact, 0.999)
         self.index = index
-        self.settings = (index.tuning.nprobe,)
+        nprobe = index.tuning.nprobe
+        # What fewer lists would find, up to what the gallery uses.
+        self.settings = sorted({max(1, nprobe // part) for part in (16, 8, 4, 2, 1)})
+
+    def search(self, probe: Vectors, k: int, setting: int) -> list[int]:
+        """Return up to k ids near a (1, d) probe, from so many lists."""
+        if isinstance(self.index, IvfIndex) and self.index.tuning.nprobe != setting:
+            self.index.tuning = replace(self.index.tuning, nprobe=setting)
+        return super().search(probe, k, setting)
 
 
 class Hnswlib:

@@ -79,7 +79,8 @@ def _read(
         raise SnapshotUnusable(f"{name} is longer than it says")
     sizes = [len(ids) for ids in all_ids]
     ids = np.concatenate(all_ids)
-    if len(np.unique(ids)) != len(ids):
+    ordered = np.sort(ids)  # numpy's unique takes ten times as long.
+    if np.any(ordered[1:] == ordered[:-1]):
         raise SnapshotUnusable(f"{name} holds a reference twice")
     index.ntotal = len(ids)
     return index, facts, ids, np.repeat(np.arange(lists, dtype=np.int32), sizes)

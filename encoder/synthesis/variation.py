@@ -97,7 +97,8 @@ def _copied(seen: PenPath, model: Plan, forger: Forger, rng: np.random.Generator
     lifted = np.insert(lifted, looks, True)
     targets = seen.points[chosen]
     count = targets.size
-    clumsy = 1.4 - forger.fidelity
+    # From careful to clumsy: spread so that the shipped model errs on them about as on real ones.
+    clumsy = 3.4 - 1.8 * forger.fidelity
     misjudged = 0.13 * _smooth(count, 14, rng) + 0.02 * _scatter(count, rng)
     targets = _warped(targets, 0.05 * clumsy, rng) + clumsy * model.x_height_px * misjudged
     targets[1:] += 0.05 * model.x_height_px * _scatter(count - 1, rng) * lifted

@@ -144,7 +144,7 @@ def test_samples_are_scans_of_sensible_size(samples):
     for image in samples.all():
         assert image.dtype == np.uint8
         assert image.ndim == 2
-        assert 100 <= image.shape[0] <= 450
+        assert 100 <= image.shape[0] <= 600
         assert 200 <= image.shape[1] <= 950
 
 

@@ -295,9 +295,4 @@ ENGINES: dict[str, type[Engine]] = {
     "sqlite-vec": SqliteVec,
     "scann": Scann,
 }
-PACKAGES = {
-    "hnswlib": "hnswlib",
-    "usearch": "usearch",
-    "sqlite-vec": "sqlite_vec",
-    "scann": "scann",
-}
+PACKAGES = {name: name.replace("-", "_") for name in ENGINES if name not in {"flat", "ivf"}}

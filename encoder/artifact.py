@@ -17,7 +17,7 @@ from encoder.acquire import preprocessing_sha256
 from encoder.decision import DecisionRule
 from encoder.errors import ArtifactError
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 NETWORK = "network.onnx"
 KERAS_NETWORK = "network.keras"

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.decision import Calibration, DecisionRule, OperatingPoint, RandomTail
+from encoder.decision import (
+    Calibration,
+    DecisionRule,
+    LogRatio,
+    OperatingPoint,
+    RandomTail,
+)
 from encoder.errors import TrainingDataError
 from encoder.metrics import equal_error_rate, threshold_at_fmr
 from encoder.protocol import EmbeddedWriter, Trials, population_likeness, run_trials
@@ -71,7 +77,6 @@ def _calibrate(
     trials: Trials, sets: NDArray[np.str_], references: int, signatures: int
 ) -> Calibration:
     """One calibration for all; its thresholds keep their promise on each data set apart."""
-    slope, intercept = fit_log_lr(trials.genuine, trials.skilled)
     forged_in, genuine_in = sets[trials.skilled_writer], sets[trials.genuine_writer]
     points = {}
     for name, target in TARGETS.items():
@@ -84,9 +89,8 @@ def _calibrate(
         points[name] = OperatingPoint(match, min(match, refusal))
     return Calibration(
         references=references,
-        slope=round(slope, 5),
-        intercept=round(intercept, 5),
-        bound=ratio_bound(signatures),
+        skilled=fit_log_lr(trials.genuine, trials.skilled, signatures),
+        random=fit_log_lr(trials.genuine, trials.random, signatures),
         points=points,
         random_tail=fit_tail(trials.random),
     )
@@ -111,8 +115,10 @@ def ratio_bound(signatures: int) -> float:
     return round(float(np.log10(max(signatures / 3.0, 1.0))), 3)
 
 
-def fit_log_lr(mated: NDArray[np.float64], nonmated: NDArray[np.float64]) -> tuple[float, float]:
-    """Slope (never negative) and intercept of log10 LR over score, by logistic regression.
+def fit_log_lr(
+    mated: NDArray[np.float64], nonmated: NDArray[np.float64], signatures: int
+) -> LogRatio:
+    """log10 LR over score by logistic regression, never falling, as far as `signatures` support.
 
     Both classes weigh the same, so that the fitted log odds are the log likelihood ratio
     (Brümmer and du Preez 2006).
@@ -134,7 +140,11 @@ def fit_log_lr(mated: NDArray[np.float64], nonmated: NDArray[np.float64]) -> tup
             break
     slope = max(float(beta[0]), 0.0) / width
     intercept = float(beta[1]) - slope * centre
-    return slope / np.log(10), intercept / np.log(10)
+    return LogRatio(
+        round(float(slope / np.log(10)), 5),
+        round(float(intercept / np.log(10)), 5),
+        ratio_bound(signatures),
+    )
 
 
 def fit_tail(scores: NDArray[np.float64]) -> RandomTail:

@@ -48,26 +48,38 @@ class RandomTail:
 
 
 @dataclass(frozen=True)
+class LogRatio:
+    """log10 likelihood ratio = slope * score + intercept, at most `bound` either way.
+
+    Attributes:
+        bound: the largest that the development data can support.
+    """
+
+    slope: float
+    intercept: float
+    bound: float
+
+    def of(self, score: float) -> float:
+        """log10 of how much likelier the score is from the writer than from the other kind."""
+        return min(max(self.slope * score + self.intercept, -self.bound), self.bound)
+
+
+@dataclass(frozen=True)
 class Calibration:
     """What scores mean for claims with `references` references or more.
 
     Attributes:
-        slope, intercept: log10 likelihood ratio = slope * score + intercept.
-        bound: the largest log10 ratio, either way, that the development data can support.
+        skilled: the likelihood ratio of the writer against a skilled forger.
+        random: the likelihood ratio of the writer against another writer, who forges nothing.
         points: operating points by name, such as `fmr_skilled=5%`.
         random_tail: how high other writers' signatures score.
     """
 
     references: int
-    slope: float
-    intercept: float
-    bound: float
+    skilled: LogRatio
+    random: LogRatio
     points: Mapping[str, OperatingPoint]
     random_tail: RandomTail
-
-    def log_lr(self, score: float) -> float:
-        """log10 of how much likelier the score is from the writer than from a skilled forger."""
-        return min(max(self.slope * score + self.intercept, -self.bound), self.bound)
 
 
 @dataclass(frozen=True)
@@ -79,6 +91,7 @@ class Comparison:
         score: claim-normalised comparison score; higher means more alike.
         log_lr: log10 likelihood ratio, genuine against skilled forgery; within the calibration's
             bound either way.
+        log_lr_random: the same against another writer's genuine signature.
         threshold: the score from which the verdict is `match`.
         non_match_threshold: the score below which it is `non_match`; at most `threshold`, and
             between the two the verdict is `inconclusive`.
@@ -89,6 +102,7 @@ class Comparison:
     verdict: Verdict
     score: float
     log_lr: float
+    log_lr_random: float
     threshold: float
     non_match_threshold: float
     operating_point: str
@@ -133,7 +147,8 @@ class DecisionRule:
         return Comparison(
             verdict=_verdict(claim.score, point),
             score=claim.score,
-            log_lr=calibration.log_lr(claim.score),
+            log_lr=calibration.skilled.of(claim.score),
+            log_lr_random=calibration.random.of(claim.score),
             threshold=point.match,
             non_match_threshold=point.non_match,
             operating_point=name,
@@ -178,7 +193,9 @@ class DecisionRule:
 def _calibrations(rows: Sequence[Mapping[str, Any]]) -> tuple[Calibration, ...]:
     read = (
         Calibration(
-            **{key: row[key] for key in ("references", "slope", "intercept", "bound")},
+            references=row["references"],
+            skilled=LogRatio(**row["skilled"]),
+            random=LogRatio(**row["random"]),
             random_tail=RandomTail(**row["random_tail"]),
             points={name: OperatingPoint(**point) for name, point in row["points"].items()},
         )

@@ -14,7 +14,7 @@ from encoder.oriented import OrientedCells, OrientedGradients, OrientedPairs
 EMBEDDING_SIZE = 128
 NOTEBOOK_CANVAS = (128, 128)
 LEAN_CANVAS = (144, 288)
-LAYOUT_SIZE, TEXTURE_SIZE = 128, 192
+LAYOUT_SIZE, TEXTURE_SIZE = 192, 320
 
 
 def notebook_base_network(canvas_size: tuple[int, int] = NOTEBOOK_CANVAS) -> Any:
@@ -52,7 +52,7 @@ def lean_network(canvas_size: tuple[int, int] = LEAN_CANVAS) -> Any:
     and counts the same; `rotation` turns both together, which changes no similarity.
 
     Returns:
-        A `keras.Model` of 374,592 parameters whose outputs are unit vectors `(n, 320)`, float32
+        A `keras.Model` of 691,200 parameters whose outputs are unit vectors `(n, 512)`, float32
         under any dtype policy.
     """
     inputs = keras.Input((*canvas_size, 1), name="canvas")

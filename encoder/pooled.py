@@ -5,15 +5,17 @@ Embeddings of different folds never meet: a claim, its forgeries and its gallery
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoder.bootstrap import Scored
-from encoder.decision import Calibration, DecisionRule
+from encoder.decision import Calibration, DecisionRule, LogRatio
 from encoder.protocol import EmbeddedWriter, run_trials
 from encoder.score import Spread
 
+RatioKind = Literal["skilled", "random"]
 KINDS = ("genuine", "skilled", "random")
 
 
@@ -50,11 +52,15 @@ class Pool:
         values = [value(rule.calibration_for(self.references)) for rule in self.rules]
         return np.array(values, np.float64)[self.fold[kind]]
 
-    def log_lr(self, kind: str) -> NDArray[np.float64]:
+    def log_lr(self, kind: str, against: RatioKind = "skilled") -> NDArray[np.float64]:
         """The log10 likelihood ratio `(k,)` that each comparison's own model states."""
-        line = self.by_rule(kind, lambda c: c.slope) * self.scores(kind)
-        bound = self.by_rule(kind, lambda c: c.bound)
-        return np.clip(line + self.by_rule(kind, lambda c: c.intercept), -bound, bound)
+
+        def ratio(calibration: Calibration) -> LogRatio:
+            return calibration.skilled if against == "skilled" else calibration.random
+
+        line = self.by_rule(kind, lambda c: ratio(c).slope) * self.scores(kind)
+        bound = self.by_rule(kind, lambda c: ratio(c).bound)
+        return np.clip(line + self.by_rule(kind, lambda c: ratio(c).intercept), -bound, bound)
 
     def only(self, writers: NDArray[np.bool_]) -> "Pool":
         """The claims of some writers alone: `(writers,)` says whose."""

@@ -1,39 +1,64 @@
 """Sets the projections of the lean network before and after training, from canvases alone.
 
-No writer's name is used here, only what signatures have in common. Loading this loads Keras.
+No writer's name is used here, only what signatures have in common, and what a change that says
+nothing of the writer (a turned page, a bent one) does to them. Loading this loads Keras.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.augment import Variation, vary
 from encoder.writers_folder import Canvases
 
 BATCH = 64
 # How far the variance along each principal axis is evened out: 0 not at all, 1 whitened. Between:
 # the strongest axes are what all signatures vary in, the weakest are noise.
 EVENED = {"layout": 0.7, "texture": 0.7}
+NOISE = 1e-6  # Of the largest variance.
+# What a page and a scanner do, and how often it is added to how signatures themselves vary.
+_STILL = Variation(0, 0, 0, 0, 0, 0, 0, 0)
+NUISANCES = (
+    (replace(_STILL, rotation_deg=12.0), 0.65),
+    (replace(_STILL, shear=0.12, zoom=0.08, stretch=0.1, shift=0.03, bend_px=2.0), 0.5),
+)
 
 
-def fit_projections(network: Any, canvases: Canvases) -> None:
+def fit_projections(network: Any, canvases: Canvases, seed: int = 0) -> None:
     """Set `layout` and `texture` to the principal axes of their features, partly whitened.
+
+    Directions in which features move when a signature is only varied (`NUISANCES`) are whitened as
+    if signatures varied more there, so that they count less; of what that leaves, the axes along
+    which signatures differ most are kept.
 
     Args:
         network: a `lean_network`.
         canvases: `(n, h, w)` uint8 of many hands, more than either projection's size.
+        seed: draws the variations.
     """
+    rng = np.random.default_rng(seed)
+    changed = [
+        (weight, np.stack([vary(canvas, variation, rng) for canvas in canvases]))
+        for variation, weight in NUISANCES
+    ]
     for name, evened in EVENED.items():
         layer = network.get_layer(name)
         features = _run(network, layer.input, canvases)
         mean = features.mean(axis=0)
-        variances, axes = np.linalg.eigh(np.cov((features - mean).T))
+        covariance = np.cov((features - mean).T)
+        spread = covariance.copy()
+        for weight, varied in changed:
+            moved = _run(network, layer.input, varied) - features
+            spread += weight * (moved.T @ moved) / len(moved)
+        whitening = _power(spread, -evened / 2)
+        variances, axes = np.linalg.eigh(whitening @ covariance @ whitening)
         strongest = slice(-1, -1 - layer.units, -1)
         # An axis along which too few canvases vary at all would be noise: it counts nothing.
-        found = variances[strongest] > variances[-1] * 1e-6
-        scale = np.where(found, np.maximum(variances[strongest], 1e-12) ** (-evened / 2), 0.0)
-        kernel = axes[:, strongest] * scale
+        found = variances[strongest] > variances[-1] * NOISE
+        kernel = whitening @ axes[:, strongest] * found
         # One scale for all: rows then have length 1 on average, where training starts well.
         kernel /= np.linalg.norm((features - mean) @ kernel, axis=1).mean()
         layer.set_weights([kernel.astype(np.float32), (-mean @ kernel).astype(np.float32)])
@@ -48,6 +73,14 @@ def fit_rotation(network: Any, canvases: Canvases) -> None:
     vectors = _run(network, network.get_layer("both").output, canvases)
     _, axes = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
     network.get_layer("rotation").set_weights([axes[:, ::-1].astype(np.float32)])
+
+
+def _power(symmetric: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+    """A positive semidefinite matrix to a power, axes of next to no variance left out."""
+    variances, axes = np.linalg.eigh(symmetric)
+    found = variances > variances[-1] * NOISE
+    powers = np.where(found, np.maximum(variances, 1e-12) ** exponent, 0.0)
+    return np.asarray((axes * powers) @ axes.T)
 
 
 def _run(network: Any, output: Any, canvases: Canvases) -> NDArray[np.float32]:

@@ -2,8 +2,9 @@
 
 For every writer, R references are drawn from the genuine signatures, several times; the other
 genuine ones are mated probes, the forgeries skilled non-mated ones, and genuine signatures of other
-writers of the same data set random non-mated ones: across data sets, scripts and scanners would be
-told apart, and random forgeries look easier than they are. One threshold holds for all writers.
+people of the same data set random non-mated ones: across data sets, scripts and scanners would be
+told apart, and random forgeries look easier than they are. For the same reason, where several
+people wrote the same text, theirs are taken. One threshold holds for all writers.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.score import Spread, Vectors, claim_scores, observed_likeness
+from encoder.writers_folder import group_of
 
 
 @dataclass(frozen=True)
@@ -98,12 +100,14 @@ def population_likeness(writers: Sequence[EmbeddedWriter], references: int = 5) 
 def _others(
     writers: Sequence[EmbeddedWriter], claimed: EmbeddedWriter, rng: np.random.Generator
 ) -> Vectors:
-    """A genuine signature `(k, d)` of everyone else in the claimed writer's data set."""
+    """A genuine signature `(k, d)` of everyone else in the data set who wrote the same text."""
+    text = group_of(claimed.writer_id)[1]
     picked = [
         writer.genuine[rng.integers(len(writer.genuine))]
         for writer in writers
         if writer.data_set == claimed.data_set
         and writer.group != claimed.group
+        and group_of(writer.writer_id)[1] == text
         and len(writer.genuine)
     ]
     return np.stack(picked) if picked else np.zeros((0, claimed.genuine.shape[1]), np.float32)

@@ -20,10 +20,11 @@ from encoder.decision import Calibration
 from encoder.identification import Searches, match_characteristic, run_searches
 from encoder.likelihood import cllr, cllr_min, ratio_costs
 from encoder.metrics import equal_error_rate, fnmr_at_fmr, threshold_at_fmr
-from encoder.pooled import EmbeddedFold, Pool
+from encoder.pooled import EmbeddedFold, Pool, RatioKind
 
 Floats = NDArray[np.float64]
 Estimate = tuple[float, tuple[float, float] | None]
+RATIO_KINDS: tuple[RatioKind, ...] = ("skilled", "random")
 TARGET_FMRS = {"1%": 0.01, "0.1%": 0.001}
 TARGET_FPIRS = {"1%": 0.01, "5%": 0.05}
 
@@ -47,17 +48,19 @@ def comparison_rates(pool: Pool, weights: Floats) -> dict[str, Estimate]:
 
 
 def likelihood_rates(pool: Pool, weights: Floats) -> dict[str, Estimate]:
-    """Cllr of the shipped likelihood ratios, genuine against skilled forgery, and its least."""
-    mated, nonmated = pool.scored["genuine"], pool.scored["skilled"]
-    if not pool.rules or not nonmated.scores.size:
-        return {}
-    ours, theirs = pool.log_lr("genuine"), pool.log_lr("skilled")
-    costs = rates(weights, ratio_costs(ours, mated=True), mated.writer)
-    costs = costs + rates(weights, ratio_costs(theirs, mated=False), nonmated.writer)
-    return {
-        "cllr": (cllr(ours, theirs), interval(costs / 2)),
-        "cllr_min": (cllr_min(mated.scores, nonmated.scores), None),
-    }
+    """Cllr of the shipped likelihood ratios, against either kind of forgery, and its least."""
+    found: dict[str, Estimate] = {}
+    mated = pool.scored["genuine"]
+    for kind in RATIO_KINDS if pool.rules else ():
+        nonmated = pool.scored[kind]
+        if not nonmated.scores.size:
+            continue
+        ours, theirs = pool.log_lr("genuine", kind), pool.log_lr(kind, kind)
+        costs = rates(weights, ratio_costs(ours, mated=True), mated.writer)
+        costs = costs + rates(weights, ratio_costs(theirs, mated=False), nonmated.writer)
+        found[f"cllr_{kind}"] = (cllr(ours, theirs), interval(costs / 2))
+        found[f"cllr_min_{kind}"] = (cllr_min(mated.scores, nonmated.scores), None)
+    return found
 
 
 def shipped_rates(pool: Pool, weights: Floats) -> dict[str, dict[str, Estimate]]:

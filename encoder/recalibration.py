@@ -15,7 +15,6 @@ from encoder.calibration import (
     fit_log_lr,
     fit_tail,
     match_threshold,
-    ratio_bound,
     refusal_threshold,
 )
 from encoder.decision import Calibration, DecisionRule, OperatingPoint
@@ -45,8 +44,9 @@ class Change:
     """One value of the rule, for claims with `references`: moved, or kept and why.
 
     A value without enough of its own also moves where it would be overtaken by one that moved.
-    `what` is the name of an operating point with `match` or `non_match`, `likelihood ratio` (its
-    value at the default point's `match`) or `random tail` (the score exceeded by its share).
+    `what` is the name of an operating point with `match` or `non_match`, `likelihood ratio,
+    skilled` or `likelihood ratio, random` (its value at the default point's `match`), or `random
+    tail` (the score that its share exceeds).
     """
 
     references: int
@@ -113,12 +113,17 @@ def _fitted(
     fitted = replace(former, points=points)
     lack = need_of(RATIO_TARGET).lacks(supply.forged)
     if not lack:
-        slope, intercept = fit_log_lr(trials.genuine, trials.skilled)
-        bound = ratio_bound(min(supply.genuine.signatures, supply.forged.signatures))
-        fitted = replace(fitted, slope=round(slope, 5), intercept=round(intercept, 5), bound=bound)
+        signatures = min(supply.genuine.signatures, supply.forged.signatures)
+        fitted = replace(fitted, skilled=fit_log_lr(trials.genuine, trials.skilled, signatures))
     at = former.points[default].match
-    ratios = former.log_lr(at), fitted.log_lr(at)
-    changes.append(Change(count, "likelihood ratio", *ratios, lack))
+    ratios = former.skilled.of(at), fitted.skilled.of(at)
+    changes.append(Change(count, "likelihood ratio, skilled", *ratios, lack))
+    lack = need_of(RATIO_TARGET).lacks(supply.genuine)
+    if not lack:
+        signatures = supply.genuine.signatures
+        fitted = replace(fitted, random=fit_log_lr(trials.genuine, trials.random, signatures))
+    ratios = former.random.of(at), fitted.random.of(at)
+    changes.append(Change(count, "likelihood ratio, random", *ratios, lack))
     lack = need_of(TAIL_SHARE).lacks(Need(supply.genuine.writers, trials.random.size // DRAWS))
     if not lack:
         fitted = replace(fitted, random_tail=fit_tail(trials.random))

@@ -204,7 +204,7 @@ def _claim_run(
     else:
         model = lean_network(recipe.canvas_size)
         canvases = _some_canvases(sets, plan.seed)
-        fit_projections(model, canvases)
+        fit_projections(model, canvases, plan.seed)
         fit_rotation(model, canvases)
         steps = recipe.steps * recipe.epochs
         schedule = keras.optimizers.schedules.CosineDecay(

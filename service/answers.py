@@ -118,6 +118,12 @@ class Verification(Schema):
             1.9,
         )
     )
+    log_lr_random = Float(
+        metadata=about(
+            "The same against another writer, who signs as he always does and imitates nobody.",
+            2.2,
+        )
+    )
     threshold = Float(metadata=about("The score from which the verdict is `match`.", 0.2))
     non_match_threshold = Float(
         metadata=about(

@@ -28,6 +28,7 @@ class Verification:
     verdict: Literal["match", "inconclusive", "non_match"]
     score: float
     log_lr: float
+    log_lr_random: float
     threshold: float
     non_match_threshold: float
     operating_point: str
@@ -95,6 +96,7 @@ def answer(
         verdict=comparison.verdict,
         score=comparison.score,
         log_lr=comparison.log_lr,
+        log_lr_random=comparison.log_lr_random,
         threshold=comparison.threshold,
         non_match_threshold=comparison.non_match_threshold,
         operating_point=comparison.operating_point,

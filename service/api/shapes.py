@@ -52,6 +52,7 @@ def verification(done: Verification, include: str | None) -> Json:
         "verdict": done.verdict,
         "score": done.score,
         "log_lr": done.log_lr,
+        "log_lr_random": done.log_lr_random,
         "threshold": done.threshold,
         "non_match_threshold": done.non_match_threshold,
         "operating_point": done.operating_point,

@@ -46,7 +46,8 @@ def calibrate(
       likelihood ratio                                20   60
       random tail, for identification                 50
 
-    `match` and likelihood ratios need skilled forgeries, `non_match` genuine signatures.
+    `match` and the likelihood ratio against a skilled forger need skilled forgeries, the
+    others genuine signatures.
 
     \b
     Examples:

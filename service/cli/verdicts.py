@@ -27,7 +27,9 @@ def verification_parts(answer: Verification, claimed: str) -> Iterator[Renderabl
     lines = [
         sentence.format(claimed=claimed),
         f"Score {answer.score:.3f}; {_thresholds(answer)} ({answer.operating_point}).",
-        f"Compared with {count} reference{'s' if count != 1 else ''}. {strength(answer.log_lr)}",
+        f"Compared with {count} reference{'s' if count != 1 else ''}.",
+        strength(answer.log_lr, "a skilled forger"),
+        strength(answer.log_lr_random, "another writer"),
         *_warnings(answer.acquisition.quality.warnings),
     ]
     yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
@@ -64,13 +66,13 @@ def identification_parts(answer: Identification) -> Iterator[RenderableType]:
     yield _origin(answer.decision_id, answer.model_name, answer.model_id)
 
 
-def strength(log_lr: float) -> str:
+def strength(log_lr: float, other: str) -> str:
     """Say a log10 likelihood ratio as how much likelier one explanation makes the score."""
     ratio = 10 ** abs(log_lr)
     if ratio < 1.5:
-        return "Such a score is about as likely from the writer as from a skilled forger."
+        return f"Such a score is about as likely from the writer as from {other}."
     times = f"{ratio:.1f}" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f}"
-    likelier, than = ("the writer", "a skilled forger")[:: 1 if log_lr > 0 else -1]
+    likelier, than = ("the writer", other)[:: 1 if log_lr > 0 else -1]
     return f"Such a score is about {times} times likelier from {likelier} than from {than}."
 
 

@@ -94,7 +94,7 @@ def test_verify_answers_in_json_as_the_api_does(
     code, said = answer("verify", ada, scan(ADA, 7), "--operating-point", "fmr_skilled=10%")
     assert code == 0
     assert said.keys() == {
-        *("decision_id", "verdict", "score", "log_lr", "operating_point"),
+        *("decision_id", "verdict", "score", "log_lr", "log_lr_random", "operating_point"),
         *("threshold", "non_match_threshold"),
         *("references", "quality", "model"),
     }
@@ -206,7 +206,7 @@ def test_settings_and_models_that_cannot_be_used_are_named(
     ],
 )
 def test_strength_of_evidence_in_words(log_lr: float, words: str) -> None:
-    assert words in strength(log_lr)
+    assert words in strength(log_lr, "a skilled forger")
 
 
 def test_json_is_one_document_and_text_is_none(ada: str, run: Run, scan: Scan) -> None:

@@ -33,7 +33,7 @@ def test_shipped_model_embeds_to_unit_vectors() -> None:
     writer = synthetic_writer(3)
     canvases = np.stack([encoder.acquire(encode_png(writer.genuine(n))).canvas for n in range(3)])
     vectors = encoder.embed(canvases)
-    assert vectors.shape == (3, 320)
+    assert vectors.shape == (3, 512)
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
     alone = np.concatenate([encoder.embed(canvas[None]) for canvas in canvases])
@@ -92,7 +92,7 @@ def test_foreign_manifests_are_refused(copy: Path) -> None:
     edit(copy, format=99)
     with pytest.raises(ArtifactError, match="format 99"):
         read_artifact(copy)
-    edit(copy, format=1, preprocessing_sha256="0" * 64)
+    edit(copy, format=2, preprocessing_sha256="0" * 64)
     with pytest.raises(ArtifactError, match="another preparation"):
         read_artifact(copy)
     (copy / MANIFEST).write_text("{", encoding="utf-8")

@@ -44,6 +44,9 @@ def moved(rule: DecisionRule, writers: list[EmbeddedWriter], references: int = 5
     return {c.what for c in changes if c.references == references and not c.kept_because}
 
 
+RATIOS = {"likelihood ratio, skilled", "likelihood ratio, random"}
+
+
 def test_what_a_target_needs() -> None:
     assert need_of(0.01) == Need(100, 300)
     assert need_of(0.05) == Need(20, 60)
@@ -55,11 +58,11 @@ def test_what_a_target_needs() -> None:
 
 def test_values_move_with_what_the_writers_support(rule: DecisionRule) -> None:
     ten = {"fmr_skilled=10% match", "fmr_skilled=10% non_match"}
-    five = {"fmr_skilled=5% match", "fmr_skilled=5% non_match", "likelihood ratio"}
+    five = {"fmr_skilled=5% match", "fmr_skilled=5% non_match"} | RATIOS
     one = {"fmr_skilled=1% match", "fmr_skilled=1% non_match"}
     assert moved(rule, invented(9, seed=1)) == set()
     assert moved(rule, invented(12, seed=1)) >= ten
-    assert not moved(rule, invented(12, seed=1)) & {"likelihood ratio", "random tail"}
+    assert not moved(rule, invented(12, seed=1)) & {*RATIOS, "random tail"}
     assert moved(rule, invented(25, seed=1)) >= ten | five
     assert moved(rule, invented(110, seed=1)) == ten | five | one | {"random tail"}
 
@@ -69,7 +72,8 @@ def test_without_forgeries_only_what_genuine_signatures_tell_moves(rule: Decisio
     fitted, changes = recalibrate(rule, writers)
     told = {c.what for c in changes if not c.kept_because}
     assert "random tail" in told
-    assert "likelihood ratio" not in told
+    assert "likelihood ratio, random" in told
+    assert "likelihood ratio, skilled" not in told
     assert not [what for what in told if what.endswith(" match")]
     before, after = rule.calibration_for(5), fitted.calibration_for(5)
     assert after.points["fmr_skilled=5%"].match == before.points["fmr_skilled=5%"].match

@@ -74,9 +74,10 @@ def test_log_lr_recovers_a_known_ratio() -> None:
     # Two normal distributions of equal spread: log LR = (x - 1/2) * 2 / s^2 / ln 10, s = 0.5.
     rng = np.random.default_rng(1)
     mated, nonmated = rng.normal(1.0, 0.5, 40_000), rng.normal(0.0, 0.5, 20_000)
-    slope, intercept = fit_log_lr(mated, nonmated)
-    assert slope == pytest.approx(4 / np.log(10), rel=0.05)
-    assert intercept == pytest.approx(-2 / np.log(10), rel=0.05)
+    ratio = fit_log_lr(mated, nonmated, signatures=300)
+    assert ratio.slope == pytest.approx(4 / np.log(10), rel=0.05)
+    assert ratio.intercept == pytest.approx(-2 / np.log(10), rel=0.05)
+    assert ratio.of(100.0) == ratio.bound == 2.0  # Of 300, 1 % may be errors that were not seen.
 
 
 def test_rule_keeps_its_target_on_the_writers_it_was_fitted_on() -> None:
@@ -102,9 +103,12 @@ def test_verdicts_and_bounds() -> None:
     assert near.verdict == "match"
     assert far.verdict == "non_match"
     assert near.operating_point == rule.default_operating_point
-    bound = rule.calibration_for(5).bound
+    bound = rule.calibration_for(5).skilled.bound
     assert far.log_lr == -bound
     assert abs(near.log_lr) <= bound
+    # Halfway to the writer, a forger's score tells more against a stranger than against a forger.
+    forged = rule.compare(writer.forged[0], writer.genuine[:5])
+    assert forged.log_lr_random > forged.log_lr
     for comparison in (near, far):
         assert comparison.non_match_threshold <= comparison.threshold
     assert far.score < far.non_match_threshold
@@ -157,6 +161,15 @@ def test_too_little_to_calibrate_on() -> None:
     strangers = [replace(writer, data_set=writer.writer_id) for writer in invented_writers()]
     with pytest.raises(TrainingDataError, match="two people or more"):
         fit_rule(strangers)
+
+
+def test_random_forgeries_are_of_the_same_text_where_texts_are_known() -> None:
+    names = [f"w{person}_n{text}" for text in range(3) for person in range(4)]
+    writers = [
+        replace(writer, writer_id=name, group=name.split("_")[0])
+        for writer, name in zip(invented_writers(12), names, strict=True)
+    ]
+    assert run_trials(writers, 5, Spread()).random.size == 12 * 3 * 10
 
 
 def test_random_forgeries_come_from_the_same_data_set() -> None:

@@ -4,12 +4,14 @@ import dataclasses
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 keras = pytest.importorskip("keras", reason="training needs the `train` extra")
 
-from encoder.augment import Variation, vary  # noqa: E402 - only where Keras is installed.
+from encoder import projections  # noqa: E402 - only where Keras is installed.
+from encoder.augment import Variation, vary  # noqa: E402
 from encoder.batches import BatchPlan, ClaimBatches, PairBatches  # noqa: E402
 from encoder.errors import TrainingDataError  # noqa: E402
 from encoder.export import export  # noqa: E402
@@ -38,10 +40,10 @@ def test_notebook_network_is_the_notebooks() -> None:
 
 def test_lean_network_gives_unit_vectors() -> None:
     network = lean_network()
-    assert network.count_params() == 374_592
+    assert network.count_params() == 691_200
     canvases = np.random.default_rng(0).random((2, 144, 288, 1), np.float32)
     vectors = np.asarray(network(canvases))
-    assert vectors.shape == (2, 320)
+    assert vectors.shape == (2, 512)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1.0, 1.0], abs=1e-5)
 
 
@@ -61,6 +63,26 @@ def test_projections_even_out_what_all_signatures_share(writers_folder: Path) ->
     texts = np.repeat(np.arange(len(data.writers)), [len(w.genuine) for w in data.writers])
     others = texts[:, None] != texts[None, :]
     assert abs(float((after @ after.T)[others].mean())) < 0.05
+
+
+def test_projections_take_a_turned_signature_for_the_same(
+    writers_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = read_folder(writers_folder, (144, 288))
+    canvases = np.concatenate([w.genuine for w in data.writers])
+    middle = canvases.shape[2] / 2, canvases.shape[1] / 2
+    turn = cv2.getRotationMatrix2D(middle, 8, 1.0)
+    turned = np.stack([cv2.warpAffine(canvas, turn, canvas.shape[::-1]) for canvas in canvases])
+    network = lean_network()
+
+    def likeness() -> float:
+        fit_projections(network, canvases)
+        pairs = keras_embed(network, canvases) * keras_embed(network, turned)
+        return float(pairs.sum(axis=1).mean())
+
+    tolerant = likeness()
+    monkeypatch.setattr(projections, "NUISANCES", ())
+    assert tolerant > likeness() + 0.05
 
 
 def test_claim_loss_scores_as_serving_does() -> None:

@@ -137,6 +137,7 @@ def test_verify_answers_as_agreed(client, services, ada, files):
     assert body["verdict"] in {"match", "inconclusive", "non_match"}
     assert isinstance(body["score"], float)
     assert isinstance(body["log_lr"], float)
+    assert body["log_lr_random"] >= body["log_lr"]
     assert isinstance(body["threshold"], float)
     assert body["operating_point"] == services.encoder.rule.default_operating_point
     assert body["model"] == {"name": services.encoder.name, "id": services.encoder.model_id}

@@ -20,7 +20,8 @@ export function verificationDecision(answer, writer, file) {
     part(
       "How alike",
       scoreGauge(answer),
-      el("p", { class: "likelihood" }, likelihoodWords(answer.log_lr)),
+      el("p", { class: "likelihood" }, likelihoodWords(answer.log_lr, "a practised imitation")),
+      el("p", { class: "likelihood" }, likelihoodWords(answer.log_lr_random, "another person’s own signature")),
     ),
     part("The query signature", queryPair(answer, file)),
     part(

@@ -43,17 +43,16 @@ const supports = [
   [Infinity, "extremely strong"],
 ];
 
-export function likelihoodWords(logLr) {
+export function likelihoodWords(logLr, other) {
   const strength = Math.abs(logLr);
   const support = supports.find(([limit]) => strength < limit)[1];
   const figure = `log₁₀ likelihood ratio ${signed(logLr)}`;
   if (support === "no real") {
-    return `The evidence speaks for neither side: a likeness such as this is about as usual in a practised imitation as in the writer’s own hand (${figure}).`;
+    return `A likeness such as this is about as usual in ${other} as in the writer’s own hand: no real support for either (${figure}).`;
   }
-  const times = timesWords(10 ** strength);
-  return logLr > 0
-    ? `A likeness such as this is ${times} more usual when the writer signed than when someone practised imitating the signature: ${support} support for the writer’s own hand (${figure}).`
-    : `A likeness such as this is ${times} more usual when someone practised imitating the signature than when the writer signed: ${support} support against the writer’s own hand (${figure}).`;
+  const [likelier, than] = logLr > 0 ? ["the writer’s own hand", other] : [other, "the writer’s own hand"];
+  const side = logLr > 0 ? "for" : "against";
+  return `A likeness such as this is ${timesWords(10 ** strength)} more usual in ${likelier} than in ${than}: ${support} support ${side} the writer (${figure}).`;
 }
 
 function timesWords(ratio) {

@@ -1,7 +1,7 @@
 """A model on disk: a folder with the network and a manifest that says what it is.
 
 `network.onnx` serves, `network.keras` goes on training; `manifest.json` holds sizes, hashes, the
-preparation it was trained with, its data, splits, errors and decision rule. Reading checks all of
+preparation it was trained with, its data, splits, errors and decision rules. Reading checks all of
 it: a damaged or foreign folder is refused, never trusted.
 """
 
@@ -17,7 +17,7 @@ from encoder.acquire import preprocessing_sha256
 from encoder.decision import DecisionRule
 from encoder.errors import ArtifactError
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 NETWORK = "network.onnx"
 KERAS_NETWORK = "network.keras"
@@ -31,6 +31,8 @@ class Artifact:
     Attributes:
         model_id: sha256 of network and preparation, hexadecimal: equal ids give equal embeddings.
         network: the bytes of the ONNX file.
+        rule: what it decides by.
+        centred_rule: for embeddings less a gallery's centre, which it lacks yet.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Artifact:
     dimension: int
     network: bytes
     rule: DecisionRule
+    centred_rule: DecisionRule
     manifest: Mapping[str, Any]
 
 
@@ -51,6 +54,12 @@ def read_artifact(folder: Path | None = None) -> Artifact:
     """
     folder = folder or SHIPPED
     manifest = _read_manifest(folder)
+    if manifest.get("format") == FORMAT - 1:
+        raise ArtifactError(
+            f"{folder} is a model of format {FORMAT - 1}, the one before this version's {FORMAT}: "
+            "it lacks the rule that adapting to a gallery needs. Export its training run again "
+            "(`countersign export`), or use the model that ships with this version."
+        )
     if manifest.get("format") != FORMAT:
         raise ArtifactError(
             f"{folder} is a model of format {manifest.get('format')!r}; this version reads format "
@@ -74,7 +83,8 @@ def read_artifact(folder: Path | None = None) -> Artifact:
             canvas_size=(manifest["canvas_size"][0], manifest["canvas_size"][1]),
             dimension=manifest["dimension"],
             network=network,
-            rule=DecisionRule.from_dict(manifest["decision"]),
+            rule=_rule(manifest, "decision"),
+            centred_rule=_rule(manifest, "centred_decision"),
             manifest=manifest,
         )
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -87,7 +97,8 @@ def write_artifact(folder: Path, files: Mapping[str, bytes], facts: Mapping[str,
     Args:
         folder: made if missing; a model already there is replaced.
         files: contents by file name, `network.onnx` among them.
-        facts: the rest of the manifest: name, canvas_size, dimension, decision and what is known.
+        facts: the rest of the manifest: name, canvas_size, dimension, both decision
+            rules and what is known.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in (MANIFEST, NETWORK, KERAS_NETWORK):
@@ -136,6 +147,14 @@ def manifest_sha256(manifest: Mapping[str, Any]) -> str:
 def sha256(content: bytes) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def _rule(manifest: Mapping[str, Any], name: str) -> DecisionRule:
+    """A rule of the manifest, whose centre, if it has one, fits the embeddings."""
+    rule = DecisionRule.from_dict(manifest[name])
+    if rule.centre is not None and len(rule.centre) != manifest["dimension"]:
+        raise ValueError("the centre")
+    return rule
 
 
 def _checked_files(folder: Path, files: Mapping[str, Any]) -> dict[str, bytes]:

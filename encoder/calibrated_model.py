@@ -1,7 +1,10 @@
-"""Model folders whose decision rule is fitted anew: written beside the old one, or in its place."""
+"""Model folders whose decision rule is fitted anew, or adapted to a gallery.
+
+They are written beside the old one, or in its place.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +17,14 @@ from encoder.artifact import (
     replace_facts,
     write_artifact,
 )
+from encoder.centre import Centre
 from encoder.embedding import embed_data_set
 from encoder.errors import ArtifactError, TrainingDataError
 from encoder.model import Encoder
 from encoder.recalibration import Change, recalibrate
 from encoder.writers_folder import list_writers, read_folder
 
+LEAST_WRITERS = 10  # Of fewer, a centre tells more of their hands than of what they share.
 OWN_FACTS = ("format", "files", "preprocessing_sha256", "sha256")  # `write_artifact` states them.
 
 
@@ -68,20 +73,49 @@ def fit_on_folder(folder: Path, encoder: Encoder) -> Recalibration:
     return Recalibration({"decision": rule.as_dict(), "calibrated_on": about}, changes)
 
 
+def adapt_to(encoder: Encoder, centre: Centre) -> dict[str, Any]:
+    """The facts of a model adapted to a gallery: its rule for centred scores, with this centre.
+
+    That rule is the one of the export: what was calibrated since belongs to other scores.
+
+    Raises:
+        TrainingDataError: the gallery has too few writers.
+    """
+    if centre.writers < LEAST_WRITERS:
+        raise TrainingDataError(
+            f"Adapting needs references of {LEAST_WRITERS} writers or more; model {encoder.name} "
+            f"can compare with those of {centre.writers}. Enroll more writers first."
+        )
+    return {
+        "decision": replace(encoder.centred_rule, centre=centre.vector).as_dict(),
+        "adapted_to": centre.facts(),
+        "calibrated_on": None,
+    }
+
+
 def write_beside(model: Path, target: Path, facts: Mapping[str, Any]) -> None:
     """Write the model again as `target`, with other facts in its manifest.
 
     Raises:
         ArtifactError: there is a model in `target` already.
     """
-    if (target / MANIFEST).exists():
-        raise ArtifactError(f"{target} holds a model already; name another folder.")
+    require_free(target)
     manifest = read_artifact(model).manifest
     kept = {key: value for key, value in manifest.items() if key not in OWN_FACTS}
     files = {
         n: (model / n).read_bytes() for n in (NETWORK, KERAS_NETWORK) if n in manifest["files"]
     }
     write_artifact(target, files, {**kept, **facts, "name": target.resolve().name})
+
+
+def require_free(target: Path) -> None:
+    """Refuse a folder to write to that holds a model.
+
+    Raises:
+        ArtifactError: there is a model in `target` already.
+    """
+    if (target / MANIFEST).exists():
+        raise ArtifactError(f"{target} holds a model already; name another folder.")
 
 
 def write_in_place(model: Path, facts: Mapping[str, Any]) -> None:

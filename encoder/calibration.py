@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.centre import centre_data_sets
 from encoder.decision import (
     Calibration,
     DecisionRule,
@@ -25,6 +26,25 @@ SHRINKAGES = (0.25, 0.5, 1.0, 2.0, 4.0)
 TAIL_SHARE = 0.02
 TARGET_FPIR = 0.05
 DRAWS = 10
+
+
+def fit_rules(development: Sequence[EmbeddedWriter]) -> tuple[DecisionRule, DecisionRule]:
+    """Fit the plain rule, and the one for embeddings less their own gallery's centre.
+
+    The second has no centre yet: `encoder.centre` computes a gallery's. It is fitted with each data
+    set as a gallery of its own, so that it does not count on the offset of any of them.
+
+    Args:
+        development: writers that were not trained on; who has no forgeries tells of centres alone.
+
+    Raises:
+        TrainingDataError: as `fit_rule`.
+    """
+    plain, centred = (
+        fit_rule([writer for writer in writers if len(writer.forged)])
+        for writers in (development, centre_data_sets(development))
+    )
+    return plain, centred
 
 
 def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:

@@ -3,13 +3,18 @@
 The numbers come from development writers (see `calibration`) and travel in the model's manifest.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal
 
+import numpy as np
+
 from encoder.errors import UnknownOperatingPoint
-from encoder.score import Spread, Vectors, claim_score
+from encoder.score import ClaimScore, Spread, Vectors, centred, claim_score
 
 Verdict = Literal["match", "inconclusive", "non_match"]
 
@@ -96,7 +101,8 @@ class Comparison:
         non_match_threshold: the score below which it is `non_match`; at most `threshold`, and
             between the two the verdict is `inconclusive`.
         operating_point: the name of the pair of thresholds.
-        similarities: `(r,)` cosine similarity to each reference, float32.
+        similarities: `(r,)` cosine similarity to each reference, the rule's centre taken off,
+            float32.
     """
 
     verdict: Verdict
@@ -115,20 +121,38 @@ class DecisionRule:
 
     Attributes:
         calibrations: by number of references, ascending; the first is for one reference.
+        centre: the `(d,)` centre of the gallery that the rule is adapted to, if any; it is taken
+            off every embedding before they are compared.
     """
 
     spread: Spread
     calibrations: tuple[Calibration, ...]
     default_operating_point: str
+    centre: tuple[float, ...] | None = None
 
     @property
     def operating_points(self) -> tuple[str, ...]:
         """Names of all operating points."""
         return tuple(self.calibrations[0].points)
 
-    def score(self, probe: Vectors, references: Vectors) -> float:
-        """Comparison score of a unit vector `(d,)` against references `(r, d)`, r >= 1."""
-        return claim_score(probe, references, self.spread).score
+    @cached_property
+    def offset(self) -> Vectors | None:
+        """The centre as a `(d,)` float32 array."""
+        return None if self.centre is None else np.asarray(self.centre, np.float32)
+
+    @cached_property
+    def rule_id(self) -> str:
+        """Names the rule: 12 hexadecimal digits that change with any of its numbers."""
+        text = json.dumps(self.as_dict(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def centred(self, vectors: Vectors) -> Vectors:
+        """Embeddings `(..., d)` as the rule compares them: its centre, if any, taken off."""
+        return centred(vectors, self.offset)
+
+    def claim(self, probe: Vectors, references: Vectors) -> ClaimScore:
+        """Score an embedding `(d,)` as it is stored against references `(r, d)`, r >= 1."""
+        return claim_score(self.centred(probe), self.centred(references), self.spread)
 
     def compare(
         self, probe: Vectors, references: Vectors, operating_point: str | None = None
@@ -143,7 +167,7 @@ class DecisionRule:
             raise UnknownOperatingPoint(name, self.operating_points)
         calibration = self.calibration_for(len(references))
         point = calibration.points[name]
-        claim = claim_score(probe, references, self.spread)
+        claim = self.claim(probe, references)
         return Comparison(
             verdict=_verdict(claim.score, point),
             score=claim.score,
@@ -175,18 +199,21 @@ class DecisionRule:
         Raises:
             AttributeError, KeyError, TypeError: a part is missing or of the wrong kind.
             ValueError: the calibrations do not all offer the same operating points, the default
-                one among them.
+                one among them, or the centre is none.
         """
         rule = cls(
             spread=Spread(**data["spread"]),
             calibrations=_calibrations(data["calibrations"]),
             default_operating_point=data["default_operating_point"],
+            centre=None if data["centre"] is None else tuple(map(float, data["centre"])),
         )
         offered = [set(calibration.points) for calibration in rule.calibrations]
         if not offered or any(rule.default_operating_point not in points for points in offered):
             raise ValueError("the default operating point")
         if any(points != offered[0] for points in offered):
             raise ValueError("the operating points of some calibrations")
+        if rule.centre is not None and not np.isfinite(rule.centre).all():
+            raise ValueError("the centre")
         return rule
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from encoder import losses, siamese  # noqa: F401 - registers what saved networks refer to.
 from encoder.acquire import preprocessing_sha256
 from encoder.artifact import KERAS_NETWORK, NETWORK, write_artifact
-from encoder.calibration import fit_rule
+from encoder.calibration import fit_rules
 from encoder.embedding import Embed, embed_data_set
 from encoder.errors import ArtifactError, TrainingDataError
 from encoder.evaluate import evaluate_writers
@@ -63,7 +63,7 @@ def export(
     }
     embed = _onnx_embed(onnx_bytes)
     development = [w for data in sets["development"] for w in embed_data_set(embed, data)]
-    rule = fit_rule([writer for writer in development if len(writer.forged)])
+    rule, centred_rule = fit_rules(development)
     facts = {
         "name": model_folder.name,
         "canvas_size": [height, width],
@@ -84,6 +84,7 @@ def export(
             for part in sets
         },
         "decision": rule.as_dict(),
+        "centred_decision": centred_rule.as_dict(),
     }
     files = {NETWORK: onnx_bytes}
     if keep_keras:

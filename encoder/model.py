@@ -67,6 +67,11 @@ class Encoder:
         return self._artifact.rule
 
     @property
+    def centred_rule(self) -> DecisionRule:
+        """The rule for embeddings less a gallery's centre; it lacks the centre yet."""
+        return self._artifact.centred_rule
+
+    @property
     def manifest(self) -> Mapping[str, Any]:
         """All that is known of the model."""
         return self._artifact.manifest

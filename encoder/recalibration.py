@@ -1,7 +1,7 @@
 """Fits a model's thresholds and likelihood ratios anew on a user's own signatures.
 
 Only what the signatures can support is moved; all else stays as it was. The score itself stays,
-spread and all, so that kept and moved thresholds mean the same scores.
+spread, centre and all, so that kept and moved thresholds mean the same scores.
 """
 
 import math
@@ -17,6 +17,7 @@ from encoder.calibration import (
     match_threshold,
     refusal_threshold,
 )
+from encoder.centre import centre_writer
 from encoder.decision import Calibration, DecisionRule, OperatingPoint
 from encoder.protocol import EmbeddedWriter, Trials, run_trials
 
@@ -78,9 +79,10 @@ def recalibrate(
     """The rule with what these writers support fitted on them, and what became of each value.
 
     Args:
-        rule: the model's; its numbers of references and operating points stay.
+        rule: the model's; its numbers of references, operating points and centre stay.
         writers: none of whom the model was trained on, embedded by that model.
     """
+    writers = [centre_writer(writer, rule.offset) for writer in writers]
     changes: list[Change] = []
     calibrations = []
     for former in rule.calibrations:

@@ -38,6 +38,18 @@ class ClaimScore:
     similarities: Vectors
 
 
+def centred(vectors: Vectors, centre: Vectors | None) -> Vectors:
+    """Unit vectors `(..., d)` less the centre `(d,)`, of length 1 again; without one, as they are.
+
+    A vector that is the centre itself becomes zeros: it resembles nothing.
+    """
+    if centre is None:
+        return vectors
+    shifted = vectors - centre
+    lengths = np.linalg.norm(shifted, axis=-1, keepdims=True)
+    return np.asarray(shifted / np.maximum(lengths, 1e-12), np.float32)
+
+
 def claim_score(probe: Vectors, references: Vectors, spread: Spread) -> ClaimScore:
     """Compare one unit vector `(d,)` with a writer's references `(r, d)`, r >= 1."""
     similarities = references @ probe

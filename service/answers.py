@@ -17,6 +17,13 @@ class Model(Schema):
 
     name = String(metadata=about("The model's name.", "lean"))
     id = String(metadata=about("SHA-256 of its network and its preparation of images."))
+    rule = String(
+        metadata=about(
+            "Names what it decides by: thresholds, likelihood ratios and the gallery's centre. "
+            "Calibrating and adapting change it, and not `id`.",
+            "5ab01cf2a9d4",
+        )
+    )
 
 
 class Quality(Schema):

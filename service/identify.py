@@ -42,6 +42,7 @@ class Identification:
     acquisition: Acquisition
     model_name: str
     model_id: str
+    rule_id: str
 
 
 def identify(
@@ -99,6 +100,7 @@ def identify(
         acquisition=acquired.acquisition,
         model_name=encoder.name,
         model_id=encoder.model_id,
+        rule_id=encoder.rule.rule_id,
     )
 
 
@@ -124,12 +126,12 @@ def nearest_writers(
 
 def score_claim(probe: NDArray[np.float32], claim: Claim, encoder: Encoder) -> Candidate:
     """Score one writer exactly, on all of their references."""
-    nearest = int(np.argmax(claim.vectors @ probe))
+    scored = encoder.rule.claim(probe, claim.vectors)
     return Candidate(
         writer_id=claim.writer_id,
         name=claim.name,
-        score=encoder.rule.score(probe, claim.vectors),
-        reference_id=int(claim.reference_ids[nearest]),
+        score=scored.score,
+        reference_id=int(claim.reference_ids[int(np.argmax(scored.similarities))]),
     )
 
 

@@ -36,6 +36,7 @@ class Verification:
     acquisition: Acquisition
     model_name: str
     model_id: str
+    rule_id: str
 
 
 def verify(
@@ -104,4 +105,5 @@ def answer(
         acquisition=acquisition,
         model_name=encoder.name,
         model_id=encoder.model_id,
+        rule_id=encoder.rule.rule_id,
     )

@@ -82,14 +82,14 @@ def identification(done: Identification, include: str | None) -> Json:
 
 def model(encoder: Encoder) -> Json:
     """Return which model answers."""
-    return {"name": encoder.name, "id": encoder.model_id}
+    return {"name": encoder.name, "id": encoder.model_id, "rule": encoder.rule.rule_id}
 
 
 def _probe(done: Verification | Identification, include: str | None) -> Json:
     acquisition: Acquisition = done.acquisition
     shaped: Json = {
         "quality": acquisition.quality.as_dict(),
-        "model": {"name": done.model_name, "id": done.model_id},
+        "model": {"name": done.model_name, "id": done.model_id, "rule": done.rule_id},
     }
     if include == "cleaned":
         shaped["cleaned"] = data_url(acquisition.preview_png())

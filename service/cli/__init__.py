@@ -5,6 +5,7 @@ Each module holds a group of commands. Importing them loads nothing heavy, so `-
 
 import click
 
+from service.cli.adapting import adapt
 from service.cli.calibrating import calibrate
 from service.cli.checking import compare, identify, verify
 from service.cli.database import database
@@ -54,6 +55,7 @@ for _command in (
     export,
     evaluate,
     model_card,
+    adapt,
     calibrate,
     gallery,
     database,

@@ -36,7 +36,8 @@ def calibrate(
     """Fit thresholds and likelihood ratios on own signatures.
 
     FOLDER holds <writer>/genuine_*.png and, if there are any, <writer>/forged_*.png. Each value
-    is moved only where there is enough to fit it. Embeddings stay, so no gallery is touched.
+    is moved only where there is enough to fit it. Embeddings stay, so no gallery is touched. The
+    centre of an adapted model stays too (see countersign adapt, which comes first).
 
     \b
       value                              needs   writers, signatures of the kind

@@ -37,7 +37,7 @@ def verification_parts(answer: Verification, claimed: str) -> Iterator[Renderabl
         (one.filename or one.reference_id, f"{one.similarity:.3f}") for one in answer.references
     ]
     yield table(("reference", "#similarity"), rows)
-    yield _origin(answer.decision_id, answer.model_name, answer.model_id)
+    yield _origin(answer)
 
 
 def identification_parts(answer: Identification) -> Iterator[RenderableType]:
@@ -63,7 +63,7 @@ def identification_parts(answer: Identification) -> Iterator[RenderableType]:
     if answer.candidates:
         rows = [(one.writer_id, one.name, f"{one.score:.3f}") for one in answer.candidates]
         yield table(("candidate", "name", "#score"), rows)
-    yield _origin(answer.decision_id, answer.model_name, answer.model_id)
+    yield _origin(answer)
 
 
 def strength(log_lr: float, other: str) -> str:
@@ -97,6 +97,6 @@ def _warnings(warnings: Sequence[str]) -> list[str]:
     return [f"Note: {warning}" for warning in warnings]
 
 
-def _origin(decision_id: str | None, model_name: str, model_id: str) -> str:
-    recorded = f"Decision {decision_id}, model" if decision_id else "Not recorded; model"
-    return f"{recorded} {model_name} ({model_id[:12]})"
+def _origin(answer: Verification | Identification) -> str:
+    made = f"Decision {answer.decision_id}," if answer.decision_id else "Not recorded;"
+    return f"{made} model {answer.model_name} ({answer.model_id[:12]}), rule {answer.rule_id}"

@@ -48,7 +48,7 @@ def test_shipped_model_tells_synthetic_writers_apart() -> None:
         scans = [encode_png(writer.genuine(n)) for n in range(5)]
         vectors.append(encoder.embed(np.stack([encoder.acquire(s).canvas for s in scans])))
     for number, own in enumerate(vectors):
-        scores = [encoder.rule.score(own[4], other[:4]) for other in vectors]
+        scores = [encoder.rule.claim(own[4], other[:4]).score for other in vectors]
         assert int(np.argmax(scores)) == number
 
 
@@ -92,7 +92,10 @@ def test_foreign_manifests_are_refused(copy: Path) -> None:
     edit(copy, format=99)
     with pytest.raises(ArtifactError, match="format 99"):
         read_artifact(copy)
-    edit(copy, format=2, preprocessing_sha256="0" * 64)
+    edit(copy, format=2)
+    with pytest.raises(ArtifactError, match="before this version's 3"):
+        read_artifact(copy)
+    edit(copy, format=3, preprocessing_sha256="0" * 64)
     with pytest.raises(ArtifactError, match="another preparation"):
         read_artifact(copy)
     (copy / MANIFEST).write_text("{", encoding="utf-8")
@@ -127,10 +130,21 @@ def test_a_manifest_without_its_rule_is_refused(copy: Path) -> None:
         {"files": {NETWORK: {}}},
         {"canvas_size": [96]},
         {"decision": []},
+        {"centred_decision": None},
     ],
 )
 def test_a_garbled_manifest_is_refused(copy: Path, changes: dict[str, object]) -> None:
     edit(copy, **changes)
+    with pytest.raises(ArtifactError, match="lacks or garbles"):
+        read_artifact(copy)
+
+
+@pytest.mark.parametrize("centre", [[0.0] * 511, [float("nan")] * 512, 0.5])
+def test_a_centre_that_does_not_fit_the_embeddings_is_refused(copy: Path, centre: object) -> None:
+    decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
+    edit(copy, decision=decision | {"centre": [0.0] * 512})
+    assert read_artifact(copy).rule.centre == (0.0,) * 512
+    edit(copy, decision=decision | {"centre": centre})
     with pytest.raises(ArtifactError, match="lacks or garbles"):
         read_artifact(copy)
 

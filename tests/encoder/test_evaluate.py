@@ -20,7 +20,8 @@ QUICK = Effort(draws=2, replicates=40)
 def model(folder: Path, splits: dict[str, dict[str, list[str]]]) -> Encoder:
     """The shipped network as a model folder of its own, trained on what `splits` say."""
     shipped = read_artifact(SHIPPED)
-    facts = {key: shipped.manifest[key] for key in ("canvas_size", "dimension", "decision")}
+    kept = ("canvas_size", "dimension", "decision", "centred_decision")
+    facts = {key: shipped.manifest[key] for key in kept}
     facts |= {"name": folder.name, "training": {"splits": splits}}
     write_artifact(folder, {NETWORK: shipped.network}, facts)
     return load_encoder(folder)

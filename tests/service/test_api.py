@@ -140,7 +140,11 @@ def test_verify_answers_as_agreed(client, services, ada, files):
     assert body["log_lr_random"] >= body["log_lr"]
     assert isinstance(body["threshold"], float)
     assert body["operating_point"] == services.encoder.rule.default_operating_point
-    assert body["model"] == {"name": services.encoder.name, "id": services.encoder.model_id}
+    assert body["model"] == {
+        "name": services.encoder.name,
+        "id": services.encoder.model_id,
+        "rule": services.encoder.rule.rule_id,
+    }
     assert [one["reference_id"] for one in body["references"]] == [
         one["reference_id"] for one in ada["references"]
     ]
@@ -202,7 +206,11 @@ def test_compare_stores_nothing(client, files):
 def test_the_server_says_what_it_is(client, services, ada):
     about = client.get("/v1/about").get_json()
     assert about["version"]
-    assert about["model"] == {"name": services.encoder.name, "id": services.encoder.model_id}
+    assert about["model"] == {
+        "name": services.encoder.name,
+        "id": services.encoder.model_id,
+        "rule": services.encoder.rule.rule_id,
+    }
     assert about["operating_points"] == list(services.encoder.rule.operating_points)
     assert about["default_operating_point"] in about["operating_points"]
     assert about["gallery"] == {"writers": 1, "references": 3}

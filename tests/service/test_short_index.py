@@ -48,5 +48,5 @@ def test_identification_scores_with_all_elements(short_services, uploads):
         for candidate in found.candidates:
             claim = services.registry.claim(candidate.writer_id, services.encoder.model_id)
             assert claim.vectors.shape[1] == services.encoder.dimension
-            assert candidate.score == services.encoder.rule.score(probe, claim.vectors)
+            assert candidate.score == services.encoder.rule.claim(probe, claim.vectors).score
     assert services.gallery.check().clean

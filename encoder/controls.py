@@ -134,8 +134,7 @@ def _skilled_error(
     embedded = []
     for fold, groups in zip(folds, by_fold, strict=True):
         data = DataSet("", tuple(_samples_of(group, fold, even=even) for group in groups))
-        writers = embed_data_set(fold.encoder.embed, data)
-        embedded.append(EmbeddedFold(writers, fold.encoder.rule.spread, fold.encoder.rule))
+        embedded.append(EmbeddedFold(embed_data_set(fold.embed, data), fold.rule.spread, fold.rule))
     pool = pool_trials(embedded, REFERENCES, DRAWS)
     error = equal_error_rate(pool.scores("genuine"), pool.scores("skilled"))
     return None if np.isnan(error) else round(error, 5)

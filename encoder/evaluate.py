@@ -11,7 +11,7 @@ from encoder.bootstrap import REPLICATES, draw_weights
 from encoder.controls import measure_controls
 from encoder.curves import trade_off_curves
 from encoder.embedding import embed_data_set
-from encoder.folds import Fold
+from encoder.folds import Fold, adapted
 from encoder.hog import HOG_CANVAS, HOG_SPREAD, hog_embed
 from encoder.pooled import EmbeddedFold, Pool, people_of, pool_trials
 from encoder.protocol import EmbeddedWriter
@@ -47,6 +47,8 @@ def evaluate(
     folds: Sequence[Fold],
     extras: Collection[str] = (),
     effort: Effort | None = None,
+    *,
+    adapt: bool = False,
 ) -> dict[str, Any]:
     """Error rates on a folder of writers, ready for JSON.
 
@@ -56,12 +58,15 @@ def evaluate(
         extras: of `EXTRAS`: the baseline without learning, on the same comparisons; perturbed
             probes; what gives forgeries away without a reference.
         effort: how much is drawn.
+        adapt: measure each model as adapted to the writers it is measured on.
 
     Raises:
         TrainingDataError: the folder cannot be used.
     """
     effort = effort or Effort()
     sets = [read_folder(folder, f.encoder.canvas_size, f.writer_ids) for f in folds]
+    if adapt:
+        folds = [adapted(fold, data) for fold, data in zip(folds, sets, strict=True)]
     answer: dict[str, Any] = {
         "folder": folder.resolve().name,
         "writers": sum(len(fold.writer_ids) for fold in folds),
@@ -88,9 +93,7 @@ def evaluate(
 def embed_folds(folds: Sequence[Fold], sets: Sequence[DataSet]) -> list[EmbeddedFold]:
     """Embed each fold's data set with its own model."""
     return [
-        EmbeddedFold(
-            embed_data_set(fold.encoder.embed, data), fold.encoder.rule.spread, fold.encoder.rule
-        )
+        EmbeddedFold(embed_data_set(fold.embed, data), fold.rule.spread, fold.rule)
         for fold, data in zip(folds, sets, strict=True)
     ]
 
@@ -147,6 +150,8 @@ def _described(fold: Fold) -> dict[str, Any]:
         "name": fold.encoder.name,
         "id": fold.encoder.model_id,
         "writers": len(fold.writer_ids),
+        "rule": fold.rule.rule_id,
+        "adapted_to": fold.centre.facts() if fold.centre else manifest.get("adapted_to"),
         "parameters": manifest.get("parameters"),
         "recipe": training.get("recipe", {}).get("name"),
         "seed": training.get("seed"),

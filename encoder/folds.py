@@ -1,13 +1,20 @@
 """Who may be measured with which model: the protocols, and the writers each leaves to a model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
+from encoder.centre import Centre, centre_of, drawn
+from encoder.decision import DecisionRule
+from encoder.embedding import embed_data_set
 from encoder.errors import TrainingDataError
 from encoder.model import Encoder
-from encoder.writers_folder import SPLITS, list_writers
+from encoder.writers_folder import SPLITS, Canvases, DataSet, list_writers
 
 Protocol = Literal["holdout", "crossval", "zeroshot"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
@@ -15,11 +22,41 @@ PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 @dataclass(frozen=True)
 class Fold:
-    """Writers of a folder, by name, whom one model may be measured on."""
+    """Writers of a folder, by name, whom one model may be measured on.
+
+    With a centre, the model is measured as adapted to it.
+    """
 
     encoder: Encoder
     writer_ids: tuple[str, ...]
     held_out: bool
+    centre: Centre | None = None
+
+    @cached_property
+    def rule(self) -> DecisionRule:
+        """What is measured: the model's own rule, or the one adapted to the centre."""
+        if self.centre is None:
+            return self.encoder.rule
+        return replace(self.encoder.centred_rule, centre=self.centre.vector)
+
+    def embed(self, canvases: Canvases) -> NDArray[np.float32]:
+        """Embed canvases as `Encoder.embed` does, and take off the rule's centre."""
+        return self.rule.centred(self.encoder.embed(canvases))
+
+
+def adapted(fold: Fold, data: DataSet) -> Fold:
+    """The fold, its model adapted to its own writers as if they were the gallery.
+
+    The centre is of up to five genuine signatures of each, drawn by a fixed seed. No forgery has a
+    part in it; some of the signatures are probes in one draw or another.
+    """
+    some = [
+        replace(w, genuine=w.genuine[drawn(len(w.genuine), number)], forged=w.forged[:0])
+        for number, w in enumerate(data.writers)
+    ]
+    embedded = embed_data_set(fold.encoder.embed, DataSet(data.name, tuple(some)))
+    centre = centre_of((writer.genuine for writer in embedded), fold.encoder.dimension)
+    return replace(fold, centre=centre)
 
 
 def plan_folds(folder: Path, encoders: Sequence[Encoder], protocol: Protocol) -> list[Fold]:

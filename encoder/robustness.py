@@ -100,7 +100,7 @@ def _pool(
             "skilled": claimed.forged[name],
             "random": np.concatenate([claimed.genuine[name][:0], *others]),
         }
-        spread = folds[fold].encoder.rule.spread
+        spread = folds[fold].rule.spread
         for kind, vectors in probes.items():
             scored[kind].append(claim_scores(vectors, claimed.references, spread))
     together, of_fold = {}, {}
@@ -108,7 +108,7 @@ def _pool(
         sizes = [part.size for part in parts]
         together[kind] = Scored(np.concatenate(parts), np.repeat(np.arange(len(writers)), sizes))
         of_fold[kind] = np.repeat(fold_of, sizes)
-    return Pool(REFERENCES, together, of_fold, tuple(fold.encoder.rule for fold in folds))
+    return Pool(REFERENCES, together, of_fold, tuple(fold.rule for fold in folds))
 
 
 def _read(folder: Path, fold: Fold, seed: int) -> list[Perturbed]:
@@ -169,4 +169,4 @@ def _embedded(
         except ImageError:
             continue  # Counted: fewer come back than were tried.
     size = fold.encoder.canvas_size
-    return fold.encoder.embed(np.stack(canvases) if canvases else np.zeros((0, *size), np.uint8))
+    return fold.embed(np.stack(canvases) if canvases else np.zeros((0, *size), np.uint8))

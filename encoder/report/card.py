@@ -69,6 +69,8 @@ def _figures(answer: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"Protocol {answer['protocol']}, {answer['draws']} draws of references, one threshold"
     yield "for all writers; percent, with 95% intervals by bootstrap over writers."
+    if answer.get("adapt"):
+        yield "Each model is adapted to the writers it is measured on (`countersign adapt`)."
     yield ""
     yield "| data set | writers | references | skilled EER | random EER | FNMR at FMR 1% skilled |"
     yield "|---|---|---|---|---|---|"

@@ -1,18 +1,21 @@
 """The evaluation protocols on synthetic writers and real model folders."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from encoder.artifact import NETWORK, SHIPPED, read_artifact, write_artifact
+from encoder.centre import centre_of, centre_writer, drawn
+from encoder.embedding import embed_data_set
 from encoder.errors import TrainingDataError
 from encoder.evaluate import Effort, embed_folds, evaluate
-from encoder.folds import Fold, plan_folds, unprotected_fold
+from encoder.folds import Fold, adapted, plan_folds, unprotected_fold
 from encoder.model import Encoder, load_encoder
 from encoder.pooled import pool_trials
-from encoder.writers_folder import list_writers, read_folder
+from encoder.writers_folder import WriterSamples, list_writers, read_folder
 
 QUICK = Effort(draws=2, replicates=40)
 
@@ -139,3 +142,42 @@ def test_shipped_thresholds_are_measured_by_the_models_own_verdicts(
     for kind in ("skilled", "random"):
         row = answer["results"]["5"]
         assert 0 <= row[f"cllr_min_{kind}"] <= row[f"cllr_{kind}"]
+
+
+def test_adapted_models_are_measured_with_the_centre_of_their_own_writers(
+    writers_folder: Path, halves: list[Encoder]
+) -> None:
+    plain = plan_folds(writers_folder, halves, "crossval")
+    sets = [read_folder(writers_folder, (144, 288), fold.writer_ids) for fold in plain]
+    folds = [adapted(fold, data) for fold, data in zip(plain, sets, strict=True)]
+    for fold, data, measured in zip(folds, sets, embed_folds(folds, sets), strict=True):
+        raw = embed_data_set(fold.encoder.embed, data)
+        centre = centre_of((w.genuine[drawn(6, n)] for n, w in enumerate(raw)), 512)
+        assert fold.centre is not None
+        assert fold.centre.vector == pytest.approx(centre.vector, abs=1e-5)
+        assert (centre.writers, centre.references) == (10, 50)
+        assert fold.rule.calibrations == fold.encoder.centred_rule.calibrations
+        assert measured.rule == fold.rule
+        offset = np.asarray(centre.vector, np.float32)
+        for writer, expected in zip(measured.writers, raw, strict=True):
+            by_hand = centre_writer(expected, offset)
+            assert writer.genuine == pytest.approx(by_hand.genuine, abs=1e-4)
+            assert writer.forged == pytest.approx(by_hand.forged, abs=1e-4)
+    assert folds[0].centre != folds[1].centre
+    without = [replace(data, writers=tuple(map(unforged, data.writers))) for data in sets]
+    assert [adapted(f, d).centre for f, d in zip(plain, without, strict=True)] == [
+        fold.centre for fold in folds
+    ]
+
+    answer = evaluate(writers_folder, plain, effort=QUICK, adapt=True)
+    assert [m["adapted_to"]["references"] for m in answer["models"]] == [50, 50]
+    assert [m["rule"] for m in answer["models"]] == [fold.rule.rule_id for fold in folds]
+    pool = pool_trials(embed_folds(folds, sets), 5, QUICK.draws)
+    limit = halves[0].centred_rule.calibration_for(5).points["fmr_skilled=5%"].match
+    assert answer["results"]["5"]["shipped"]["fmr_skilled=5%"]["fmr_skilled"] == pytest.approx(
+        np.mean(pool.scores("skilled") >= limit), abs=1e-5
+    )
+
+
+def unforged(writer: WriterSamples) -> WriterSamples:
+    return replace(writer, forged=writer.forged[:0])

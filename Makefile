@@ -42,6 +42,8 @@ study: $(addsuffix /manifest.json,$(FOLDS) $(STRANGERS) runs/models/notebook)
 	  --baseline hog --html $(RESULTS)/crossval.html --json > $(RESULTS)/crossval.json
 	$(BIN)/countersign evaluate $(ALL) --protocol zeroshot $(call named,$(STRANGERS)) \
 	  --baseline hog --html $(RESULTS)/zeroshot.html --json > $(RESULTS)/zeroshot.json
+	$(BIN)/countersign evaluate $(ALL) --protocol zeroshot $(call named,$(STRANGERS)) --adapt \
+	  --html $(RESULTS)/adapted.html --json > $(RESULTS)/adapted.json
 	$(BIN)/countersign evaluate $(FORGED) --perturbations --controls \
 	  --html $(RESULTS)/shipped.html --json > $(RESULTS)/shipped.json
 	$(BIN)/countersign evaluate $(FORGED) --model runs/models/notebook \

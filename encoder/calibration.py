@@ -24,7 +24,8 @@ TARGETS = {"fmr_skilled=1%": 0.01, "fmr_skilled=5%": 0.05, "fmr_skilled=10%": 0.
 DEFAULT_OPERATING_POINT = "fmr_skilled=5%"
 SHRINKAGES = (0.25, 0.5, 1.0, 2.0, 4.0)
 TAIL_SHARE = 0.02
-TARGET_FPIR = 0.05
+# One in a hundred strangers may be named: on known data that costs half a point of those enrolled.
+TARGET_FPIR = 0.01
 DRAWS = 10
 
 

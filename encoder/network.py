@@ -10,11 +10,12 @@ import keras
 from keras import layers
 
 from encoder.oriented import OrientedCells, OrientedGradients, OrientedPairs
+from encoder.strokes import StrokeBag
 
 EMBEDDING_SIZE = 128
 NOTEBOOK_CANVAS = (128, 128)
 LEAN_CANVAS = (144, 288)
-LAYOUT_SIZE, TEXTURE_SIZE = 192, 320
+LAYOUT_SIZE, TEXTURE_SIZE, STROKES_SIZE = 160, 256, 160
 
 
 def notebook_base_network(canvas_size: tuple[int, int] = NOTEBOOK_CANVAS) -> Any:
@@ -48,11 +49,12 @@ def lean_network(canvas_size: tuple[int, int] = LEAN_CANVAS) -> Any:
 
     Directions have been seen by fixed layers (`oriented`), because few people have signed for
     training, while everybody's strokes have direction. `layout` projects the histograms of 8 x 16
-    cells, `texture` the pairs of directions in the left and the right half. Each is a unit vector
-    and counts the same; `rotation` turns both together, which changes no similarity.
+    cells, `texture` the pairs of directions in the left and the right half, `strokes` what small
+    pieces of strokes add to a learned vocabulary. Each is a unit vector and counts the same;
+    `rotation` turns all together, which changes no similarity.
 
     Returns:
-        A `keras.Model` of 691,200 parameters whose outputs are unit vectors `(n, 512)`, float32
+        A `keras.Model` of 933,336 parameters whose outputs are unit vectors `(n, 576)`, float32
         under any dtype policy.
     """
     inputs = keras.Input((*canvas_size, 1), name="canvas")
@@ -61,9 +63,12 @@ def lean_network(canvas_size: tuple[int, int] = LEAN_CANVAS) -> Any:
     cells = OrientedCells(3, 1.5, name="cells")(coarse)
     layout = _projected(layers.Flatten(dtype="float32")(cells), LAYOUT_SIZE, "layout")
     texture = _projected(OrientedPairs(2, name="pairs")(fine), TEXTURE_SIZE, "texture")
-    x = layers.Concatenate(dtype="float32", name="both")([layout, texture])
+    small = layers.AveragePooling2D(2, dtype="float32", name="small_cells")(fine)
+    bag = StrokeBag(size=24, words=64, sharpness=10.0, name="bag")(small)
+    strokes = _projected(bag, STROKES_SIZE, "strokes")
+    x = layers.Concatenate(dtype="float32", name="blocks")([layout, texture, strokes])
     x = layers.Dense(
-        LAYOUT_SIZE + TEXTURE_SIZE,
+        LAYOUT_SIZE + TEXTURE_SIZE + STROKES_SIZE,
         use_bias=False,
         trainable=False,
         kernel_initializer="identity",

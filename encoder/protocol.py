@@ -7,6 +7,7 @@ told apart, and random forgeries look easier than they are. For the same reason,
 people wrote the same text, theirs are taken. One threshold holds for all writers.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,6 +59,7 @@ def run_trials(
     """Score all trials with `references` (1 or more) a claim; writers with too few are left out."""
     scores: dict[str, list[NDArray[np.float64]]] = {"genuine": [], "skilled": [], "random": []}
     claimed: dict[str, list[NDArray[np.intp]]] = {"genuine": [], "skilled": [], "random": []}
+    peers = _by_text(writers)
     for number, writer in enumerate(writers):
         if len(writer.genuine) <= references:
             continue
@@ -68,7 +70,7 @@ def run_trials(
             probes = {
                 "genuine": writer.genuine[rest],
                 "skilled": writer.forged,
-                "random": _others(writers, writer, rng),
+                "random": _others(peers[_text(writer)], writer, rng),
             }
             for kind, vectors in probes.items():
                 scored = claim_scores(vectors, writer.genuine[chosen], spread)
@@ -98,16 +100,24 @@ def population_likeness(writers: Sequence[EmbeddedWriter], references: int = 5) 
 
 
 def _others(
-    writers: Sequence[EmbeddedWriter], claimed: EmbeddedWriter, rng: np.random.Generator
+    peers: Sequence[EmbeddedWriter], claimed: EmbeddedWriter, rng: np.random.Generator
 ) -> Vectors:
-    """A genuine signature `(k, d)` of everyone else in the data set who wrote the same text."""
-    text = group_of(claimed.writer_id)[1]
+    """A genuine signature `(k, d)` of everyone else among the claimed writer's peers."""
     picked = [
-        writer.genuine[rng.integers(len(writer.genuine))]
-        for writer in writers
-        if writer.data_set == claimed.data_set
-        and writer.group != claimed.group
-        and group_of(writer.writer_id)[1] == text
-        and len(writer.genuine)
+        peer.genuine[rng.integers(len(peer.genuine))]
+        for peer in peers
+        if peer.group != claimed.group and len(peer.genuine)
     ]
     return np.stack(picked) if picked else np.zeros((0, claimed.genuine.shape[1]), np.float32)
+
+
+def _by_text(writers: Sequence[EmbeddedWriter]) -> dict[tuple[str, str], list[EmbeddedWriter]]:
+    """The writers of each data set who wrote the same text, by data set and text."""
+    peers: dict[tuple[str, str], list[EmbeddedWriter]] = defaultdict(list)
+    for writer in writers:
+        peers[_text(writer)].append(writer)
+    return peers
+
+
+def _text(writer: EmbeddedWriter) -> tuple[str, str]:
+    return writer.data_set, group_of(writer.writer_id)[1]

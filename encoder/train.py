@@ -87,14 +87,14 @@ RECIPES = {
         patience=5,
         variation=NOTEBOOK_VARIATION,
     ),
-    # Two epochs, for the projections start where training has yet to find anything better: on
+    # One short epoch, for the projections start where training has yet to find anything better: on
     # people it was not trained on, longer runs were never ahead of the start by more than chance.
     "lean": Recipe(
         name="lean",
         canvas_size=LEAN_CANVAS,
         images=96,
-        steps=80,
-        epochs=2,
+        steps=40,
+        epochs=1,
         learning_rate=3e-4,
         cosine=True,
         patience=2,

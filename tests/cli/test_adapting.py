@@ -54,7 +54,7 @@ def test_adapts_to_the_gallery_and_decides_by_it(
     assert adapted.rule.calibrations == plain.centred_rule.calibrations
     assert adapted.manifest["adapted_to"]["writers"] == 12
     less = [adapted.rule.centred(vectors) for vectors in streamed]
-    assert abs(centre_of(less, 512).lift) < said["lift"] / 2
+    assert abs(centre_of(less, 576).lift) < said["lift"] / 2
 
     query = scan(103, 8)
     code, before = answer("verify", "w-103", query)

@@ -33,7 +33,7 @@ def test_shipped_model_embeds_to_unit_vectors() -> None:
     writer = synthetic_writer(3)
     canvases = np.stack([encoder.acquire(encode_png(writer.genuine(n))).canvas for n in range(3)])
     vectors = encoder.embed(canvases)
-    assert vectors.shape == (3, 512)
+    assert vectors.shape == (3, 576)
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
     alone = np.concatenate([encoder.embed(canvas[None]) for canvas in canvases])
@@ -139,11 +139,11 @@ def test_a_garbled_manifest_is_refused(copy: Path, changes: dict[str, object]) -
         read_artifact(copy)
 
 
-@pytest.mark.parametrize("centre", [[0.0] * 511, [float("nan")] * 512, 0.5])
+@pytest.mark.parametrize("centre", [[0.0] * 511, [float("nan")] * 576, 0.5])
 def test_a_centre_that_does_not_fit_the_embeddings_is_refused(copy: Path, centre: object) -> None:
     decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
-    edit(copy, decision=decision | {"centre": [0.0] * 512})
-    assert read_artifact(copy).rule.centre == (0.0,) * 512
+    edit(copy, decision=decision | {"centre": [0.0] * 576})
+    assert read_artifact(copy).rule.centre == (0.0,) * 576
     edit(copy, decision=decision | {"centre": centre})
     with pytest.raises(ArtifactError, match="lacks or garbles"):
         read_artifact(copy)

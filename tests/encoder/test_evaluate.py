@@ -150,9 +150,12 @@ def test_adapted_models_are_measured_with_the_centre_of_their_own_writers(
     plain = plan_folds(writers_folder, halves, "crossval")
     sets = [read_folder(writers_folder, (144, 288), fold.writer_ids) for fold in plain]
     folds = [adapted(fold, data) for fold, data in zip(plain, sets, strict=True)]
-    for fold, data, measured in zip(folds, sets, embed_folds(folds, sets), strict=True):
+    embedded = embed_folds(folds, sets)
+    for fold, data, measured in zip(folds, sets, embedded, strict=True):
         raw = embed_data_set(fold.encoder.embed, data)
-        centre = centre_of((w.genuine[drawn(6, n)] for n, w in enumerate(raw)), 512)
+        centre = centre_of(
+            (w.genuine[drawn(6, n)] for n, w in enumerate(raw)), fold.encoder.dimension
+        )
         assert fold.centre is not None
         assert fold.centre.vector == pytest.approx(centre.vector, abs=1e-5)
         assert (centre.writers, centre.references) == (10, 50)
@@ -172,7 +175,7 @@ def test_adapted_models_are_measured_with_the_centre_of_their_own_writers(
     answer = evaluate(writers_folder, plain, effort=QUICK, adapt=True)
     assert [m["adapted_to"]["references"] for m in answer["models"]] == [50, 50]
     assert [m["rule"] for m in answer["models"]] == [fold.rule.rule_id for fold in folds]
-    pool = pool_trials(embed_folds(folds, sets), 5, QUICK.draws)
+    pool = pool_trials(embedded, 5, QUICK.draws)
     limit = halves[0].centred_rule.calibration_for(5).points["fmr_skilled=5%"].match
     assert answer["results"]["5"]["shipped"]["fmr_skilled=5%"]["fmr_skilled"] == pytest.approx(
         np.mean(pool.scores("skilled") >= limit), abs=1e-5

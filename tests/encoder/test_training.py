@@ -40,10 +40,10 @@ def test_notebook_network_is_the_notebooks() -> None:
 
 def test_lean_network_gives_unit_vectors() -> None:
     network = lean_network()
-    assert network.count_params() == 691_200
+    assert network.count_params() == 933_336
     canvases = np.random.default_rng(0).random((2, 144, 288, 1), np.float32)
     vectors = np.asarray(network(canvases))
-    assert vectors.shape == (2, 512)
+    assert vectors.shape == (2, 576)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1.0, 1.0], abs=1e-5)
 
 

@@ -11,13 +11,13 @@ from index.values import NewReference
 from index.vectors import leading
 
 MODEL = "c" * 64
-WHOLE = 512
+WHOLE = 576
 INDEXED = 128
 
 
 @pytest.fixture
 def long(unit):
-    """Return `long(n, seed)`: unit vectors (n, 512) most of whose length is in the first 128."""
+    """Return `long(n, seed)`: unit vectors (n, 576) most of whose length is in the first 128."""
 
     def make(n, seed=0):
         vectors = unit(n, seed, WHOLE) * np.where(np.arange(WHOLE) < INDEXED, 1.0, 0.2)
@@ -29,7 +29,7 @@ def long(unit):
 
 @pytest.fixture
 def enroll(registry, long):
-    """Enroll writer W-`seed` with n references of 512 numbers; return their ids."""
+    """Enroll writer W-`seed` with n references of 576 numbers; return their ids."""
     registry.register_model(MODEL, "long vectors", WHOLE)
 
     def make(n, seed):

@@ -15,6 +15,8 @@ from service.cli.importing import import_folder
 from service.cli.measuring import evaluate, model_card
 from service.cli.models import export, train
 from service.cli.serving import demo, serve
+from service.cli.shadowing import compare_models
+from service.cli.switching import model_group, reencode
 from service.version import VERSION
 
 
@@ -43,6 +45,7 @@ def main() -> None:
     """
 
 
+model_group.add_command(compare_models)
 for _command in (
     serve,
     enroll,
@@ -55,6 +58,8 @@ for _command in (
     evaluate,
     model_card,
     calibrate,
+    reencode,
+    model_group,
     gallery,
     database,
     demo,

@@ -21,9 +21,8 @@ def active(connection: Connection) -> str | None:
 
 def before(connection: Connection) -> str | None:
     """Return the id of the model that was active before the active one; None if none was."""
-    return connection.execute(
-        _ACTIVE.where(ModelSwitchRow.model_id != _ACTIVE.scalar_subquery())
-    ).scalar_one_or_none()
+    now = active(connection)
+    return connection.execute(_ACTIVE.where(ModelSwitchRow.model_id != now)).scalar_one_or_none()
 
 
 def require_active(connection: Connection, model_id: str) -> None:

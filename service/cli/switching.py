@@ -70,6 +70,7 @@ def reencode(ctx: click.Context, model: Path | None, as_json: bool) -> None:
             interrupted = True
             note("Interrupted. What is embedded stays; run the same command again to go on.")
         missing = registry.models.missing(artifact.model_id)
+        active = registry.models.active() == artifact.model_id
     if as_json:
         about = {"name": artifact.name, "id": artifact.model_id}
         counts = {"embedded": tally.embedded, "missing": missing}
@@ -78,7 +79,11 @@ def reencode(ctx: click.Context, model: Path | None, as_json: bool) -> None:
         show(
             f"Embedded {tally.embedded} references for {artifact.name} ({artifact.model_id[:12]})."
         )
-        _show_outcome(artifact.model_id, missing, tally.unusable)
+        _show_unusable(tally.unusable)
+        if missing:
+            show(f"It has yet to see {missing}.")
+        elif not active:
+            show(f"`countersign model switch {artifact.model_id[:12]}` puts it to use.")
     if interrupted:
         ctx.exit(EXIT_INTERRUPTED)
     ctx.exit(EXIT_NO if tally.unusable else 0)
@@ -223,17 +228,14 @@ def _follow(batches: Generator[Reencoded, None, None], tally: Tally) -> None:
                 note(f"{done} of {tally.missing} references, {rate:.0f}/s, {left_s:.0f} s left")
 
 
-def _show_outcome(model_id: str, missing: int, unusable: list[Unusable]) -> None:
-    if unusable:
-        rows = [(one.reference_id, one.reason) for one in unusable[:SHOWN_UNUSABLE]]
-        show(
-            "It finds no signature in these references. Erase them before switching to it, or "
-            "keep the model in use.",
-            table(("#reference", "why"), rows),
-        )
-        if len(unusable) > SHOWN_UNUSABLE:
-            show(f"... and {len(unusable) - SHOWN_UNUSABLE} more; --json names all.")
-    elif missing:
-        show(f"{missing} references are still missing.")
-    else:
-        show(f"It has seen all. `countersign model switch {model_id[:12]}` puts it to use.")
+def _show_unusable(unusable: list[Unusable]) -> None:
+    if not unusable:
+        return
+    rows = [(one.reference_id, one.reason) for one in unusable[:SHOWN_UNUSABLE]]
+    show(
+        "It finds no signature in these references. Erase them before switching to it, or keep the "
+        "model in use.",
+        table(("#reference", "why"), rows),
+    )
+    if len(unusable) > SHOWN_UNUSABLE:
+        show(f"... and {len(unusable) - SHOWN_UNUSABLE} more; --json names all.")

@@ -61,7 +61,7 @@ def signature(writer: int, number: int) -> bytes:
 
 
 def enroll(data_dir: Path, references: int) -> None:
-    """Enroll invented writers straight into a new registry."""
+    """Enroll invented writers straight into a registry; those who are there already stay."""
     settings = read_settings({"COUNTERSIGN_DATA_DIR": str(data_dir)})
     prepare_folders(settings)
     upgrade(settings.database_url)
@@ -71,6 +71,8 @@ def enroll(data_dir: Path, references: int) -> None:
     ):
 
         def one(writer: int) -> None:
+            if registry.knows_writer(f"W-{writer}"):
+                return
             uploads = [Upload(f"{n}.png", signature(writer, n)) for n in range(REFERENCES_EACH)]
             create_writer(f"W-{writer}", "", uploads, encoder=encoder, registry=registry)
 
@@ -240,13 +242,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--references", type=int, default=10_000)
     parser.add_argument("--threads", type=int, default=4, help="callers; half of them identify")
-    parser.add_argument("--model", type=Path, help="named `other`; by default made with Keras")
+    parser.add_argument(
+        "--model", type=Path, help="named `other`; made with Keras if there is none"
+    )
+    parser.add_argument("--folder", type=Path, help="keeps the registry, for another run")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        data_dir, model = Path(folder) / "data", options.model
-        if model is None:
-            model = Path(folder) / "other"
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.folder or Path(temporary)
+        data_dir, model = folder / "data", options.model or folder / "other"
+        if not model.exists():
             write_other_model(model)
         enroll(data_dir, options.references)
         writers = options.references // REFERENCES_EACH

@@ -36,9 +36,7 @@ class Tally:
 
 
 @click.command()
-@click.option(
-    "--model", metavar="FOLDER", type=FOLDER, help="By default the one that ships with it."
-)
+@click.option("--model", metavar="FOLDER", type=FOLDER, help="By default the shipped model.")
 @json_option
 @click.pass_context
 def reencode(ctx: click.Context, model: Path | None, as_json: bool) -> None:
@@ -200,11 +198,10 @@ def _switch(
     elif target.state == "active":
         show(f"{target.name} ({target.model_id[:12]}) is the active model already.")
     else:
-        show(
-            f"{target.name} ({target.model_id[:12]}) is the active model now; "
-            f"{tally.embedded} references were embedded for it before. Running servers change "
-            "over by themselves; `countersign model rollback` goes back."
-        )
+        show(f"{target.name} ({target.model_id[:12]}) is the active model now.")
+        if tally.embedded:
+            show(f"Embedded {tally.embedded} references for it before.")
+        show("Running servers change over by themselves; `countersign model rollback` goes back.")
     if settings.model is not None and target.state != "active":
         note("COUNTERSIGN_MODEL is set: unset it, or servers will refuse their next start.")
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,10 @@ class BareConnection:
 
 @contextlib.contextmanager
 def running_server(
-    model: Path | None = None, core: int | None = None, program: str = "service.cli"
+    model: Path | None = None,
+    core: int | None = None,
+    program: str = "service.cli",
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
     """A server with an empty registry in a temporary folder; stopped and removed afterwards.
 
@@ -120,6 +123,7 @@ def running_server(
         model: the model folder; the shipped one by default.
         core: number of the one processor core it may use; all by default.
         program: the module that is the command line, `countersign` itself by default.
+        variables: more of COUNTERSIGN_*; the data folder, if it is among them, is kept.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -130,7 +134,7 @@ def running_server(
             settings["COUNTERSIGN_MODEL"] = str(model)
         process = subprocess.Popen(
             [sys.executable, "-m", program, "serve", "--upgrade"],
-            env={**os.environ, **settings},
+            env={**os.environ, **settings, **(variables or {})},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -8,7 +8,7 @@ it: a damaged or foreign folder is refused, never trusted.
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,13 @@ class Artifact:
     centred_rule: DecisionRule
     manifest: Mapping[str, Any]
 
+    def as_bytes(self) -> tuple[bytes, bytes]:
+        """Manifest and network, to keep elsewhere than in a folder; `restore_artifact` reads them.
+
+        The Keras network, which serving does not need, is left out.
+        """
+        return json.dumps(self.manifest, ensure_ascii=False).encode(), self.network
+
 
 def read_artifact(folder: Path | None = None) -> Artifact:
     """Read a model folder, the shipped one by default.
@@ -54,41 +61,62 @@ def read_artifact(folder: Path | None = None) -> Artifact:
     """
     folder = folder or SHIPPED
     manifest = _read_manifest(folder)
+    _require_own(manifest, str(folder))
+    return _artifact(manifest, lambda files: _checked_files(folder, files)[NETWORK], str(folder))
+
+
+def restore_artifact(manifest: bytes, network: bytes, source: str) -> Artifact:
+    """Return a model from what `Artifact.as_bytes` gave; `source` says where from, for errors.
+
+    Raises:
+        ArtifactError: as `read_artifact`.
+    """
+    facts = _parsed(manifest, source)
+    _require_own(facts, source)
+    return _artifact(facts, lambda files: _checked(network, files[NETWORK], source), source)
+
+
+def _require_own(manifest: Mapping[str, Any], source: str) -> None:
+    """Refuse a manifest that is damaged, or not of this version."""
     if manifest.get("format") == FORMAT - 1:
         raise ArtifactError(
-            f"{folder} is a model of format {FORMAT - 1}, the one before this version's {FORMAT}: "
+            f"{source} is a model of format {FORMAT - 1}, the one before this version's {FORMAT}: "
             "it lacks the rule that adapting to a gallery needs. Export its training run again "
             "(`countersign export`), or use the model that ships with this version."
         )
     if manifest.get("format") != FORMAT:
         raise ArtifactError(
-            f"{folder} is a model of format {manifest.get('format')!r}; this version reads format "
+            f"{source} is a model of format {manifest.get('format')!r}; this version reads format "
             f"{FORMAT}. Export the model again."
         )
     if manifest.get("sha256") != manifest_sha256(manifest):
         raise ArtifactError(
-            f"{folder / MANIFEST} is damaged: its contents are not what its own hash says. "
+            f"The {MANIFEST} of {source} is damaged: its contents are not what its own hash says. "
             "Restore the model folder."
         )
     if manifest.get("preprocessing_sha256") != preprocessing_sha256():
         raise ArtifactError(
-            f"{folder} was made for another preparation of images than this version's. "
+            f"{source} was made for another preparation of images than this version's. "
             "Train or export it again with this version, or install the version it was made with."
         )
+
+
+def _artifact(
+    manifest: Mapping[str, Any], network_of: Callable[[Mapping[str, Any]], bytes], source: str
+) -> Artifact:
     try:
-        network = _checked_files(folder, manifest["files"])[NETWORK]
         return Artifact(
             name=manifest["name"],
             model_id=model_id(manifest),
             canvas_size=(manifest["canvas_size"][0], manifest["canvas_size"][1]),
             dimension=manifest["dimension"],
-            network=network,
+            network=network_of(manifest["files"]),
             rule=_rule(manifest, "decision"),
             centred_rule=_rule(manifest, "centred_decision"),
             manifest=manifest,
         )
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(f"The manifest of {folder} lacks or garbles {error}.") from error
+        raise ArtifactError(f"The manifest of {source} lacks or garbles {error}.") from error
 
 
 def write_artifact(folder: Path, files: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
@@ -161,23 +189,30 @@ def _checked_files(folder: Path, files: Mapping[str, Any]) -> dict[str, bytes]:
     """Contents by name of the files that a manifest names, each checked against its hash."""
     contents = {}
     for name, facts in files.items():
-        content = _read_file(folder / name)
-        if len(content) != facts["bytes"] or sha256(content) != facts["sha256"]:
-            raise ArtifactError(
-                f"{folder / name} is damaged: its contents are not what the manifest says. "
-                "Restore the model folder."
-            )
-        contents[name] = content
+        contents[name] = _checked(_read_file(folder / name), facts, str(folder / name))
     return contents
 
 
+def _checked(content: bytes, facts: Mapping[str, Any], source: str) -> bytes:
+    if len(content) != facts["bytes"] or sha256(content) != facts["sha256"]:
+        raise ArtifactError(
+            f"{source} is damaged: its contents are not what the manifest says. "
+            "Restore the model folder."
+        )
+    return content
+
+
 def _read_manifest(folder: Path) -> dict[str, Any]:
+    return _parsed(_read_file(folder / MANIFEST), str(folder / MANIFEST))
+
+
+def _parsed(content: bytes, source: str) -> dict[str, Any]:
     try:
-        manifest = json.loads(_read_file(folder / MANIFEST))
+        manifest = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"{folder / MANIFEST} is damaged: it is not JSON.") from error
+        raise ArtifactError(f"{source} is damaged: it is not JSON.") from error
     if not isinstance(manifest, dict):
-        raise ArtifactError(f"{folder / MANIFEST} is damaged: it is not a JSON object.")
+        raise ArtifactError(f"{source} is damaged: it is not a JSON object.")
     return manifest
 
 

@@ -8,6 +8,7 @@ GalleryError
 ├── DuplicateReference      the writer has this very image already
 ├── NoReferences            the writer is known, but has nothing to compare with
 ├── UnknownModel            the registry has no such model
+├── ModelChanged            another model is active now than the one an enrollment used
 ├── InvalidVector           not finite unit vectors of the expected size
 ├── InvalidCursor           a page cursor that was not given out here
 ├── SchemaMismatch          the database has another schema than this version works with
@@ -86,6 +87,20 @@ class UnknownModel(GalleryError):
     def __init__(self, model_id: str) -> None:
         super().__init__(f"Model {model_id!r} is not registered; call register_model first.")
         self.model_id = model_id
+
+
+class ModelChanged(GalleryError):
+    """References came with embeddings of a model that is no longer the active one.
+
+    Nothing was stored. `active_id` is the model to embed them with.
+    """
+
+    def __init__(self, active_id: str) -> None:
+        super().__init__(
+            f"The model was switched meanwhile: {active_id[:12]} is active now. Nothing of this "
+            "batch was stored; run the same command again."
+        )
+        self.active_id = active_id
 
 
 class InvalidVector(GalleryError):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 from sqlalchemy import Connection, delete, insert, select
 
-from index import embeddings, models, revisions, writers
+from index import embeddings, models, revisions, switches, writers
 from index.errors import DuplicateReference, UnknownReference, UnknownWriter
 from index.schema import EmbeddingRow, ReferenceRow
 from index.values import NewReference, Reference, StoredImage
@@ -21,9 +21,10 @@ def add(
 ) -> list[Reference]:
     """Add references with their embeddings under one model, in the given order.
 
-    Raises UnknownWriter, UnknownModel, InvalidVector and DuplicateReference.
+    Raises UnknownWriter, UnknownModel, ModelChanged, InvalidVector and DuplicateReference.
     """
     _require_writer(connection, writer_id)
+    switches.require_active(connection, model_id)
     dimension = models.dimension_of(connection, model_id)
     if not references:
         return []

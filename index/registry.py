@@ -1,7 +1,8 @@
 """The registry: every question and change to the SQL truth, each in one transaction.
 
 The work itself is in `writers`, `references`, `embeddings`, `models`, `decisions` and
-`revisions`; this class gives each its transaction. It knows no vector index.
+`revisions`; this class gives each its transaction. Which model is active, `known_models` says. It
+knows no vector index.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from index import decisions, embeddings, models, revisions, writers
 from index import references as reference_rows
 from index.database import Database, WriteLock
+from index.known_models import KnownModels
 from index.values import (
     ChainReport,
     Changes,
@@ -36,6 +38,7 @@ class Registry:
 
     def __init__(self, database_url: str) -> None:
         self._database = Database(database_url)
+        self.models = KnownModels(self._database)
 
     def close(self) -> None:
         """Close the connections."""
@@ -108,7 +111,7 @@ class Registry:
     ) -> list[Reference]:
         """Add references under a model, all or none, in the given order.
 
-        Raises UnknownWriter, UnknownModel, InvalidVector and DuplicateReference.
+        Raises UnknownWriter, UnknownModel, ModelChanged, InvalidVector, DuplicateReference.
         """
         with self._database.write() as connection:
             return reference_rows.add(connection, writer_id, model_id, references)

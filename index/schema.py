@@ -120,6 +120,28 @@ class ModelRow(Base):
     created_at: Mapped[Moment]
 
 
+class ModelFilesRow(Base):
+    """What a model is made of, for every server to open; apart from the counts, which change."""
+
+    __tablename__ = "model_files"
+    model_id: Mapped[str] = mapped_column(
+        Sha256Text, ForeignKey("models.model_id"), primary_key=True
+    )
+    manifest: Mapped[bytes] = mapped_column(LargeBinary)
+    network: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ModelSwitchRow(Base):
+    """A line for each time that a model became the active one; the last line's model is it."""
+
+    __tablename__ = "model_switches"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    sequence: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    model_id: Mapped[str] = mapped_column(Sha256Text, ForeignKey("models.model_id"))
+    switched_at: Mapped[Moment]
+    caller: Mapped[str] = mapped_column(String(200))
+
+
 class EmbeddingRow(Base):
     """A reference seen by a model: a unit vector as little-endian float32 bytes."""
 

@@ -79,6 +79,36 @@ class GallerySize:
 
 
 @dataclass(frozen=True)
+class ModelFiles:
+    """What a model is made of, as the encoder reads it: a manifest and a network."""
+
+    manifest: bytes
+    network: bytes
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model that the registry holds embeddings of, and how many of all references it has seen.
+
+    `state` is `active`, `before` for the one that a rollback goes back to, or None. `kept` says
+    whether the registry has its files, so that servers can change over to it.
+    """
+
+    model_id: str
+    name: str
+    dimension: int
+    embedded: int
+    references: int
+    state: Literal["active", "before"] | None
+    kept: bool
+
+    @property
+    def missing(self) -> int:
+        """How many references the model has yet to see."""
+        return self.references - self.embedded
+
+
+@dataclass(frozen=True)
 class DecisionRecord:
     """What was decided, from what; numbers are finite, or None where there is none.
 

@@ -6,12 +6,16 @@ from service.api import decisions, errors, guard, health, openapi, references, r
 from service.api.context import EXTENSION
 from service.api.multipart import RequestInMemory
 from service.composition import Services
+from service.serving import Serving
 from service.version import VERSION
 from service.web import blueprint as web
 
 
 def create_app(services: Services) -> APIFlask:
-    """Return the WSGI application that answers with these services."""
+    """Return the WSGI application that answers with these services, and closes none of them.
+
+    `context.serving` of it goes on with others when the model is switched.
+    """
     app = APIFlask(
         "countersign",
         title="Countersign",
@@ -21,7 +25,7 @@ def create_app(services: Services) -> APIFlask:
         json_errors=False,
     )
     app.request_class = RequestInMemory
-    app.extensions[EXTENSION] = services
+    app.extensions[EXTENSION] = Serving(services)
     requestlog.install(app)
     guard.install(app)
     errors.install(app)

@@ -6,22 +6,24 @@ was searched before a fork hangs in the child.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from encoder.model import Encoder, load_encoder
+from encoder.artifact import Artifact, read_artifact, restore_artifact
+from encoder.errors import ArtifactError
+from encoder.model import Encoder
 from index.gallery import Gallery
 from index.migrate import require_current
 from index.registry import Registry
-from index.values import OpenReport
+from index.values import ModelFiles, OpenReport
 from service.errors import StartRefused
 from service.settings import Settings, require_allowed
 
 
 @dataclass(frozen=True)
 class Services:
-    """What the stories work with, in one process."""
+    """What the stories work with, in one process: one model's encoder and index."""
 
     settings: Settings
     registry: Registry
@@ -47,7 +49,8 @@ def build_services(settings: Settings) -> Services:
     Raises:
         SettingsError: settings that are not allowed together.
         SchemaMismatch: the registry's schema is not this version's (`countersign db upgrade`).
-        StartRefused: references lack embeddings of the model (`countersign index rebuild`).
+        StartRefused: references lack embeddings of the model (`countersign index rebuild`), or
+            COUNTERSIGN_MODEL is another model than the registry's active one.
         ArtifactError: the model cannot be loaded.
     """
     require_allowed(settings)
@@ -77,6 +80,19 @@ def open_registry(settings: Settings) -> Iterator[tuple[Registry, Encoder]]:
         yield registry, encoder
 
 
+@contextmanager
+def open_registry_alone(settings: Settings) -> Iterator[Registry]:
+    """Build the registry without a model, to look at its models or to change them.
+
+    Raises:
+        SchemaMismatch: as `build_services`.
+    """
+    prepare_folders(settings)
+    require_current(settings.database_url)
+    with closing(Registry(settings.database_url)) as registry:
+        yield registry
+
+
 def build_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> Gallery:
     """Build the index of the encoder's embeddings, still empty: `open` or `rebuild` fills it."""
     return Gallery(
@@ -88,13 +104,83 @@ def build_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> G
     )
 
 
+def with_model(services: Services, model_id: str) -> Services:
+    """Open another model's encoder and index beside those of `services`, warmed up.
+
+    Raises:
+        ArtifactError: the model cannot be loaded.
+        RegistryUnavailable: the registry cannot be read.
+    """
+    encoder = open_encoder(services.settings, services.registry, model_id)
+    gallery = build_gallery(services.settings, services.registry, encoder)
+    other = replace(services, encoder=encoder, gallery=gallery, opened=gallery.open())
+    warm_up(other)
+    return other
+
+
+def open_encoder(settings: Settings, registry: Registry, model_id: str) -> Encoder:
+    """Load a model that the registry knows: the folder in the settings, if it is this model.
+
+    That one may have been calibrated anew, which leaves its id as it is. Any other model is read
+    from the files that the registry keeps.
+
+    Raises:
+        ArtifactError: it cannot be loaded, or the registry has no files of it.
+    """
+    try:
+        own = read_artifact(settings.model)
+    except ArtifactError:  # The folder may be gone since the start.
+        own = None
+    if own is not None and own.model_id == model_id:
+        return Encoder(own)
+    return Encoder(_kept_artifact(registry, model_id))
+
+
+def keep_model(artifact: Artifact, registry: Registry) -> None:
+    """Make a model known to the registry, with its files, so that every server can open it."""
+    registry.register_model(artifact.model_id, artifact.name, artifact.dimension)
+    registry.models.keep(artifact.model_id, ModelFiles(*artifact.as_bytes()))
+
+
 def _build_registry(settings: Settings) -> tuple[Registry, Encoder]:
     prepare_folders(settings)
     require_current(settings.database_url)
-    encoder = load_encoder(settings.model)
-    registry = Registry(settings.database_url)
-    registry.register_model(encoder.model_id, encoder.name, encoder.dimension)
+    own = read_artifact(settings.model)
+    with ExitStack() as unfinished:
+        registry = Registry(settings.database_url)
+        unfinished.callback(registry.close)
+        active = registry.models.active() or _begin(own, registry)
+        if active in {None, own.model_id}:
+            artifact = own
+        elif settings.model is None:
+            artifact = _kept_artifact(registry, str(active))
+        else:
+            raise StartRefused(
+                f"COUNTERSIGN_MODEL names the model {own.name!r} ({own.model_id[:12]}), and the "
+                f"registry's active model is {str(active)[:12]}. The registry decides; the "
+                "variable says only what a new registry begins with. Unset it. To change the "
+                "model, run `countersign reencode --model FOLDER` and `countersign model switch`."
+            )
+        encoder = Encoder(artifact)
+        unfinished.pop_all()
     return registry, encoder
+
+
+def _begin(own: Artifact, registry: Registry) -> str | None:
+    """Make this process's model the active one of a registry that has none."""
+    keep_model(own, registry)
+    return registry.models.begin(own.model_id, "start")
+
+
+def _kept_artifact(registry: Registry, model_id: str) -> Artifact:
+    files = registry.models.files(model_id)
+    if files is None:
+        raise ArtifactError(
+            f"The registry has no files of the model {model_id[:12]}. Run `countersign reencode "
+            "--model FOLDER` with the folder that it came from."
+        )
+    source = f"the registry's copy of the model {model_id[:12]}"
+    return restore_artifact(files.manifest, files.network, source)
 
 
 def require_embeddings(registry: Registry, encoder: Encoder) -> None:

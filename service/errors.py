@@ -3,6 +3,8 @@
 ServiceError
 ├── SettingsError           a COUNTERSIGN_* variable that cannot be used; refused at start
 ├── StartRefused            the registry is not in a state that this server can serve
+├── SwitchRefused           a model cannot become the active one yet
+├── ModelNotReady           the active model was switched and is not open here
 └── RequestRefused          the caller's request cannot be carried out; the message is safe to show
     ├── InvalidInput        a field, form or address that is not as expected
     ├── ImagesRefused       images that are needed cannot be used (`refused` says why, each)
@@ -34,6 +36,14 @@ class SettingsError(ServiceError):
 
 class StartRefused(ServiceError):
     """The server must not start on this registry; the message says which command helps."""
+
+
+class SwitchRefused(ServiceError):
+    """A model cannot be made the active one; the message says why, and which command helps."""
+
+
+class ModelNotReady(ServiceError):
+    """The model was switched, and this process cannot answer with the new one."""
 
 
 class RequestRefused(ServiceError):

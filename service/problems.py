@@ -98,6 +98,19 @@ KINDS: dict[type[Exception], Kind] = {
         "The registry's schema is not this server's. The operator should run "
         "`countersign db upgrade` and start the server again.",
     ),
+    index_errors.ModelChanged: Kind(
+        503,
+        "model-changed",
+        "The model was switched meanwhile",
+        "The model was switched while this was enrolled. Nothing was stored; try again.",
+    ),
+    service_errors.ModelNotReady: Kind(
+        503,
+        "model-not-ready",
+        "The active model is not open here",
+        "The model was switched, and this server cannot answer with the new one. Nothing was "
+        "changed; try again. The server's log says what keeps it.",
+    ),
     index_errors.ErasureIncomplete: Kind(
         503, "erasure-incomplete", "The rows are erased, a log on disk is not yet"
     ),
@@ -112,6 +125,7 @@ KINDS: dict[type[Exception], Kind] = {
     encoder_errors.EncoderError: INTERNAL,
     service_errors.SettingsError: INTERNAL,
     service_errors.StartRefused: INTERNAL,
+    service_errors.SwitchRefused: INTERNAL,
     service_errors.ServiceError: INTERNAL,
 }
 

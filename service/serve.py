@@ -20,6 +20,7 @@ from granian.server import Server
 from encoder.errors import EncoderError
 from index.errors import GalleryError
 from index.migrate import require_current
+from service.api.context import EXTENSION
 from service.app import create_app
 from service.composition import build_services, prepare_folders
 from service.errors import ServiceError, StartRefused
@@ -100,8 +101,9 @@ def start_worker(settings: Settings) -> APIFlask:
     except (EncoderError, GalleryError, ServiceError) as error:
         print(f"Cannot start: {error}", file=sys.stderr)  # noqa: T201  # The operator's terminal.
         raise SystemExit(1) from None
+    app = create_app(services)
     # The worker ends through multiprocessing's finalizers; `atexit` is not honoured there.
-    Finalize(services, services.close, exitpriority=10)
+    Finalize(app, app.extensions[EXTENSION].close, exitpriority=10)
     opened = services.opened
     logger.info(
         "ready at http://%s:%d, index source=%s applied=%d reason=%s",
@@ -111,7 +113,6 @@ def start_worker(settings: Settings) -> APIFlask:
         opened.applied,
         opened.reason,
     )
-    app = create_app(services)
     # All of this lives as long as the worker. Python's garbage collector would look through it
     # again and again, for 5 ms each time, while a request waits.
     gc.collect()

@@ -11,7 +11,7 @@ from flask import Flask, Request, Response, request
 from werkzeug.exceptions import LengthRequired
 
 from encoder.decode import ImageLimits
-from service.api.context import services
+from service.api.context import settings
 from service.errors import CrossSiteRequest, ForeignHost
 from service.schemas import MAX_IMAGES
 from service.settings import is_loopback
@@ -56,7 +56,7 @@ def check_request() -> None:
     require_length(request)
     if request.mimetype != "multipart/form-data":
         request.max_content_length = MAX_JSON_BYTES
-    if services().settings.on_loopback:
+    if settings().on_loopback:
         require_own_host(request)
     if request.method not in SAFE_METHODS:
         require_same_site(request)

@@ -8,7 +8,7 @@ from flask import Response
 from service import enroll as stories
 from service.answers import Enrolled, References
 from service.api import shapes
-from service.api.context import services
+from service.api.context import enrolling, services
 from service.api.forms import accepts, check_path_ids, uploads_of
 from service.api.multipart import MULTIPART
 from service.schemas import ImageQuery, ReferenceForm
@@ -33,11 +33,11 @@ def enroll(writer_id: str, form_and_files_data: dict[str, Any]) -> dict[str, Any
     Each image is judged by itself: usable ones are stored, and the others are listed under
     `refused` with the reason. 422 if none could be used. Five references or more serve best.
     """
-    enrollment = stories.enroll(
-        writer_id,
-        uploads_of(form_and_files_data["images"]),
-        encoder=services().encoder,
-        registry=services().registry,
+    uploads = uploads_of(form_and_files_data["images"])
+    enrollment = enrolling(
+        lambda parts: stories.enroll(
+            writer_id, uploads, encoder=parts.encoder, registry=parts.registry
+        )
     )
     return shapes.enrollment(enrollment, services().registry, form_and_files_data.get("include"))
 

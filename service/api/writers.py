@@ -9,7 +9,7 @@ from flask import request
 from service import enroll as stories
 from service.answers import CreatedWriter, Writer, Writers
 from service.api import shapes
-from service.api.context import services
+from service.api.context import enrolling, services
 from service.api.forms import JSON, accepts, check_path_ids, uploads_of
 from service.api.multipart import MULTIPART
 from service.schemas import NewWriter, NewWriterForm, WriterChange, WriterQuery
@@ -41,12 +41,15 @@ def create_writer() -> dict[str, Any]:
     and none could be used, no writer is created.
     """
     fields = _new_writer_fields()
-    writer, enrollment = stories.create_writer(
-        fields["writer_id"],
-        fields.get("name", ""),
-        uploads_of(fields.get("images", [])),
-        encoder=services().encoder,
-        registry=services().registry,
+    uploads = uploads_of(fields.get("images", []))
+    writer, enrollment = enrolling(
+        lambda parts: stories.create_writer(
+            fields["writer_id"],
+            fields.get("name", ""),
+            uploads,
+            encoder=parts.encoder,
+            registry=parts.registry,
+        )
     )
     shaped = shapes.enrollment(enrollment, services().registry, fields.get("include"))
     return shapes.writer(writer) | shaped

@@ -16,6 +16,8 @@ from service.cli.importing import import_folder
 from service.cli.measuring import evaluate, model_card
 from service.cli.models import export, train
 from service.cli.serving import demo, serve
+from service.cli.shadowing import compare_models
+from service.cli.switching import model_group, reencode
 from service.version import VERSION
 
 
@@ -44,6 +46,7 @@ def main() -> None:
     """
 
 
+model_group.add_command(compare_models)
 for _command in (
     serve,
     enroll,
@@ -57,6 +60,8 @@ for _command in (
     model_card,
     adapt,
     calibrate,
+    reencode,
+    model_group,
     gallery,
     database,
     demo,

@@ -76,13 +76,14 @@ def check(ctx: click.Context, writer_id: str | None, as_json: bool) -> None:
 def rebuild(ctx: click.Context, as_json: bool) -> None:
     """Build the index anew from the registry, and save it.
 
-    References that the model has not embedded yet, as after a change of model, are embedded
-    first. The exit code is 1 if the model can make nothing of some of them; these are listed.
+    References that the active model has not embedded yet are embedded first; for another model,
+    that is what `countersign reencode` does. The exit code is 1 if the model can make nothing of
+    some of them; these are listed.
 
     \b
     Examples:
       countersign index rebuild
-      COUNTERSIGN_MODEL=models/new countersign index rebuild --json
+      countersign index rebuild --json | jq .index.size
     """
     from service.composition import build_gallery
 

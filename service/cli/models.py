@@ -122,7 +122,8 @@ def export(run: Path, model: Path, data: tuple[Path, ...], keep_keras: bool, as_
     \b
     Examples:
       countersign export runs/first models/first --data signatures/
-      COUNTERSIGN_MODEL=models/first countersign serve
+      countersign reencode --model models/first
+      countersign model switch first
     """
     with training_packages():
         from encoder.export import export as export_model
@@ -131,7 +132,11 @@ def export(run: Path, model: Path, data: tuple[Path, ...], keep_keras: bool, as_
     if as_json:
         print_json({"model": str(model)})
     else:
-        show(f"Wrote the model. Use it with COUNTERSIGN_MODEL={click.format_filename(model)}")
+        folder = click.format_filename(model)
+        show(
+            f"Wrote the model. A new registry begins with it under COUNTERSIGN_MODEL={folder}; for "
+            f"another, run `countersign reencode --model {folder}`."
+        )
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from encoder.artifact import NETWORK, SHIPPED, write_artifact
 from encoder.synthesis import encode_png, synthetic_writer
 from service.cli import main
 
@@ -111,3 +112,18 @@ def start(data_dir: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def other_model(tmp_path: Path) -> Path:
+    """The shipped network under another identity: a comment is appended to its file."""
+    manifest = json.loads((SHIPPED / "manifest.json").read_text(encoding="utf-8"))
+    doc_string = b"\x32\x01x"  # Field 6 of ONNX's ModelProto, one character long.
+    facts = {
+        name: value
+        for name, value in manifest.items()
+        if name not in {"format", "files", "preprocessing_sha256", "sha256"}
+    }
+    folder = tmp_path / "other"
+    write_artifact(folder, {NETWORK: (SHIPPED / NETWORK).read_bytes() + doc_string}, facts)
+    return folder

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from encoder.artifact import NETWORK, SHIPPED, write_artifact
 from index.registry import Registry
 
 Run = Callable[..., Result]
@@ -110,20 +109,14 @@ def test_an_index_out_of_step_is_found_out_and_rebuilt(
 
 
 @pytest.fixture
-def other_model(tmp_path: Path) -> Path:
-    """The shipped network under another identity: a comment is appended to its file."""
-    manifest = json.loads((SHIPPED / "manifest.json").read_text(encoding="utf-8"))
-    doc_string = b"\x32\x01x"  # Field 6 of ONNX's ModelProto, one character long.
-    facts = {
-        name: value
-        for name, value in manifest.items()
-        if name not in {"format", "files", "preprocessing_sha256", "sha256"}
-    }
-    folder = tmp_path / "other"
-    write_artifact(folder, {NETWORK: (SHIPPED / NETWORK).read_bytes() + doc_string}, facts)
-    return folder
+def before_models_could_be_switched(gallery: int, data_dir: Path) -> None:
+    """The registry as an earlier version left it: embeddings, and no word of an active model."""
+    with sqlite3.connect(data_dir / "registry.db") as registry:
+        registry.execute("DELETE FROM model_switches")
+    registry.close()
 
 
+@pytest.mark.usefixtures("before_models_could_be_switched")
 def test_another_model_is_refused_until_rebuild_has_embedded_for_it(
     gallery: int,
     run: Run,
@@ -142,11 +135,12 @@ def test_another_model_is_refused_until_rebuild_has_embedded_for_it(
     assert answer("index", "check")[1]["opened"]["source"] == "snapshot"
     assert answer("identify", scan(3, 5))[1]["candidates"][0]["writer_id"] == "w-3"
     monkeypatch.delenv("COUNTERSIGN_MODEL")
-    _, said = answer("index", "check")  # Back to the model before: its embeddings are still there.
+    _, said = answer("index", "check")  # The registry has made it its own.
     assert said["clean"] is True
-    assert "model" in said["opened"]["reason"]
+    assert said["opened"]["source"] == "snapshot"
 
 
+@pytest.mark.usefixtures("before_models_could_be_switched")
 def test_references_that_the_model_makes_nothing_of_are_listed(
     gallery: int,
     answer: Answer,

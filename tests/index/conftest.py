@@ -38,6 +38,7 @@ ON_POSTGRESQL_TOO = {
     "test_gallery",
     "test_gallery_threads",
     "test_growth",
+    "test_known_models",
     "test_leading",
     "test_processes",
     "test_references",

@@ -32,12 +32,15 @@ def enroll_under_another_model(registry):
 
 
 def test_a_refused_start_leaves_no_connection(settings, closed):
+    registry = Registry(settings.database_url)
+    enroll_under_another_model(registry)
+    registry.close()
     with open_registry(settings) as (registry, _):
-        enroll_under_another_model(registry)
-    assert closed == [registry]
+        assert registry.models.active() is None
+    assert len(closed) == 2
     with pytest.raises(StartRefused):
         build_services(settings)
-    assert len(closed) == 2
+    assert len(closed) == 3
 
 
 def test_services_are_open_until_they_are_closed(settings, closed):

@@ -1,0 +1,111 @@
+"""One process's services while the model may be switched: opened beside the old ones, then swapped.
+
+The registry says which model is active; every request asks it. A request that began on one model
+ends on it.
+"""
+
+import logging
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+
+from encoder.errors import EncoderError
+from index.errors import GalleryError
+from service.composition import Services, with_model
+from service.errors import ModelNotReady
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 5.0
+PATIENCE_S = 60.0  # For a request that must wait; an index of a million is open in some seconds.
+
+
+class Serving:
+    """The services that answer now; thread-safe. It owns them: close it, not them."""
+
+    def __init__(self, services: Services) -> None:
+        # Replaced as a whole: a request that took it keeps an encoder and an index that fit.
+        self._services = services
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(1, "model-switch")
+        self._change: Future[Services] | None = None
+        self._retry_at_s = 0.0
+
+    @property
+    def settings(self) -> Settings:
+        """How this installation runs."""
+        return self._services.settings
+
+    def current(self) -> Services:
+        """Return what a request works with: one SELECT where the model is the active one.
+
+        After a switch, the model from before answers until the new one is open, as long as nobody
+        was enrolled whom it does not know; then the request waits.
+
+        Raises:
+            ModelNotReady: it waited in vain.
+        """
+        services = self._services
+        if self._is_current(services):
+            return services
+        self._begin_change()
+        if services.registry.models.knows_all(services.encoder.model_id):
+            return services
+        return self.settled()
+
+    def settled(self) -> Services:
+        """Return the active model's services, waiting for them to be opened after a switch.
+
+        Raises:
+            ModelNotReady: they cannot be opened, or not in time.
+        """
+        give_up_at = time.monotonic() + PATIENCE_S
+        while not self._is_current(services := self._services):
+            change = self._begin_change()
+            try:
+                change.result(max(0.0, give_up_at - time.monotonic()))
+            except (EncoderError, GalleryError, FutureTimeoutError) as error:
+                raise ModelNotReady("The model was switched and cannot be opened here.") from error
+        return services
+
+    def close(self) -> None:
+        """Let go of all, after a change that is under way."""
+        self._pool.shutdown(wait=True)
+        self._services.close()
+
+    def _is_current(self, services: Services) -> bool:
+        return services.registry.models.active() in {None, services.encoder.model_id}
+
+    def _begin_change(self) -> "Future[Services]":
+        """Open the active model in the background, unless that is going on or failed just now."""
+        with self._lock:
+            change = self._change
+            if change is None or (change.done() and time.monotonic() >= self._retry_at_s):
+                change = self._change = self._pool.submit(self._open_active)
+            return change
+
+    def _open_active(self) -> Services:
+        before = self._services
+        started_s = time.monotonic()
+        self._retry_at_s = started_s + RETRY_AFTER_S
+        try:
+            active = before.registry.models.active()
+            if active in {None, before.encoder.model_id}:
+                self._retry_at_s = 0.0
+                return before
+            services = with_model(before, str(active))
+        except (EncoderError, GalleryError) as error:
+            logger.warning("The active model cannot be opened, the one before goes on: %s", error)
+            raise
+        self._services = services
+        self._retry_at_s = 0.0
+        logger.info(
+            "model switched from=%s to=%s index source=%s opened_in_s=%.2f",
+            before.encoder.model_id[:12],
+            services.encoder.model_id[:12],
+            services.opened.source,
+            time.monotonic() - started_s,
+        )
+        return services

@@ -103,7 +103,7 @@ class Side:
         owners = self._registry.writers_of(near)
         candidates = list(dict.fromkeys(owners[one] for one in near if one in owners))[:CANDIDATES]
         scores = {
-            claim.writer_id: self._rule.score(vector, theirs)
+            claim.writer_id: self._rule.claim(vector, theirs).score
             for claim in self._registry.claims(candidates, self._model_id).values()
             if len(theirs := claim.vectors[claim.reference_ids != probe.reference_id])
         }

@@ -18,6 +18,7 @@ from index.values import (
     Claim,
     DecisionRecord,
     GallerySize,
+    NewEnrollment,
     NewReference,
     Position,
     Reference,
@@ -112,6 +113,25 @@ class Registry:
         """
         with self._database.write() as connection:
             return reference_rows.add(connection, writer_id, model_id, references)
+
+    def add_in_bulk(self, model_id: str, enrollments: Sequence[NewEnrollment]) -> int:
+        """Enroll some thousands at most, of whatever writers, all or none; return what was new.
+
+        Unknown writers are created, and images that a writer has already are passed over: the
+        work can be repeated. Raises InvalidWriter, UnknownModel and InvalidVector.
+        """
+        names: dict[str, str] = {}
+        for one in enrollments:
+            names[one.writer_id] = names.get(one.writer_id) or one.name
+        new = [(one.writer_id, one.reference) for one in enrollments if one.reference]
+        with self._database.write() as connection:
+            writers.enroll_missing(connection, names)
+            return reference_rows.add_in_bulk(connection, model_id, new)
+
+    def held_images(self, images: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of these (writer_id, sha256) that are references; thousands at most."""
+        with self._database.read() as connection:
+            return reference_rows.held(connection, images)
 
     def list_references(self, writer_id: str) -> list[Reference]:
         """Return a writer's references, oldest first; raises UnknownWriter."""

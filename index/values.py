@@ -41,6 +41,15 @@ class NewReference:
 
 
 @dataclass(frozen=True)
+class NewEnrollment:
+    """A writer to enroll in bulk, known or not, with a reference to add if there is one."""
+
+    writer_id: str
+    name: str
+    reference: NewReference | None = None
+
+
+@dataclass(frozen=True)
 class Reference:
     """A reference signature that is enrolled, without its image."""
 

@@ -11,7 +11,7 @@ from service.cli.database import database
 from service.cli.enrolling import enroll
 from service.cli.failures import CommandLine
 from service.cli.gallery import gallery
-from service.cli.importing import import_folder
+from service.cli.importing import import_source
 from service.cli.measuring import evaluate, model_card
 from service.cli.models import export, train
 from service.cli.serving import demo, serve
@@ -49,7 +49,7 @@ for _command in (
     verify,
     identify,
     compare,
-    import_folder,
+    import_source,
     train,
     export,
     evaluate,

@@ -68,20 +68,31 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str =
     return drawn
 
 
-def progress_bar() -> Progress:
-    """Return a progress bar on stderr, drawn only where someone is watching."""
+def progress_bar(*, rate: bool = False) -> Progress:
+    """Return a progress bar on stderr, drawn only where someone is watching.
+
+    With `rate`, it also says how many are done in a second.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        ProgressColumn,
+        Task,
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.0f}/s" if task.speed else "")
 
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        *([Rate()] if rate else []),
         TimeRemainingColumn(),
         console=console(stderr=True),
         disable=not watched(),

@@ -34,6 +34,7 @@ BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex}
 TOLERANCES = {"flat": 1e-6, "ivf": 2e-2}
 # These run on both databases; the server's start is skipped, saying so, where there is none.
 ON_POSTGRESQL_TOO = {
+    "test_bulk",
     "test_decisions",
     "test_gallery",
     "test_gallery_threads",

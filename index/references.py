@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from index import embeddings, models, revisions, writers
-from index.errors import DuplicateReference, UnknownReference, UnknownWriter
+from index.errors import DuplicateReference, ImageNotHeld, UnknownReference, UnknownWriter
 from index.schema import EmbeddingRow, ReferenceRow
 from index.values import NewReference, Reference, StoredImage
 from index.vectors import unit_vectors
@@ -123,7 +123,7 @@ def sha256_to_id(connection: Connection, writer_id: str) -> dict[str, int]:
 def image(connection: Connection, writer_id: str, reference_id: int, cleaned: bool) -> StoredImage:
     """Return a reference's image as uploaded, or its cleaned preview.
 
-    Raises UnknownWriter and UnknownReference.
+    Raises UnknownWriter, UnknownReference and ImageNotHeld.
     """
     data = ReferenceRow.cleaned_png if cleaned else ReferenceRow.image
     row = connection.execute(
@@ -134,6 +134,8 @@ def image(connection: Connection, writer_id: str, reference_id: int, cleaned: bo
     if row is None:
         _require_writer(connection, writer_id)
         raise UnknownReference(writer_id, reference_id)
+    if not row[0]:
+        raise ImageNotHeld(writer_id, reference_id)
     return StoredImage(row[0], "image/png" if cleaned else row.media_type)
 
 

@@ -4,7 +4,8 @@ The work itself is in `writers`, `references`, `embeddings`, `models`, `decision
 `revisions`; this class gives each its transaction. It knows no vector index.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from index import decisions, embeddings, models, revisions, writers
 from index import references as reference_rows
 from index.database import Database, WriteLock
+from index.frozen import FrozenGallery
 from index.values import (
     ChainReport,
     Changes,
@@ -148,7 +150,7 @@ class Registry:
     ) -> StoredImage:
         """Return the uploaded image, or its cleaned preview.
 
-        Raises UnknownWriter and UnknownReference.
+        Raises UnknownWriter, UnknownReference and ImageNotHeld.
         """
         with self._database.read() as connection:
             return reference_rows.image(connection, writer_id, reference_id, cleaned)
@@ -226,6 +228,12 @@ class Registry:
         """Return ids (n,) and vectors (n, d) of those of these references the model has seen."""
         with self._database.read() as connection:
             return embeddings.vectors_of(connection, model_id, reference_ids)
+
+    @contextmanager
+    def frozen(self, model_id: str) -> Iterator[FrozenGallery]:
+        """Give the gallery as it is now, to read all of it while others write: one transaction."""
+        with self._database.snapshot() as connection:
+            yield FrozenGallery(connection, model_id)
 
     # The change log
 

@@ -62,6 +62,21 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class StoredReference:
+    """All that the registry holds of a reference under one model; `vector` is (d,) float32.
+
+    The images are None where they were not asked for, and b"" where they are not held.
+    """
+
+    reference: Reference
+    writer_name: str
+    filename: str | None
+    vector: NDArray[np.float32]
+    image: bytes | None
+    cleaned_png: bytes | None
+
+
+@dataclass(frozen=True)
 class StoredImage:
     """An image as it was uploaded, or its cleaned preview."""
 

@@ -36,6 +36,18 @@ class ImportedBatch:
 
 
 @dataclass(frozen=True)
+class Held:
+    """An image that is a reference already, of a writer who may still lack a name."""
+
+    writer_id: str
+    writer_name: str
+
+
+# What became of a file before it is stored. An enrollment may be of a writer alone.
+Outcome = NewEnrollment | FileRefusal | Held
+
+
+@dataclass(frozen=True)
 class _Read:
     """A file and its bytes."""
 
@@ -56,7 +68,7 @@ Item = TypeVar("Item")
 
 
 def import_images(
-    images: Iterable[ImageFile | FileRefusal],
+    images: Iterable[ImageFile | Outcome],
     *,
     encoder: Encoder,
     registry: Registry,
@@ -65,12 +77,12 @@ def import_images(
     """Enroll images, yielding each batch once it is stored, in one transaction.
 
     Threads, one a core, read, clean and embed the next batches while one is stored: all that
-    takes long in it leaves the interpreter's lock. What is refused already only passes through.
+    takes long in it leaves the interpreter's lock. What is no file any more only passes through.
     """
     cores = len(os.sched_getaffinity(0))
     ahead = 1 + math.ceil(2 * cores * PIECE / batch_size)
     batches = _portions(images, batch_size)
-    running: deque[list[Future[list[NewEnrollment | FileRefusal]]]] = deque()
+    running: deque[list[Future[list[Outcome]]]] = deque()
     pool = ThreadPoolExecutor(cores, "import")
     try:
         while True:
@@ -80,9 +92,20 @@ def import_images(
             if not running:
                 return
             outcomes = [one for piece in running.popleft() for one in piece.result()]
-            yield _store(outcomes, encoder.model_id, registry)
+            yield store(outcomes, encoder.model_id, registry)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def store(outcomes: Sequence[Outcome], model_id: str, registry: Registry) -> ImportedBatch:
+    """Store what is new, in one transaction; writers who lack a name get the one that came."""
+    refused = tuple(one for one in outcomes if isinstance(one, FileRefusal))
+    held = [one for one in outcomes if isinstance(one, Held)]
+    new = [one for one in outcomes if isinstance(one, NewEnrollment)]
+    named = [NewEnrollment(one.writer_id, one.writer_name) for one in held if one.writer_name]
+    enrolled = registry.add_in_bulk(model_id, [*new, *named]) if new or named else 0
+    already_there = len(held) + sum(one.reference is not None for one in new) - enrolled
+    return ImportedBatch(len(outcomes), enrolled, already_there, refused)
 
 
 def _portions(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -92,8 +115,8 @@ def _portions(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
 
 
 def _prepare(
-    files: Sequence[ImageFile | FileRefusal], encoder: Encoder, registry: Registry
-) -> list[NewEnrollment | FileRefusal]:
+    files: Sequence[ImageFile | Outcome], encoder: Encoder, registry: Registry
+) -> list[Outcome]:
     """Make references of a few files, or reasons why not; runs beside others in the pool."""
     read = [_read(one) if isinstance(one, ImageFile) else one for one in files]
     images = {(one.file.writer_id, one.sha256) for one in read if isinstance(one, _Read)}
@@ -123,22 +146,12 @@ def _read(file: ImageFile) -> _Read | FileRefusal:
 
 def _recognise(
     read: _Read, held: Container[tuple[str, str]], encoder: Encoder
-) -> _Found | NewEnrollment | FileRefusal:
-    """Find the signature in a file, unless it is a reference: its writer may lack a name."""
+) -> _Found | Held | FileRefusal:
+    """Find the signature in a file, unless it is a reference already."""
     file = read.file
     if (file.writer_id, read.sha256) in held:
-        return NewEnrollment(file.writer_id, file.writer_name)
+        return Held(file.writer_id, file.writer_name)
     try:
         return _Found(file, Acquired(read.upload, read.sha256, encoder.acquire(read.upload.data)))
     except ImageError as error:
         return FileRefusal(file.where, error.code, str(error), file.writer_id)
-
-
-def _store(
-    outcomes: Sequence[NewEnrollment | FileRefusal], model_id: str, registry: Registry
-) -> ImportedBatch:
-    refused = tuple(one for one in outcomes if isinstance(one, FileRefusal))
-    usable = [one for one in outcomes if isinstance(one, NewEnrollment)]
-    new = [one for one in usable if one.reference or one.name]
-    enrolled = registry.add_in_bulk(model_id, new) if new else 0
-    return ImportedBatch(len(outcomes), enrolled, len(usable) - enrolled, refused)

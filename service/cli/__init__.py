@@ -15,6 +15,7 @@ from service.cli.importing import import_source
 from service.cli.measuring import evaluate, model_card
 from service.cli.models import export, train
 from service.cli.serving import demo, serve
+from service.cli.transfer import transfer
 from service.version import VERSION
 
 
@@ -56,6 +57,7 @@ for _command in (
     model_card,
     calibrate,
     gallery,
+    transfer,
     database,
     demo,
 ):

@@ -32,6 +32,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("serve", "enroll", "verify", "identify", "compare", "import", "demo"),
         *("train", "export", "evaluate", "model-card", "calibrate"),
         *("index check", "index rebuild", "index stats", "db upgrade", "db current"),
+        "gallery export",
+        "gallery import",
     }
 
 

@@ -14,7 +14,7 @@ from encoder.decision import DecisionRule
 from encoder.decode import ImageLimits
 from encoder.errors import ArtifactError
 
-# So many canvases stay in a core's cache from layer to layer; 32 take half as long again each.
+# So many canvases stay in a core's cache from layer to layer; 32 take up to half as long again.
 BATCH = 4
 
 

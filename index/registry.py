@@ -76,6 +76,11 @@ class Registry:
         with self._database.read() as connection:
             return writers.exists(connection, writer_id)
 
+    def names_of(self, writer_ids: Collection[str]) -> dict[str, str]:
+        """Return id -> name of those of these writers who are enrolled; thousands at most."""
+        with self._database.read() as connection:
+            return writers.names_of(connection, writer_ids)
+
     def list_writers(
         self, cursor: str | None = None, limit: int = 50, search: str | None = None
     ) -> WriterPage:

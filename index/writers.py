@@ -6,7 +6,7 @@ Each function takes the connection of a transaction that somebody else begins an
 import base64
 import binascii
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
@@ -37,13 +37,18 @@ def create(connection: Connection, writer_id: str, name: str) -> None:
     )
 
 
+def names_of(connection: Connection, writer_ids: Collection[str]) -> dict[str, str]:
+    """Return id -> name of those of these writers who are enrolled; some thousands at a time."""
+    rows = connection.execute(_NAMED, {"writer_ids": list(writer_ids)}).all()
+    return {row.writer_id: row.name for row in rows}
+
+
 def enroll_missing(connection: Connection, names: Mapping[str, str]) -> None:
     """Enroll those of these writers, id -> name, who are unknown; name those who have no name.
 
     A name that somebody has already stays. For some thousands at a time. Raises InvalidWriter.
     """
-    found = connection.execute(_NAMED, {"writer_ids": list(names)}).all()
-    known = {row.writer_id: row.name for row in found}
+    known = names_of(connection, names)
     created_at = datetime.now(UTC)
     new = [
         {

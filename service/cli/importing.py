@@ -73,8 +73,8 @@ class Tally:
 @click.option(
     "--batch-size",
     metavar="FILES",
-    type=click.IntRange(1, 256),
-    default=32,
+    type=click.IntRange(1, 1024),
+    default=64,
     show_default=True,
     help="How many files to store at a time.",
 )

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from encoder.model import Encoder, load_encoder
+from encoder.preview import preview_png
 from encoder.synthesis import encode_png, synthetic_writer
 from index import database as index_database
 from index.errors import ErasureIncomplete, ImageNotHeld
@@ -55,7 +56,7 @@ def enrollments(encoder: Encoder) -> list[NewEnrollment]:
             reference = NewReference(
                 image=image,
                 media_type="image/png",
-                cleaned_png=found.preview_png(),
+                cleaned_png=preview_png(found.ink),
                 sha256=hashlib.sha256(image).hexdigest(),
                 quality=QUALITY,
                 vector=encoder.embed(found.canvas[None])[0],

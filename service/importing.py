@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+import cv2
+
 from encoder.errors import ImageError
 from encoder.model import Encoder
 from index.registry import Registry
@@ -81,6 +83,7 @@ def import_images(
     Threads, one a core, read, clean and embed the next batches while one is stored: all that
     takes long in it leaves the interpreter's lock. What is no file any more only passes through.
     """
+    cv2.setNumThreads(1)  # The pool below is the parallelism; nested threads only get in its way.
     cores = len(os.sched_getaffinity(0))
     ahead = 1 + math.ceil(2 * cores * PIECE / batch_size)
     batches = _portions(images, batch_size)

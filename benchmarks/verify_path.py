@@ -128,10 +128,11 @@ def _network_alone(scan: bytes) -> Callable[[], object]:
 def _scans(smoothing: float) -> list[bytes]:
     """PNGs of one writer's signatures: the references, and last the query signature."""
     writer = synthetic_writer(11)
-    return [_scan(writer.genuine(n), smoothing) for n in SIGNATURES]
+    return [scan_png(writer.genuine(n), smoothing) for n in SIGNATURES]
 
 
-def _scan(gray: NDArray[np.uint8], smoothing: float) -> bytes:
+def scan_png(gray: NDArray[np.uint8], smoothing: float) -> bytes:
+    """A drawn signature as the PNG of a scan of SCAN_PX, its paper smoothed to a density."""
     scaled = cv2.resize(gray, SCAN_PX[::-1], interpolation=cv2.INTER_AREA)
     if smoothing:
         scaled = cv2.fastNlMeansDenoising(scaled, None, smoothing)

@@ -39,6 +39,7 @@ class Acquisition:
     media_type: str
     ink: Mask
 
+    # `preview` draws instead. This goes with the next change of the file that makes models foreign.
     def preview_png(self) -> bytes:
         """The cleaned image for people: dark ink on white, PNG, at most 480 px wide."""
         ink = self.ink

@@ -71,6 +71,21 @@ class Database:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(lock)})
             yield connection
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Give a connection whose SELECTs all see the database as it is at the first of them.
+
+        Others write meanwhile; SQLite's log grows until it ends, and `purge_erased` waits for it.
+        """
+        with _database_errors(), self._engine.connect() as connection:
+            if self._sqlite:
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            yield connection
+
     def purge_erased(self) -> None:
         """Make sure that no file of the database still holds rows that were deleted.
 

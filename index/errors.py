@@ -5,6 +5,7 @@ GalleryError
 ├── UnknownWriter           nobody is enrolled under this id
 ├── WriterExists            somebody is enrolled under this id already
 ├── UnknownReference        the writer has no such reference
+├── ImageNotHeld            the reference came here as a vector, without its image
 ├── DuplicateReference      the writer has this very image already
 ├── NoReferences            the writer is known, but has nothing to compare with
 ├── UnknownModel            the registry has no such model
@@ -51,6 +52,18 @@ class UnknownReference(GalleryError):
 
     def __init__(self, writer_id: str, reference_id: int) -> None:
         super().__init__(f"Writer {writer_id!r} has no reference {reference_id}.")
+        self.writer_id = writer_id
+        self.reference_id = reference_id
+
+
+class ImageNotHeld(GalleryError):
+    """The reference was imported as a vector, without its image."""
+
+    def __init__(self, writer_id: str, reference_id: int) -> None:
+        super().__init__(
+            f"Reference {reference_id} of writer {writer_id!r} was imported without its image; "
+            "the registry that it was exported from has it."
+        )
         self.writer_id = writer_id
         self.reference_id = reference_id
 

@@ -3,17 +3,24 @@
 Each function takes the connection of a transaction that somebody else begins and commits.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from index import embeddings, models, revisions, switches, writers
-from index.errors import DuplicateReference, UnknownReference, UnknownWriter
+from index.errors import DuplicateReference, ImageNotHeld, UnknownReference, UnknownWriter
 from index.schema import EmbeddingRow, ReferenceRow
 from index.values import NewReference, Reference, StoredImage
 from index.vectors import unit_vectors
+
+_HELD = select(ReferenceRow.sha256).where(
+    ReferenceRow.writer_id == bindparam("writer_id"),
+    ReferenceRow.sha256.in_(bindparam("digests", expanding=True)),
+)
+_INSERTED = insert(ReferenceRow).returning(ReferenceRow.reference_id, sort_by_parameter_order=True)
 
 
 def add(
@@ -32,14 +39,8 @@ def add(
     _refuse_duplicates(connection, writer_id, references)
     created_at = datetime.now(UTC)
     with models.counted(connection, [writer_id]):
-        reference_ids = list(
-            connection.execute(
-                insert(ReferenceRow).returning(
-                    ReferenceRow.reference_id, sort_by_parameter_order=True
-                ),
-                [_row(writer_id, reference, created_at) for reference in references],
-            ).scalars()
-        )
+        rows = [_row(writer_id, reference, created_at) for reference in references]
+        reference_ids = list(connection.execute(_INSERTED, rows).scalars())
         embeddings.insert_vectors(connection, model_id, reference_ids, vectors)
     return [
         Reference(
@@ -52,6 +53,45 @@ def add(
         )
         for reference_id, reference in zip(reference_ids, references, strict=True)
     ]
+
+
+def add_in_bulk(
+    connection: Connection, model_id: str, references: Sequence[tuple[str, NewReference]]
+) -> int:
+    """Add references, each with its writer's id, whose writers are enrolled; return how many.
+
+    An image that the writer has already, or that comes twice, is passed over.
+    Raises UnknownModel, ModelChanged and InvalidVector.
+    """
+    switches.require_active(connection, model_id)
+    dimension = models.dimension_of(connection, model_id)
+    by_image: dict[tuple[str, str], NewReference] = {}
+    for writer_id, one in references:
+        by_image.setdefault((writer_id, one.sha256), one)
+    for image in held(connection, by_image):
+        del by_image[image]
+    if not by_image:
+        return 0
+    vectors = unit_vectors(np.stack([one.vector for one in by_image.values()]), dimension)
+    created_at = datetime.now(UTC)
+    with models.counted(connection, {writer_id for writer_id, _ in by_image}):
+        rows = [_row(writer_id, one, created_at) for (writer_id, _), one in by_image.items()]
+        reference_ids = list(connection.execute(_INSERTED, rows).scalars())
+        embeddings.insert_vectors(connection, model_id, reference_ids, vectors)
+    return len(rows)
+
+
+def held(connection: Connection, images: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of these (writer_id, sha256) that are references; some thousands at a time."""
+    digests: dict[str, list[str]] = defaultdict(list)
+    for writer_id, digest in images:
+        digests[writer_id].append(digest)
+    # One lookup a writer: SQLite would scan its whole index for a list of pairs.
+    return {
+        (writer_id, digest)
+        for writer_id, own in digests.items()
+        for digest in connection.execute(_HELD, {"writer_id": writer_id, "digests": own}).scalars()
+    }
 
 
 def listed(connection: Connection, writer_id: str) -> list[Reference]:
@@ -85,7 +125,7 @@ def sha256_to_id(connection: Connection, writer_id: str) -> dict[str, int]:
 def image(connection: Connection, writer_id: str, reference_id: int, cleaned: bool) -> StoredImage:
     """Return a reference's image as uploaded, or its cleaned preview.
 
-    Raises UnknownWriter and UnknownReference.
+    Raises UnknownWriter, UnknownReference and ImageNotHeld.
     """
     data = ReferenceRow.cleaned_png if cleaned else ReferenceRow.image
     row = connection.execute(
@@ -96,6 +136,8 @@ def image(connection: Connection, writer_id: str, reference_id: int, cleaned: bo
     if row is None:
         _require_writer(connection, writer_id)
         raise UnknownReference(writer_id, reference_id)
+    if not row[0]:
+        raise ImageNotHeld(writer_id, reference_id)
     return StoredImage(row[0], "image/png" if cleaned else row.media_type)
 
 

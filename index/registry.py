@@ -5,7 +5,8 @@ The work itself is in `writers`, `references`, `embeddings`, `models`, `decision
 knows no vector index.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from index import decisions, embeddings, models, revisions, writers
 from index import references as reference_rows
 from index.database import Database, WriteLock
+from index.frozen import FrozenGallery
 from index.known_models import KnownModels
 from index.values import (
     ChainReport,
@@ -20,6 +22,7 @@ from index.values import (
     Claim,
     DecisionRecord,
     GallerySize,
+    NewEnrollment,
     NewReference,
     Position,
     Reference,
@@ -76,6 +79,11 @@ class Registry:
         with self._database.read() as connection:
             return writers.exists(connection, writer_id)
 
+    def names_of(self, writer_ids: Collection[str]) -> dict[str, str]:
+        """Return id -> name of those of these writers who are enrolled; thousands at most."""
+        with self._database.read() as connection:
+            return writers.names_of(connection, writer_ids)
+
     def list_writers(
         self, cursor: str | None = None, limit: int = 50, search: str | None = None
     ) -> WriterPage:
@@ -116,6 +124,25 @@ class Registry:
         with self._database.write() as connection:
             return reference_rows.add(connection, writer_id, model_id, references)
 
+    def add_in_bulk(self, model_id: str, enrollments: Sequence[NewEnrollment]) -> int:
+        """Enroll some thousands at most, of whatever writers, all or none; return what was new.
+
+        Unknown writers are created, and images that a writer has already are passed over: the
+        work can be repeated. Raises InvalidWriter, UnknownModel and InvalidVector.
+        """
+        names: dict[str, str] = {}
+        for one in enrollments:
+            names[one.writer_id] = names.get(one.writer_id) or one.name
+        new = [(one.writer_id, one.reference) for one in enrollments if one.reference]
+        with self._database.write() as connection:
+            writers.enroll_missing(connection, names)
+            return reference_rows.add_in_bulk(connection, model_id, new)
+
+    def held_images(self, images: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of these (writer_id, sha256) that are references; thousands at most."""
+        with self._database.read() as connection:
+            return reference_rows.held(connection, images)
+
     def list_references(self, writer_id: str) -> list[Reference]:
         """Return a writer's references, oldest first; raises UnknownWriter."""
         with self._database.read() as connection:
@@ -131,7 +158,7 @@ class Registry:
     ) -> StoredImage:
         """Return the uploaded image, or its cleaned preview.
 
-        Raises UnknownWriter and UnknownReference.
+        Raises UnknownWriter, UnknownReference and ImageNotHeld.
         """
         with self._database.read() as connection:
             return reference_rows.image(connection, writer_id, reference_id, cleaned)
@@ -209,6 +236,12 @@ class Registry:
         """Return ids (n,) and vectors (n, d) of those of these references the model has seen."""
         with self._database.read() as connection:
             return embeddings.vectors_of(connection, model_id, reference_ids)
+
+    @contextmanager
+    def frozen(self, model_id: str) -> Iterator[FrozenGallery]:
+        """Give the gallery as it is now, to read all of it while others write: one transaction."""
+        with self._database.snapshot() as connection:
+            yield FrozenGallery(connection, model_id)
 
     # The change log
 

@@ -41,6 +41,15 @@ class NewReference:
 
 
 @dataclass(frozen=True)
+class NewEnrollment:
+    """A writer to enroll in bulk, known or not, with a reference to add if there is one."""
+
+    writer_id: str
+    name: str
+    reference: NewReference | None = None
+
+
+@dataclass(frozen=True)
 class Reference:
     """A reference signature that is enrolled, without its image."""
 
@@ -50,6 +59,21 @@ class Reference:
     media_type: str
     quality: dict[str, object]
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class StoredReference:
+    """All that the registry holds of a reference under one model; `vector` is (d,) float32.
+
+    The images are None where they were not asked for, and b"" where they are not held.
+    """
+
+    reference: Reference
+    writer_name: str
+    filename: str | None
+    vector: NDArray[np.float32]
+    image: bytes | None
+    cleaned_png: bytes | None
 
 
 @dataclass(frozen=True)

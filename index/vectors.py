@@ -22,16 +22,27 @@ def unit_vectors(vectors: ArrayLike, dimension: int) -> NDArray[np.float32]:
     array = np.ascontiguousarray(vectors, dtype=np.float32)
     if array.ndim != 2 or array.shape[1] != dimension:
         raise InvalidVector(f"Expected vectors of shape (n, {dimension}), got {array.shape}.")
-    norms = np.sqrt(np.einsum("ij,ij->i", array, array))
-    # NaN compares false with everything, so it is caught here too.
-    wrong = np.flatnonzero(~(np.abs(norms - 1.0) <= NORM_TOLERANCE))
+    wrong = np.flatnonzero(~are_unit(array))
     if wrong.size:
         row = int(wrong[0])
         raise InvalidVector(
-            f"Expected finite vectors of length 1, got length {norms[row]:.6g} in row {row}; "
+            f"Expected finite vectors of length 1, got length {_lengths(array)[row]:.6g} in "
+            f"row {row}; "
             "normalise embeddings before they are enrolled or searched."
         )
     return array
+
+
+def are_unit(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which of the vectors (n, d) are finite and of length 1, as (n,)."""
+    # NaN compares false with everything.
+    unit: NDArray[np.bool_] = np.abs(_lengths(vectors) - 1.0) <= NORM_TOLERANCE
+    return unit
+
+
+def _lengths(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return lengths
 
 
 def leading(vectors: NDArray[np.float32], dimension: int) -> NDArray[np.float32]:

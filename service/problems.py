@@ -79,6 +79,7 @@ KINDS: dict[type[Exception], Kind] = {
     # What the registry holds.
     index_errors.UnknownWriter: Kind(404, "unknown-writer", "The writer is not known"),
     index_errors.UnknownReference: Kind(404, "unknown-reference", "The reference is not known"),
+    index_errors.ImageNotHeld: Kind(404, "image-not-held", "The image is not held here"),
     index_errors.WriterExists: Kind(409, "writer-exists", "The writer exists already"),
     index_errors.DuplicateReference: Kind(
         409, "duplicate-reference", "The image is a reference already"

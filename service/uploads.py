@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from encoder.acquire import Acquisition
 from encoder.errors import ImageError
 from encoder.model import Encoder
+from encoder.preview import preview_png
 from index.values import NewReference
 from service.errors import Refusal
 
@@ -87,7 +88,7 @@ def new_references(acquired: Sequence[Acquired], encoder: Encoder) -> list[NewRe
         NewReference(
             image=one.upload.data,
             media_type=one.acquisition.media_type,
-            cleaned_png=one.acquisition.preview_png(),
+            cleaned_png=preview_png(one.acquisition.ink),
             sha256=one.sha256,
             quality=one.acquisition.quality.as_dict(),
             vector=vector,

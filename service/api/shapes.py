@@ -7,6 +7,7 @@ from typing import Any
 
 from encoder.acquire import Acquisition
 from encoder.model import Encoder
+from encoder.preview import preview_png
 from index.registry import Registry
 from index.values import Reference, Writer
 from service.enroll import Enrollment
@@ -92,5 +93,5 @@ def _probe(done: Verification | Identification, include: str | None) -> Json:
         "model": {"name": done.model_name, "id": done.model_id, "rule": done.rule_id},
     }
     if include == "cleaned":
-        shaped["cleaned"] = data_url(acquisition.preview_png())
+        shaped["cleaned"] = data_url(preview_png(acquisition.ink))
     return shaped

@@ -12,12 +12,13 @@ from service.cli.database import database
 from service.cli.enrolling import enroll
 from service.cli.failures import CommandLine
 from service.cli.gallery import gallery
-from service.cli.importing import import_folder
+from service.cli.importing import import_source
 from service.cli.measuring import evaluate, model_card
 from service.cli.models import export, train
 from service.cli.serving import demo, serve
 from service.cli.shadowing import compare_models
 from service.cli.switching import model_group, reencode
+from service.cli.transfer import transfer
 from service.version import VERSION
 
 
@@ -53,7 +54,7 @@ for _command in (
     verify,
     identify,
     compare,
-    import_folder,
+    import_source,
     train,
     export,
     evaluate,
@@ -63,6 +64,7 @@ for _command in (
     reencode,
     model_group,
     gallery,
+    transfer,
     database,
     demo,
 ):

@@ -37,7 +37,7 @@ def verify(
       countersign verify C-1001 cheque.png --operating-point fmr_skilled=5%
       countersign verify C-1001 cheque.png --json | jq -r .verdict
     """
-    from service.importing import read_upload
+    from service.sources.files import read_upload
     from service.verify import verify as verify_story
 
     with open_registry() as (_, registry, encoder):
@@ -79,7 +79,7 @@ def identify(ctx: click.Context, image: Path, top: int, as_json: bool) -> None:
     from service.api import shapes
     from service.cli.verdicts import identification_parts
     from service.identify import identify as identify_story
-    from service.importing import read_upload
+    from service.sources.files import read_upload
 
     with open_services() as services:
         answer = identify_story(
@@ -120,7 +120,7 @@ def compare(
       countersign compare cheque.png mandate-*.png --json
     """
     from service.compare import compare as compare_story
-    from service.importing import read_upload
+    from service.sources.files import read_upload
 
     answer = compare_story(
         [read_upload(path) for path in references],

@@ -62,7 +62,7 @@ def enroll(
 
 def read_uploads(images: Sequence[Path]) -> tuple[list[Upload], list[Refusal]]:
     """Read image files; one that is too large to be read is refused."""
-    from service.importing import read_upload, shown
+    from service.sources.files import read_upload, shown
 
     uploads: list[Upload] = []
     refused: list[Refusal] = []

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.arguments import FOLDER
+from service.cli.arguments import REPORT, SOURCE
 from service.cli.enrolling import show_refusals
 from service.cli.failures import EXIT_INTERRUPTED, EXIT_NO
 from service.cli.output import json_option, note, print_json, progress_bar, show, table, watched
 from service.cli.session import open_registry
-from service.errors import Refusal
 
 if TYPE_CHECKING:
     from service.importing import ImportedBatch
+    from service.sources.files import FileRefusal
 
-CSV_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+refused_option = click.option(
+    "--refused", metavar="FILE.csv", type=REPORT, help="Write what was refused here."
+)
+INTERRUPTED = "Interrupted. What is enrolled stays; run the same command again to go on."
 
 
 @dataclass
@@ -29,8 +32,8 @@ class Tally:
     """What an import has come to so far; `complete` once every file was looked at."""
 
     files: int
-    skipped: int
-    refused: list[Refusal] = field(default_factory=list)
+    skipped: int = 0
+    refused: list[FileRefusal] = field(default_factory=list)
     looked_at: int = 0
     enrolled: int = 0
     already_there: int = 0
@@ -40,6 +43,11 @@ class Tally:
         """Whether every file was looked at."""
         return self.looked_at == self.files
 
+    @property
+    def exit_code(self) -> int:
+        """What the command ends with."""
+        return (EXIT_NO if self.refused else 0) if self.complete else EXIT_INTERRUPTED
+
     def add(self, batch: ImportedBatch) -> None:
         """Count a batch that is stored."""
         self.looked_at += batch.files
@@ -47,89 +55,89 @@ class Tally:
         self.already_there += batch.already_there
         self.refused += batch.refused
 
+    def as_dict(self) -> dict[str, object]:
+        """The same, for JSON."""
+        return {
+            "complete": self.complete,
+            "files": self.files,
+            "enrolled": self.enrolled,
+            "already_there": self.already_there,
+            "skipped": self.skipped,
+            "refused": [asdict(one) for one in self.refused],
+        }
+
 
 @click.command("import")
-@click.argument("folder", type=FOLDER)
-@click.option("--refusals", metavar="FILE.csv", type=CSV_FILE, help="Write what was refused here.")
+@click.argument("source", type=SOURCE)
+@refused_option
 @click.option(
     "--batch-size",
     metavar="FILES",
-    type=click.IntRange(1, 256),
-    default=32,
+    type=click.IntRange(1, 1024),
+    default=64,
     show_default=True,
-    help="How many files to embed and store at a time.",
+    help="How many files to store at a time.",
 )
 @json_option
 @click.pass_context
-def import_folder(
-    ctx: click.Context, folder: Path, refusals: Path | None, batch_size: int, as_json: bool
+def import_source(
+    ctx: click.Context, source: Path, refused: Path | None, batch_size: int, as_json: bool
 ) -> None:
-    """Enroll a FOLDER of writers, in bulk.
+    """Enroll the writers of a folder, a zip or a CSV manifest.
 
-    It holds a folder of reference images for each writer. The folders' names are the writers'
-    ids. Files whose names start with "forged" are skipped. What has been stored stays stored,
-    even if the power fails; run the same command again to go on: images that are references
-    already are passed over. The exit code is 1 if anything was refused.
+    A folder, or a zip of one, holds a folder of reference images for each writer; the folders'
+    names are the writers' ids. A zip is read as it is, without unpacking. A manifest is a .csv
+    file with the columns writer_id, path (relative to the manifest) and, if you like, name.
+
+    Files whose names start with "forged" are skipped. What has been stored stays stored, even if
+    the power fails; run the same command again to go on: images that are references already are
+    passed over. Whoever was erased is enrolled again. The exit code is 1 if anything was refused.
 
     \b
     Examples:
       countersign import scans/
-      countersign import scans/ --refusals refused.csv
+      countersign import scans.zip --refused refused.csv
+      countersign import writers.csv
       countersign import scans/ --json | jq .enrolled
     """
-    from service.importing import import_images, survey
+    from service.importing import import_images
+    from service.sources import open_source
 
-    found = survey(folder)
-    tally = Tally(len(found.images), found.skipped, list(found.refused))
-    try:
-        with open_registry() as (_, registry, encoder):
-            batches = import_images(
-                found.images, encoder=encoder, registry=registry, batch_size=batch_size
-            )
-            with closing(batches):
-                _follow(batches, tally)
-    except KeyboardInterrupt:
-        note("Interrupted. What is enrolled stays; run the same command again to go on.")
-    if refusals:
-        _write_refusals(refusals, tally.refused)
-    _report(tally, as_json=as_json)
-    if not tally.complete:
-        ctx.exit(EXIT_INTERRUPTED)
-    ctx.exit(EXIT_NO if tally.refused else 0)
+    with open_source(source) as found:
+        tally = Tally(len(found.images), found.skipped, list(found.refused))
+        try:
+            with open_registry() as (_, registry, encoder):
+                batches = import_images(
+                    found.images, encoder=encoder, registry=registry, batch_size=batch_size
+                )
+                with closing(batches):
+                    follow(batches, tally)
+        except KeyboardInterrupt:
+            note(INTERRUPTED)
+    report(tally, "files", refused, as_json=as_json)
+    ctx.exit(tally.exit_code)
 
 
-def _follow(batches: Iterable[ImportedBatch], tally: Tally) -> None:
+def follow(batches: Iterable[ImportedBatch], tally: Tally, what: str = "files") -> None:
     """Count the batches as they are stored, and show how far it is."""
-    with progress_bar() as bar:
+    with progress_bar(rate=True) as bar:
         task = bar.add_task("Enrolling", total=tally.files)
         for batch in batches:
             tally.add(batch)
             bar.advance(task, batch.files)
             if not watched():
                 note(
-                    f"{tally.looked_at} of {tally.files} files: {tally.enrolled} enrolled, "
+                    f"{tally.looked_at} of {tally.files} {what}: {tally.enrolled} enrolled, "
                     f"{tally.already_there} already there, {len(tally.refused)} refused"
                 )
 
 
-def _write_refusals(path: Path, refused: Sequence[Refusal]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("file", "code", "reason"))
-        rows.writerows((one.filename, one.code, one.reason) for one in refused)
-
-
-def _report(tally: Tally, *, as_json: bool) -> None:
+def report(tally: Tally, what: str, refused: Path | None, *, as_json: bool) -> None:
+    """Print what an import came to, and write what it refused where that was asked for."""
+    if refused:
+        _write_refused(refused, tally.refused)
     if as_json:
-        answer = {
-            "complete": tally.complete,
-            "files": tally.files,
-            "enrolled": tally.enrolled,
-            "already_there": tally.already_there,
-            "skipped": tally.skipped,
-            "refused": [asdict(one) for one in tally.refused],
-        }
-        print_json(answer)
+        print_json(tally.as_dict())
         return
     counts = (
         ("enrolled", tally.enrolled),
@@ -138,5 +146,12 @@ def _report(tally: Tally, *, as_json: bool) -> None:
         ("skipped", tally.skipped),
         ("not looked at", tally.files - tally.looked_at),
     )
-    show(table(("files", "#count"), counts))
+    show(table((what, "#count"), counts))
     show_refusals(tally.refused)
+
+
+def _write_refused(path: Path, refused: Sequence[FileRefusal]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("file", "writer", "code", "reason"))
+        rows.writerows((one.filename, one.writer_id, one.code, one.reason) for one in refused)

@@ -88,7 +88,7 @@ def progress_bar(*, rate: bool = False) -> Progress:
         """How many are done in a second."""
 
         def render(self, task: Task) -> Text:
-            return Text("" if task.speed is None else f"{task.speed:.0f}/s")
+            return Text("" if not task.speed else f"{task.speed:.0f}/s")
 
     return Progress(
         TextColumn("{task.description}"),

@@ -15,7 +15,7 @@ from click.testing import Result
 
 from encoder.errors import OversizeImage
 from index.registry import Registry
-from service.importing import read_upload, shown
+from service.sources.files import read_upload, shown
 
 Run = Callable[..., Result]
 Answer = Callable[..., tuple[int, Any]]
@@ -91,7 +91,7 @@ def test_what_cannot_be_imported_is_listed_and_the_rest_goes_on(
     (folder / "loose.png").write_bytes(good)
     (folder / "README.txt").write_text("about these scans")
     file = tmp_path / "refused.csv"
-    code, said = answer("import", folder, "--refusals", file)
+    code, said = answer("import", folder, "--refused", file)
     assert code == 1
     assert (said["complete"], said["enrolled"], said["skipped"]) == (True, 4, 3)
     assert {one["filename"]: one["code"] for one in said["refused"]} == {
@@ -163,12 +163,12 @@ def test_folders_that_cannot_be_imported(registry: None, run: Run, tmp_path: Pat
     for folder, words in (
         (flat, "one folder for each writer"),
         (tmp_path / "missing", "does not exist"),
-        (flat / "scan.png", "is a file"),
+        (flat / "scan.png", "Expected a folder of writers' folders, a whole zip"),
     ):
         result = run("import", folder)
         assert result.exit_code == 2
         assert words in result.stderr
-    result = run("import", flat, "--refusals", tmp_path / "no" / "where.csv")
+    result = run("import", flat, "--refused", tmp_path / "no" / "where.csv")
     assert result.exit_code == 2
     assert result.stdout == ""
 

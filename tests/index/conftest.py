@@ -3,19 +3,13 @@
 import hashlib
 import os
 import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sqlalchemy import create_engine, text
 
 import index
 from index.flat import FlatIndex
@@ -34,6 +28,7 @@ BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex}
 TOLERANCES = {"flat": 1e-6, "ivf": 2e-2}
 # These run on both databases; the server's start is skipped, saying so, where there is none.
 ON_POSTGRESQL_TOO = {
+    "test_bulk",
     "test_decisions",
     "test_gallery",
     "test_gallery_threads",
@@ -134,59 +129,6 @@ def database_url(database, request) -> str:
     if database == "sqlite":
         return f"sqlite:///{request.getfixturevalue('database_file')}"
     return request.getfixturevalue("postgresql_url")
-
-
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """A PostgreSQL server of our own on a free port of loopback; its URL ends before the name."""
-    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
-    programs = [shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
-    found = [Path(one) for one in programs if one]
-    if not found:
-        pytest.skip("no PostgreSQL server is installed")
-    # It refuses to run as root.
-    user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-    run = partial(subprocess.run, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
-    folder = Path(tempfile.mkdtemp())
-    if user:
-        shutil.chown(folder, **user)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    programs_folder = found[0].resolve().parent
-    data = folder / "data"
-    options = f"-p {port} -h 127.0.0.1 -k '' -c fsync=off -c max_connections=200"
-    control = [programs_folder / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
-    run([programs_folder / "initdb", "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8"])
-    run([*control, "-o", options, "start"])
-    try:
-        yield f"postgresql+psycopg://test@127.0.0.1:{port}/"
-    finally:
-        run([*control, "-m", "immediate", "stop"])
-        shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="session")
-def postgresql_template(postgresql_server) -> str:
-    """A database that Alembic has just made; copied for each test."""
-    execute(postgresql_server, "CREATE DATABASE migrated")
-    upgrade(f"{postgresql_server}migrated")
-    return "migrated"
-
-
-@pytest.fixture
-def postgresql_url(postgresql_server, postgresql_template) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    execute(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {postgresql_template}")
-    yield f"{postgresql_server}{name}"
-    execute(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def execute(server: str, statement: str) -> None:
-    engine = create_engine(f"{server}postgres", isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from io import BytesIO
 
 import pytest
 
+from index.values import NewReference
+
 
 @pytest.fixture
 def ada(client, files):
@@ -227,3 +229,16 @@ def test_the_page_is_served(client):
     page = client.get("/")
     assert page.status_code == 200
     assert page.mimetype == "text/html"
+
+
+def test_an_image_that_was_never_here_is_said_to_be_missing(client, services, known):
+    known(1, count=1)
+    reference = services.registry.list_references("W-1")[0]
+    vectors = services.registry.claim("W-1", services.encoder.model_id).vectors
+    bare = NewReference(b"", "image/png", b"", "0" * 64, reference.quality, vectors[0])
+    services.registry.add_references("W-1", services.encoder.model_id, [bare])
+    reference_id = services.registry.list_references("W-1")[1].reference_id
+    for query in ("", "?cleaned=true"):
+        answer = client.get(f"/v1/writers/W-1/references/{reference_id}/image{query}")
+        assert answer.status_code == 404
+        assert answer.json["code"] == "image-not-held"

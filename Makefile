@@ -73,7 +73,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: $(VENV)/.developing
 	printf 'hatchling\neditables\n' > $(VENV)/build.in
 	$(COMPILE) pyproject.toml $(VENV)/build.in -o requirements.lock
-	$(COMPILE) pyproject.toml $(VENV)/build.in --extra train --extra postgres --extra dev -o requirements-dev.lock
+	$(COMPILE) pyproject.toml $(VENV)/build.in --extra train --extra postgres --extra milvus --extra dev -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV)

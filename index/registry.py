@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from index import decisions, embeddings, models, revisions, writers
 from index import references as reference_rows
 from index.database import Database, WriteLock
+from index.lease import Lease
 from index.values import (
     ChainReport,
     Changes,
@@ -235,6 +236,10 @@ class Registry:
         """Return the ids (n,) of all references that were ever erased, ascending."""
         with self._database.read() as connection:
             return revisions.erased_references(connection)
+
+    def lease(self, model_id: str, address: str) -> Lease:
+        """Return the lease to write to the index that the server at `address` holds of a model."""
+        return Lease(self._database, model_id, address)
 
     # The audit trail
 

@@ -3,19 +3,14 @@
 import hashlib
 import os
 import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sqlalchemy import create_engine, text
 
 import index
 from index.flat import FlatIndex
@@ -23,25 +18,31 @@ from index.gallery import Gallery
 from index.growth import IVF_FROM
 from index.ivf import IvfIndex
 from index.migrate import upgrade
+from index.milvus import MilvusIndex
+from index.milvus_address import MilvusAddress
+from index.milvus_server import MilvusServer
 from index.reference_index import ReferenceIndex
 from index.registry import Registry
 from index.training import untuned
 from index.values import NewReference
 
 # A new backend is added here, and must pass every test of `test_reference_index`.
-BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex}
+BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex, "milvus": MilvusIndex}
 # How far a similarity may be off: rounding, or 8-bit codes of a hundred numbers.
-TOLERANCES = {"flat": 1e-6, "ivf": 2e-2}
+TOLERANCES = {"flat": 1e-6, "ivf": 2e-2, "milvus": 1e-6}
 # These run on both databases; the server's start is skipped, saying so, where there is none.
 ON_POSTGRESQL_TOO = {
     "test_decisions",
+    "test_drain",
     "test_gallery",
     "test_gallery_threads",
     "test_growth",
     "test_leading",
+    "test_lease",
     "test_processes",
     "test_references",
     "test_revisions",
+    "test_shared_gallery",
     "test_writers",
 }
 DIMENSION = 128
@@ -59,10 +60,27 @@ def tolerance(backend) -> float:
 
 
 @pytest.fixture
-def empty(backend, unit) -> ReferenceIndex:
+def empty(backend, unit, request) -> ReferenceIndex:
     if backend is IvfIndex:
         return untuned(unit(2000, seed=77), list_count=16)
+    if backend is MilvusIndex:
+        server = request.getfixturevalue("milvus_server")
+        return MilvusIndex(server, server.create())
     return backend(DIMENSION)
+
+
+@pytest.fixture
+def milvus_address(milvus_lite) -> MilvusAddress:
+    """Room of the test's own on the server."""
+    return MilvusAddress(milvus_lite, prefix=f"t{uuid4().hex}")
+
+
+@pytest.fixture
+def milvus_server(milvus_address) -> Iterator[MilvusServer]:
+    server = MilvusServer(milvus_address, "test", DIMENSION)
+    yield server
+    server.drop_others(None)
+    server.close()
 
 
 @pytest.fixture
@@ -133,59 +151,6 @@ def database_url(database, request) -> str:
     if database == "sqlite":
         return f"sqlite:///{request.getfixturevalue('database_file')}"
     return request.getfixturevalue("postgresql_url")
-
-
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """A PostgreSQL server of our own on a free port of loopback; its URL ends before the name."""
-    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
-    programs = [shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
-    found = [Path(one) for one in programs if one]
-    if not found:
-        pytest.skip("no PostgreSQL server is installed")
-    # It refuses to run as root.
-    user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-    run = partial(subprocess.run, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
-    folder = Path(tempfile.mkdtemp())
-    if user:
-        shutil.chown(folder, **user)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    programs_folder = found[0].resolve().parent
-    data = folder / "data"
-    options = f"-p {port} -h 127.0.0.1 -k '' -c fsync=off -c max_connections=200"
-    control = [programs_folder / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
-    run([programs_folder / "initdb", "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8"])
-    run([*control, "-o", options, "start"])
-    try:
-        yield f"postgresql+psycopg://test@127.0.0.1:{port}/"
-    finally:
-        run([*control, "-m", "immediate", "stop"])
-        shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="session")
-def postgresql_template(postgresql_server) -> str:
-    """A database that Alembic has just made; copied for each test."""
-    execute(postgresql_server, "CREATE DATABASE migrated")
-    upgrade(f"{postgresql_server}migrated")
-    return "migrated"
-
-
-@pytest.fixture
-def postgresql_url(postgresql_server, postgresql_template) -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    execute(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {postgresql_template}")
-    yield f"{postgresql_server}{name}"
-    execute(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def execute(server: str, statement: str) -> None:
-    engine = create_engine(f"{server}postgres", isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,0 +1,103 @@
+"""Servers that tests of several rooms work with, each a process of our own on loopback."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from index.migrate import upgrade
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_for_port(port: int, timeout_s: float = 60) -> None:
+    give_up_at = time.monotonic() + timeout_s
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.fixture(scope="session")
+def milvus_lite(tmp_path_factory) -> Iterator[str]:
+    """A process of milvus-lite on a free port of loopback, as several clients can reach it."""
+    port = free_port()
+    folder = tmp_path_factory.mktemp("milvus")
+    arguments = ["server", "--data-dir", str(folder / "shared.db"), "--port", str(port)]
+    process = subprocess.Popen([sys.executable, "-m", "milvus_lite", *arguments])
+    try:
+        wait_for_port(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """A PostgreSQL server of our own on a free port of loopback; its URL ends before the name."""
+    pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
+    programs = [shutil.which("initdb"), *sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
+    found = [Path(one) for one in programs if one]
+    if not found:
+        pytest.skip("no PostgreSQL server is installed")
+    # It refuses to run as root.
+    user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+    run = partial(subprocess.run, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
+    folder = Path(tempfile.mkdtemp())
+    if user:
+        shutil.chown(folder, **user)
+    port = free_port()
+    programs_folder = found[0].resolve().parent
+    data = folder / "data"
+    options = f"-p {port} -h 127.0.0.1 -k '' -c fsync=off -c max_connections=200"
+    control = [programs_folder / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
+    run([programs_folder / "initdb", "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8"])
+    run([*control, "-o", options, "start"])
+    try:
+        yield f"postgresql+psycopg://test@127.0.0.1:{port}/"
+    finally:
+        run([*control, "-m", "immediate", "stop"])
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server) -> str:
+    """A database that Alembic has just made; copied for each test."""
+    execute(postgresql_server, "CREATE DATABASE migrated")
+    upgrade(f"{postgresql_server}migrated")
+    return "migrated"
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server, postgresql_template) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    execute(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {postgresql_template}")
+    yield f"{postgresql_server}{name}"
+    execute(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def execute(server: str, statement: str) -> None:
+    engine = create_engine(f"{server}postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()

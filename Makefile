@@ -74,6 +74,7 @@ lock: $(VENV)/.developing
 	printf 'hatchling\neditables\n' > $(VENV)/build.in
 	$(COMPILE) pyproject.toml $(VENV)/build.in -o requirements.lock
 	$(COMPILE) pyproject.toml $(VENV)/build.in --extra train --extra postgres --extra milvus --extra dev -o requirements-dev.lock
+	$(COMPILE) pyproject.toml $(VENV)/build.in --extra postgres --extra milvus -o requirements-scale-out.lock
 
 clean:
 	rm -rf $(VENV)

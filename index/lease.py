@@ -13,8 +13,8 @@ from index.errors import LeaseLost
 from index.schema import SharedIndexRow
 from index.values import START, Position, SharedIndex
 
-# Longer than the two requests of a batch may take, shorter than people's patience with a crash.
-LEASE_S = 15.0
+# Longer than the three requests of a batch may take.
+LEASE_S = 20.0
 
 
 class Lease:

@@ -16,7 +16,7 @@ from pymilvus import DataType, MilvusClient, MilvusException
 from index.errors import IndexUnavailable
 from index.milvus_address import MilvusAddress
 
-# A batch is two requests, so that both end before the lease does.
+# A batch is three requests, and all end before the lease does.
 REQUEST_TIMEOUT_S = 5.0
 # Making a collection loads it; a server that has much to do takes its time.
 ADMIN_TIMEOUT_S = 60.0

@@ -60,10 +60,13 @@ class SharedGallery:
 
         Where there is none, it is made, however long that takes. Raises IndexUnavailable.
         """
+        told = False
         while (drained := self._turn()) is None:
+            if not told:
+                logger.info("Another process drains the shared index; the start waits for it.")
+                told = True
             time.sleep(0.1)
-        self._drainer = threading.Thread(target=self._keep_up, daemon=True)
-        self._drainer.start()
+        self._start_drainer()
         if drained.rebuilt is None:
             return OpenReport("shared", None, drained.rows)
         return OpenReport("rebuilt", drained.rebuilt, drained.rows)
@@ -80,7 +83,7 @@ class SharedGallery:
             return self._index(self._reached(needed)).search(part, k)
         except CollectionMissing:
             # Made anew by another process a moment ago; or gone, and then the drainer makes it.
-            self._wanted.set()
+            self._wake()
             return self._index(self._reached(needed)).search(part, k)
 
     def catch_up(self) -> int:
@@ -193,7 +196,7 @@ class SharedGallery:
         while not _is_at(state := self._drain.state(), needed):
             if time.monotonic() > give_up_at:
                 raise IndexBehind(needed.revision, state.position.revision, PATIENCE_S)
-            self._wanted.set()
+            self._wake()
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 0.05)
         return state
@@ -207,9 +210,18 @@ class SharedGallery:
         with self._draining:
             return self._drain.turn()
 
+    def _wake(self) -> None:
+        """Ask the drainer for a turn; an error that nobody foresaw may have ended it."""
+        self._wanted.set()
+        if self._drainer is not None and not self._drainer.is_alive():
+            self._start_drainer()
+
+    def _start_drainer(self) -> None:
+        self._drainer = threading.Thread(target=self._keep_up, daemon=True)
+        self._drainer.start()
+
     def _keep_up(self) -> None:
-        furthest = self._drain.state().position.revision
-        must = False
+        furthest, must = 0, False
         while True:
             must = self._wanted.wait(_LOOK_S) or must
             self._wanted.clear()

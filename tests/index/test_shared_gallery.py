@@ -238,9 +238,55 @@ def test_a_process_killed_in_the_middle_of_draining_loses_and_doubles_nothing(
         process.communicate()
         reached = int(lines[-1])
         assert reached < registry.head().revision, "it was killed in the middle"
-        run_out()  # What fifteen seconds would do.
+        run_out()  # What waiting would do.
         after = share()
         report = after.check()
         assert report.clean
         assert report.index_count == registry.gallery_size(MODEL).references == 39 * (turn + 1)
         after.close()
+
+
+def test_a_drainer_that_an_unforeseen_error_ended_is_started_again(
+    registry, share, new_references, unit, monkeypatch
+):
+    gallery = share()
+    turn, broken = gallery._drain.turn, [True]
+
+    def breaking():
+        if broken.pop() if broken else False:
+            raise RuntimeError("nobody foresaw this")
+        return turn()
+
+    monkeypatch.setattr(gallery._drain, "turn", breaking)
+    monkeypatch.setattr("threading.excepthook", lambda _failed: None)
+    _, added = registry.create_writer("C-1", "", MODEL, new_references(1))
+    assert found(gallery, unit(1)) == [ids_of(added)]
+    assert not broken
+
+
+def test_an_index_in_the_middle_of_a_making_that_failed_leaves_its_remains_to_the_next(
+    registry, share, new_references, run_out, monkeypatch
+):
+    gallery = share()
+    registry.create_writer("C-1", "", MODEL, new_references(1))
+    gallery.catch_up()
+    put = MilvusIndex.put
+
+    def failing(index, *arguments):
+        monkeypatch.setattr(MilvusIndex, "put", put)
+        raise IndexUnavailable("The server went away.")
+
+    monkeypatch.setattr(MilvusIndex, "put", failing)
+    with pytest.raises(IndexUnavailable, match="went away"):
+        gallery.rebuild()
+    kept = gallery._drain.state().collection
+
+    def own():
+        stem = gallery._server._stem
+        return {one for one in gallery._server.client.list_collections() if one.startswith(stem)}
+
+    assert len(own()) == 2
+    run_out()
+    registry.erase_writer("C-1")
+    gallery.forget_snapshots()
+    assert own() == {kept}

@@ -75,7 +75,8 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 lock: $(VENV)/.developing
 	printf 'hatchling\neditables\n' > $(VENV)/build.in
 	$(COMPILE) pyproject.toml $(VENV)/build.in -o requirements.lock
-	$(COMPILE) pyproject.toml $(VENV)/build.in --extra train --extra postgres --extra parquet --extra dev -o requirements-dev.lock
+	$(COMPILE) pyproject.toml $(VENV)/build.in --extra train --extra postgres --extra milvus --extra parquet --extra dev -o requirements-dev.lock
+	$(COMPILE) pyproject.toml $(VENV)/build.in --extra postgres --extra milvus -o requirements-scale-out.lock
 
 clean:
 	rm -rf $(VENV)

@@ -7,7 +7,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import IntEnum
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Double,
+    Engine,
+    cast,
+    create_engine,
+    event,
+    extract,
+    func,
+    literal,
+    make_url,
+    text,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import (
     ArgumentError,
@@ -37,6 +51,7 @@ class WriteLock(IntEnum):
     GALLERY = 0x436E7401
     DECISIONS = 0x436E7402
     SCHEMA = 0x436E7403
+    LEASES = 0x436E7404
 
 
 class Database:
@@ -85,6 +100,12 @@ class Database:
                     isolation_level="REPEATABLE READ", postgresql_readonly=True
                 )
             yield connection
+
+    def clock_s(self) -> ColumnElement[float]:
+        """Return the expression for now: Unix time in seconds by the database's clock."""
+        if self._sqlite:
+            return (func.julianday("now") - literal(2440587.5)) * literal(86400.0)
+        return cast(extract("epoch", func.clock_timestamp()), Double)
 
     def purge_erased(self) -> None:
         """Make sure that no file of the database still holds rows that were deleted.

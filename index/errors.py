@@ -16,6 +16,10 @@ GalleryError
 ├── RegistryUnavailable     the database cannot be opened, is locked, full or damaged
 ├── ErasureIncomplete       rows are erased, but a copy of them may still be on disk
 ├── HistoryForked           the registry no longer holds the revision that an index stands on
+├── IndexUnavailable        the server that holds a shared index cannot be used
+│   ├── CollectionMissing   the server is there, the collection is not, or is unfinished
+│   └── IndexBehind         a shared index has not come as far as the request needs
+├── LeaseLost               another process has taken over the writing to a shared index
 ├── SnapshotUnusable        a saved index that must not be trusted
 └── SnapshotNotSaved        an index that could not be written to disk
 """
@@ -151,6 +155,37 @@ class HistoryForked(GalleryError):
     def __init__(self, revision: int) -> None:
         super().__init__(f"The registry's log does not continue from revision {revision}.")
         self.revision = revision
+
+
+class IndexUnavailable(GalleryError):
+    """The server that holds a shared index cannot be reached, or refuses; the message says why."""
+
+
+class CollectionMissing(IndexUnavailable):
+    """The collection that should hold the index is not on the server, or was never finished."""
+
+    def __init__(self, collection: str) -> None:
+        super().__init__(f"The collection {collection} is not on the server, or is unfinished.")
+        self.collection = collection
+
+
+class IndexBehind(IndexUnavailable):
+    """A shared index did not come to the revision that was needed within the wait."""
+
+    def __init__(self, needed: int, reached: int, waited_s: float) -> None:
+        super().__init__(
+            f"The shared index has come to revision {reached}, {needed} is needed; waited "
+            f"{waited_s:g} s. It is being drained; try again in a moment."
+        )
+        self.needed = needed
+        self.reached = reached
+
+
+class LeaseLost(GalleryError):
+    """The lease to write to a shared index ran out, and may be another process's by now."""
+
+    def __init__(self) -> None:
+        super().__init__("The lease to write to the shared index ran out; it is taken anew.")
 
 
 class SnapshotUnusable(GalleryError):

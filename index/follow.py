@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.reference_index import ReferenceIndex
+from index.reference_index import LocalIndex
 from index.registry import Registry
 from index.values import Position
 from index.vectors import leading
@@ -20,7 +20,7 @@ _REBUILD_ROWS = 5000
 class Followed:
     """An index that holds at least every change up to `position`; what is newer may be in it."""
 
-    index: ReferenceIndex
+    index: LocalIndex
     position: Position
     rows: int = 0
     erasures: int = 0
@@ -46,7 +46,7 @@ def follow(registry: Registry, followed: Followed, model_id: str) -> Followed:
     return Followed(index, position, rows, erasures)
 
 
-def fill(registry: Registry, index: ReferenceIndex, model_id: str) -> Followed:
+def fill(registry: Registry, index: LocalIndex, model_id: str) -> Followed:
     """Fill an empty index with every vector of the model; `follow` it before it is used.
 
     The place is where the log was before the first vector was read: changes made while this

@@ -3,17 +3,17 @@
 from index.flat import FlatIndex
 from index.follow import Followed, fill, follow
 from index.ivf import IvfIndex
-from index.reference_index import ReferenceIndex
+from index.reference_index import LocalIndex
 from index.registry import Registry
 from index.training import train
 
-KINDS: dict[str, type[ReferenceIndex]] = {kind.kind: kind for kind in (FlatIndex, IvfIndex)}
+KINDS: dict[str, type[LocalIndex]] = {kind.kind: kind for kind in (FlatIndex, IvfIndex)}
 # Exact search takes some 4 ms for so many references, and grows with them.
 IVF_FROM = 200_000
 _OUTGROWN = 4
 
 
-def outgrown(index: ReferenceIndex, ivf_from: int) -> bool:
+def outgrown(index: LocalIndex, ivf_from: int) -> bool:
     """Whether a gallery of this size wants another index than this one."""
     size = index.size()
     if not isinstance(index, IvfIndex):

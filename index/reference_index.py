@@ -1,5 +1,6 @@
 """What every vector index can do, whatever holds the vectors; who changes it is for the gallery."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -68,9 +69,13 @@ class ReferenceIndex(Protocol):
         """About how much memory the index takes."""
         ...
 
-    def details(self) -> dict[str, int | float]:
+    def details(self) -> Mapping[str, int | float | str]:
         """Return what an operator may want to know of this kind, the recall above all."""
         ...
+
+
+class LocalIndex(ReferenceIndex, Protocol):
+    """An index in this process's memory, which can be saved to a file."""
 
     def save(self, path: Path) -> None:
         """Write a copy to a file; what changes meanwhile may be in it. Raises SnapshotNotSaved."""

@@ -16,6 +16,7 @@ from index import references as reference_rows
 from index.database import Database, WriteLock
 from index.frozen import FrozenGallery
 from index.known_models import KnownModels
+from index.lease import Lease
 from index.values import (
     ChainReport,
     Changes,
@@ -271,6 +272,10 @@ class Registry:
         """Return the ids (n,) of all references that were ever erased, ascending."""
         with self._database.read() as connection:
             return revisions.erased_references(connection)
+
+    def lease(self, model_id: str, address: str) -> Lease:
+        """Return the lease to write to the index that the server at `address` holds of a model."""
+        return Lease(self._database, model_id, address)
 
     # The audit trail
 

@@ -179,6 +179,23 @@ class RevisionRow(Base):
     model_id: Mapped[str | None] = mapped_column(Sha256Text)
 
 
+class SharedIndexRow(Base):
+    """An index that several processes share: its place in the log, and the lease to write to it.
+
+    `fence` rises with every taking of the lease; `expires_at_s` is Unix time by the database's own
+    clock, 0 when the lease was given back. `address` holds no password.
+    """
+
+    __tablename__ = "shared_indexes"
+    model_id: Mapped[str] = mapped_column(Sha256Text, primary_key=True)
+    address: Mapped[str] = mapped_column(Text, primary_key=True)
+    collection: Mapped[str | None] = mapped_column(String(255))
+    revision: Mapped[int] = mapped_column(BigInteger)
+    mark: Mapped[int] = mapped_column(BigInteger)
+    fence: Mapped[int] = mapped_column(BigInteger)
+    expires_at_s: Mapped[float] = mapped_column(Double)
+
+
 class DecisionRow(Base):
     """A line of the audit trail; each carries the hash of the one before it.
 

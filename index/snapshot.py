@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from index.errors import SnapshotNotSaved, SnapshotUnusable
-from index.reference_index import ReferenceIndex
+from index.reference_index import LocalIndex
 from index.values import Position
 
 FORMAT = 1
@@ -74,8 +74,8 @@ class SnapshotFolder:
             os.close(handle)
 
     def load(
-        self, kinds: Mapping[str, type[ReferenceIndex]], origin: Origin
-    ) -> tuple[ReferenceIndex, Position]:
+        self, kinds: Mapping[str, type[LocalIndex]], origin: Origin
+    ) -> tuple[LocalIndex, Position]:
         """Return the saved index, of one of these kinds, and its place in the change log.
 
         Raises SnapshotUnusable.
@@ -109,7 +109,7 @@ class SnapshotFolder:
             return None
         return Position(manifest.revision, manifest.mark)
 
-    def save(self, index: ReferenceIndex, origin: Origin, position: Position) -> None:
+    def save(self, index: LocalIndex, origin: Origin, position: Position) -> None:
         """Write an index that holds at least all changes up to `position`; hold `locked`.
 
         What is newer than `position` may be in it: applying a change twice does no harm. Raises

@@ -188,6 +188,14 @@ START = Position(revision=0, mark=0)
 
 
 @dataclass(frozen=True)
+class SharedIndex:
+    """How far a shared index has come, and its collection; None where none was made yet."""
+
+    collection: str | None
+    position: Position
+
+
+@dataclass(frozen=True)
 class Changes:
     """What an index must apply to get to `position`: first take out, then put in.
 
@@ -213,9 +221,12 @@ class Hit(NamedTuple):
 
 @dataclass(frozen=True)
 class OpenReport:
-    """Where an index came from; `reason` says why the snapshot was not used, if it was not."""
+    """Where an index came from; `reason` says why what was saved was not used, if it was not.
 
-    source: Literal["snapshot", "rebuilt"]
+    `shared` is an index that a server holds for several processes.
+    """
+
+    source: Literal["snapshot", "rebuilt", "shared"]
     reason: str | None
     applied: int
 
@@ -224,8 +235,8 @@ class OpenReport:
 class CheckReport:
     """Index against registry: reference ids that are missing, too many, or of other vectors.
 
-    An index of the kind flat is compared byte for byte; one of the kind ivf to one step of its
-    8-bit codes, and by the list that holds the reference.
+    An index of the kind flat or milvus is compared byte for byte; one of the kind ivf to one step
+    of its 8-bit codes, and by the list that holds the reference.
     """
 
     missing: tuple[int, ...]

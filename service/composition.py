@@ -13,8 +13,10 @@ import numpy as np
 from encoder.artifact import Artifact, read_artifact, restore_artifact
 from encoder.errors import ArtifactError
 from encoder.model import Encoder
+from index.any_gallery import AnyGallery
 from index.gallery import Gallery
 from index.migrate import require_current
+from index.milvus_address import is_milvus, read_milvus_url
 from index.registry import Registry
 from index.values import ModelFiles, OpenReport
 from service.errors import StartRefused
@@ -27,12 +29,12 @@ class Services:
 
     settings: Settings
     registry: Registry
-    gallery: Gallery
+    gallery: AnyGallery
     encoder: Encoder
     opened: OpenReport
 
     def close(self) -> None:
-        """Let go of all; the gallery saves its index, so that the next start is quick."""
+        """Let go of all; an index of this process's own is saved for the next start."""
         self.gallery.close()
         self.registry.close()
 
@@ -49,8 +51,10 @@ def build_services(settings: Settings) -> Services:
     Raises:
         SettingsError: settings that are not allowed together.
         SchemaMismatch: the registry's schema is not this version's (`countersign db upgrade`).
-        StartRefused: references lack embeddings of the model (`countersign index rebuild`), or
-            COUNTERSIGN_MODEL is another model than the registry's active one.
+        StartRefused: references lack embeddings of the model (`countersign index rebuild`);
+            COUNTERSIGN_MODEL is another model than the registry's active one; or the client of
+            the index's server is not installed.
+        IndexUnavailable: the index's server cannot be reached.
         ArtifactError: the model cannot be loaded.
     """
     require_allowed(settings)
@@ -93,8 +97,15 @@ def open_registry_alone(settings: Settings) -> Iterator[Registry]:
         yield registry
 
 
-def build_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> Gallery:
-    """Build the index of the encoder's embeddings, still empty: `open` or `rebuild` fills it."""
+def build_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> AnyGallery:
+    """Build the index of the encoder's embeddings, not yet usable: `open` or `rebuild` fills it.
+
+    Raises:
+        StartRefused: the index is a Milvus server's, and the client is not installed.
+        IndexUnavailable: the server cannot be reached.
+    """
+    if is_milvus(settings.index_url):
+        return _build_shared_gallery(settings, registry, encoder)
     return Gallery(
         registry,
         encoder.model_id,
@@ -140,6 +151,19 @@ def keep_model(artifact: Artifact, registry: Registry) -> None:
     """Make a model known to the registry, with its files, so that every server can open it."""
     registry.register_model(artifact.model_id, artifact.name, artifact.dimension)
     registry.models.keep(artifact.model_id, ModelFiles(*artifact.as_bytes()))
+
+
+def _build_shared_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> AnyGallery:
+    try:
+        # An extra, and a second to load.
+        from index.shared_gallery import SharedGallery  # noqa: PLC0415
+    except ImportError as error:
+        raise StartRefused(
+            f"COUNTERSIGN_INDEX_URL names a Milvus server, whose client is missing ({error.name}). "
+            "Install Countersign with the extra `milvus`: pip install 'countersign[milvus]'."
+        ) from error
+    address = read_milvus_url(settings.index_url)
+    return SharedGallery(registry, encoder.model_id, encoder.index_dimension, address)
 
 
 def _build_registry(settings: Settings) -> tuple[Registry, Encoder]:

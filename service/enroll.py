@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from encoder.model import Encoder
+from index.any_gallery import AnyGallery
 from index.errors import ErasureIncomplete
-from index.gallery import Gallery
 from index.registry import Registry
 from index.values import Reference, Writer
 from service.errors import ImagesRefused, Refusal
@@ -72,7 +72,7 @@ def enroll(
     return Enrollment(tuple(references), tuple(refused))
 
 
-def erase_writer(writer_id: str, *, registry: Registry, gallery: Gallery) -> None:
+def erase_writer(writer_id: str, *, registry: Registry, gallery: AnyGallery) -> None:
     """Erase a writer for good: rows, images, vectors, and snapshots that could hold them.
 
     Raises:
@@ -84,7 +84,7 @@ def erase_writer(writer_id: str, *, registry: Registry, gallery: Gallery) -> Non
 
 
 def erase_reference(
-    writer_id: str, reference_id: int, *, registry: Registry, gallery: Gallery
+    writer_id: str, reference_id: int, *, registry: Registry, gallery: AnyGallery
 ) -> None:
     """Erase one reference for good, as `erase_writer` does for all of a writer.
 
@@ -97,7 +97,7 @@ def erase_reference(
 
 
 @contextmanager
-def _forgetting(gallery: Gallery) -> Iterator[None]:
+def _forgetting(gallery: AnyGallery) -> Iterator[None]:
     """Take from the index what the registry erases, also where a log still holds its rows."""
     try:
         yield
@@ -107,7 +107,7 @@ def _forgetting(gallery: Gallery) -> Iterator[None]:
     _forget(gallery)
 
 
-def _forget(gallery: Gallery) -> None:
+def _forget(gallery: AnyGallery) -> None:
     # What is on disk goes first: were the registry lost in between, the next search would still
     # take the vectors out of memory, but nothing would remove the snapshot.
     gallery.forget_snapshots()

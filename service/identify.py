@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from encoder.acquire import Acquisition
 from encoder.model import Encoder
-from index.gallery import Gallery
+from index.any_gallery import AnyGallery
 from index.registry import Registry
 from index.values import Claim, DecisionRecord
 from service.uploads import Upload, acquire_one, embed_each
@@ -50,7 +50,7 @@ def identify(
     *,
     encoder: Encoder,
     registry: Registry,
-    gallery: Gallery,
+    gallery: AnyGallery,
     top: int = 10,
     caller: str = "anonymous",
 ) -> Identification:
@@ -105,7 +105,7 @@ def identify(
 
 
 def nearest_writers(
-    probe: NDArray[np.float32], top: int, *, registry: Registry, gallery: Gallery
+    probe: NDArray[np.float32], top: int, *, registry: Registry, gallery: AnyGallery
 ) -> list[str]:
     """Return the writers of the references nearest to `probe` `(d,)`, nearest first.
 

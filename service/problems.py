@@ -53,6 +53,13 @@ INTERNAL = Kind(
     "The request could not be carried out, through no fault of yours. Try again; if it happens "
     "again, give the operator the request id in `instance`.",
 )
+INDEX_UNAVAILABLE = Kind(
+    503,
+    "index-unavailable",
+    "The shared index cannot be used",
+    "The server that holds the index did not answer as it should. What was enrolled or erased "
+    "stays so; try again in a moment.",
+)
 KINDS: dict[type[Exception], Kind] = {
     # What the caller sent.
     encoder_errors.UndecodableImage: Kind(422, "undecodable-image", "The image cannot be read"),
@@ -113,9 +120,15 @@ KINDS: dict[type[Exception], Kind] = {
         "changed; try again. The server's log says what keeps it.",
     ),
     index_errors.ErasureIncomplete: Kind(
-        503, "erasure-incomplete", "The rows are erased, a log on disk is not yet"
+        503, "erasure-incomplete", "The rows are erased, a copy of them is not yet"
     ),
+    index_errors.IndexBehind: Kind(
+        503, "index-behind", "The shared index has not come as far as the registry"
+    ),
+    index_errors.IndexUnavailable: INDEX_UNAVAILABLE,
+    index_errors.CollectionMissing: INDEX_UNAVAILABLE,
     index_errors.HistoryForked: INTERNAL,
+    index_errors.LeaseLost: INTERNAL,
     index_errors.SnapshotUnusable: INTERNAL,
     index_errors.SnapshotNotSaved: INTERNAL,
     index_errors.InvalidVector: INTERNAL,

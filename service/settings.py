@@ -14,6 +14,7 @@ from typing import Literal
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from index.milvus_address import read_milvus_url
 from service.errors import SettingsError
 
 PREFIX = "COUNTERSIGN_"
@@ -80,8 +81,15 @@ def require_allowed(settings: Settings) -> None:
     """Refuse settings that are valid one by one but not together.
 
     Raises:
-        SettingsError: AUTH=off on an address that other machines can reach.
+        SettingsError: AUTH=off on an address that other machines can reach; several workers on a
+            file that one process at a time can open.
     """
+    if settings.workers > 1 and settings.index_url.startswith("milvus+file:"):
+        raise SettingsError(
+            f"{PREFIX}INDEX_URL names a file of milvus-lite, which one process at a time can open, "
+            f"but {PREFIX}WORKERS is {settings.workers}. Set it to 1, or run a Milvus server and "
+            "name it as milvus+http://host:19530."
+        )
     if settings.auth == "off" and not settings.on_loopback:
         raise SettingsError(
             f"{PREFIX}AUTH=off lets anyone who reaches the server enroll and erase writers, so it "
@@ -131,11 +139,16 @@ def _database_url(value: str) -> str:
 
 
 def _index_url(value: str) -> str:
-    if value != "faiss:":
+    if value == "faiss:":
+        return value
+    try:
+        read_milvus_url(value)
+    except ValueError as error:
+        # The value may hold a password, so it is not repeated.
         raise SettingsError(
-            f"{PREFIX}INDEX_URL: expected 'faiss:' (an index in each process, the only kind there "
-            f"is); {value!r} came. Unset it, or set it to 'faiss:'."
-        )
+            f"{PREFIX}INDEX_URL: expected 'faiss:' (an index in each process), or one in Milvus: "
+            f"{error}. Unset it for 'faiss:'."
+        ) from error
     return value
 
 

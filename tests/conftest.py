@@ -1,10 +1,12 @@
-"""A real PostgreSQL server for tests that ask for `postgresql_url`; skipped where there is none."""
+"""Servers that tests of several rooms work with, each a process of our own on loopback."""
 
 import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,40 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from index.migrate import upgrade
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_for_port(port: int, timeout_s: float = 60) -> None:
+    give_up_at = time.monotonic() + timeout_s
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.fixture(scope="session")
+def milvus_lite(tmp_path_factory) -> Iterator[str]:
+    """A process of milvus-lite on a free port of loopback, as several clients can reach it."""
+    port = free_port()
+    folder = tmp_path_factory.mktemp("milvus")
+    arguments = ["server", "--data-dir", str(folder / "shared.db"), "--port", str(port)]
+    process = subprocess.Popen([sys.executable, "-m", "milvus_lite", *arguments])
+    try:
+        wait_for_port(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +66,7 @@ def postgresql_server() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp())
     if user:
         shutil.chown(folder, **user)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     programs_folder = found[0].resolve().parent
     data = folder / "data"
     options = f"-p {port} -h 127.0.0.1 -k '' -c fsync=off -c max_connections=200"

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -17,27 +18,33 @@ from index.gallery import Gallery
 from index.growth import IVF_FROM
 from index.ivf import IvfIndex
 from index.migrate import upgrade
+from index.milvus import MilvusIndex
+from index.milvus_address import MilvusAddress
+from index.milvus_server import MilvusServer
 from index.reference_index import ReferenceIndex
 from index.registry import Registry
 from index.training import untuned
 from index.values import NewReference
 
 # A new backend is added here, and must pass every test of `test_reference_index`.
-BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex}
+BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex, "milvus": MilvusIndex}
 # How far a similarity may be off: rounding, or 8-bit codes of a hundred numbers.
-TOLERANCES = {"flat": 1e-6, "ivf": 2e-2}
+TOLERANCES = {"flat": 1e-6, "ivf": 2e-2, "milvus": 1e-6}
 # These run on both databases; the server's start is skipped, saying so, where there is none.
 ON_POSTGRESQL_TOO = {
     "test_bulk",
     "test_decisions",
+    "test_drain",
     "test_gallery",
     "test_gallery_threads",
     "test_growth",
     "test_known_models",
     "test_leading",
+    "test_lease",
     "test_processes",
     "test_references",
     "test_revisions",
+    "test_shared_gallery",
     "test_writers",
 }
 DIMENSION = 128
@@ -55,10 +62,27 @@ def tolerance(backend) -> float:
 
 
 @pytest.fixture
-def empty(backend, unit) -> ReferenceIndex:
+def empty(backend, unit, request) -> ReferenceIndex:
     if backend is IvfIndex:
         return untuned(unit(2000, seed=77), list_count=16)
+    if backend is MilvusIndex:
+        server = request.getfixturevalue("milvus_server")
+        return MilvusIndex(server, server.create())
     return backend(DIMENSION)
+
+
+@pytest.fixture
+def milvus_address(milvus_lite) -> MilvusAddress:
+    """Room of the test's own on the server."""
+    return MilvusAddress(milvus_lite, prefix=f"t{uuid4().hex}")
+
+
+@pytest.fixture
+def milvus_server(milvus_address) -> Iterator[MilvusServer]:
+    server = MilvusServer(milvus_address, "test", DIMENSION)
+    yield server
+    server.drop_others(None)
+    server.close()
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ def assert_possible(truth, hits, tolerance):
     assert set(nearer.tolist()) <= set(names), "what is there and nearer must be found"
 
 
+@pytest.mark.parametrize("backend", ["flat", "ivf"], indirect=True)
 def test_eight_threads_add_remove_and_search_and_every_answer_is_right(
     empty, unit, run_together, tolerance
 ):

@@ -6,6 +6,8 @@ import pytest
 from index.errors import DuplicateReference, InvalidVector, SnapshotNotSaved, SnapshotUnusable
 
 DIMENSION = 128
+# A server keeps its index itself.
+in_memory = pytest.mark.parametrize("backend", ["flat", "ivf"], indirect=True)
 
 
 def ids(*numbers):
@@ -133,6 +135,7 @@ def test_an_index_knows_whether_it_holds_a_vector(empty, unit):
     assert empty.holds(asked, vectors[[49, 10, 0]]).tolist() == [True, False, False]
 
 
+@in_memory
 def test_a_saved_index_is_the_same_and_goes_on(backend, empty, unit, tmp_path):
     vectors = unit(30)
     empty.add(np.arange(30), vectors)
@@ -150,11 +153,13 @@ def test_a_saved_index_is_the_same_and_goes_on(backend, empty, unit, tmp_path):
     assert loaded.remove(np.arange(30)) == 30
 
 
+@in_memory
 def test_an_empty_index_can_be_saved(backend, empty, tmp_path):
     empty.save(tmp_path / "index")
     assert backend.load(tmp_path / "index", DIMENSION).size() == 0
 
 
+@in_memory
 def test_what_is_no_saved_index_is_refused(backend, empty, unit, tmp_path):
     empty.add(np.arange(30), unit(30))
     empty.save(tmp_path / "index")

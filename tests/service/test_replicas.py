@@ -176,14 +176,15 @@ def test_a_replica_killed_in_the_middle_of_draining_loses_and_doubles_nothing(
     a = replica("a", shared_url).wait()
     encoder, address = load_encoder(None), read_milvus_url(shared_url)
     registry = Registry(postgresql_url)
-    count = 12_000
-    _enroll_random(registry, encoder, count)
     lease = registry.lease(encoder.model_id, address.identity)
-    while not 0 < lease.read().position.revision < count:
-        pass
+    for turn in range(20):
+        _enroll_random(registry, encoder, f"W-{turn}")
+        if _stopped_in_the_middle(a, lease, registry.head().revision):
+            break
+    else:
+        pytest.fail("It drained everything before it could be stopped, each time.")
     a.kill()
-    reached = lease.read().position.revision
-    assert reached < count, "it was killed in the middle"
+    count = registry.gallery_size(encoder.model_id).references
     ready = replica("b", shared_url).wait().call("GET", "/readyz")[1]
     assert ready["index"]["size"] == ready["index"]["revision"] == count
     gallery = SharedGallery(registry, encoder.model_id, encoder.index_dimension, address)
@@ -194,11 +195,24 @@ def test_a_replica_killed_in_the_middle_of_draining_loses_and_doubles_nothing(
     registry.close()
 
 
-def _enroll_random(registry, encoder, count):
-    vectors = np.random.default_rng(0).standard_normal((count, encoder.dimension))
+def _stopped_in_the_middle(replica, lease, head):
+    """Stop the replica between two batches, or in one; False where it has come to the end."""
+    before = lease.read().position.revision
+    while (reached := lease.read().position.revision) < head:
+        if reached > before:
+            os.killpg(replica.process.pid, signal.SIGSTOP)
+            if lease.read().position.revision < head:
+                return True
+            os.killpg(replica.process.pid, signal.SIGCONT)
+    return False
+
+
+def _enroll_random(registry, encoder, writer_id, count=6000):
+    seed = int(writer_id.removeprefix("W-"))
+    vectors = np.random.default_rng(seed).standard_normal((count, encoder.dimension))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     new = [
         NewReference(b"image", "image/png", b"cleaned", f"{number:064x}", {}, vector)
         for number, vector in enumerate(vectors)
     ]
-    registry.create_writer("W-1", "", encoder.model_id, new)
+    registry.create_writer(writer_id, "", encoder.model_id, new)

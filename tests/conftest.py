@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+# First of all: its import closes every log handler, and TensorFlow's takes pytest's stderr along.
+import pymilvus  # noqa: F401
 import pytest
 from sqlalchemy import create_engine, text
 

@@ -19,7 +19,15 @@ from index.growth import KINDS
 from index.ivf import IvfIndex
 from index.reference_index import ReferenceIndex
 from index.snapshot import Origin, SnapshotFolder
-from index.training import ExactNeighbours, Sample, lists_for, tune, untuned
+from index.training import (
+    POINTS_PER_LIST,
+    RECALL,
+    ExactNeighbours,
+    Sample,
+    lists_for,
+    tune,
+    untuned,
+)
 from index.values import Position
 
 Ids = NDArray[np.int64]
@@ -99,7 +107,7 @@ class Ivf(Own):
         """Index everything."""
         random = np.random.default_rng(0)
         lists = lists_for(len(ids))
-        drawn = random.permutation(len(ids))[: 40 * lists]
+        drawn = random.permutation(len(ids))[: POINTS_PER_LIST * lists].copy()
         held_back, rest = np.split(drawn, [500])
         index = untuned(vectors[np.sort(rest)], lists)
         exact = ExactNeighbours(Sample(vectors[:0], ids[held_back], vectors[held_back]))
@@ -108,12 +116,12 @@ class Ivf(Own):
             index.add(ids[part], vectors[part])
             exact.see(ids[part], vectors[part])
         exact.finish()
-        index.compact()
-        tune(index, exact, 0.999)
-        self.index = index
-        nprobe = index.tuning.nprobe
+        self.index = index.compacted()
+        del index
+        tune(self.index, exact, RECALL)
+        nprobe = self.index.tuning.nprobe
         # What fewer lists would find, up to what the gallery uses.
-        self.settings = sorted({max(1, nprobe // part) for part in (16, 8, 4, 2, 1)})
+        self.settings = sorted({max(1, nprobe * part // 8) for part in (2, 3, 4, 5, 6, 7, 8)})
 
     def search(self, probe: Vectors, k: int, setting: int) -> list[int]:
         """Return up to k ids near a (1, d) probe, from so many lists."""

@@ -14,20 +14,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from index import training
 from index.flat import FlatIndex
 from index.growth import KINDS
 from index.ivf import IvfIndex
 from index.reference_index import ReferenceIndex
 from index.snapshot import Origin, SnapshotFolder
-from index.training import (
-    POINTS_PER_LIST,
-    RECALL,
-    ExactNeighbours,
-    Sample,
-    lists_for,
-    tune,
-    untuned,
-)
 from index.values import Position
 
 Ids = NDArray[np.int64]
@@ -106,11 +98,13 @@ class Ivf(Own):
     def build(self, ids: Ids, vectors: Vectors) -> None:
         """Index everything."""
         random = np.random.default_rng(0)
-        lists = lists_for(len(ids))
-        drawn = random.permutation(len(ids))[: POINTS_PER_LIST * lists].copy()
+        lists = training.lists_for(len(ids))
+        drawn = random.permutation(len(ids))[: training.POINTS_PER_LIST * lists].copy()
         held_back, rest = np.split(drawn, [500])
-        index = untuned(vectors[np.sort(rest)], lists)
-        exact = ExactNeighbours(Sample(vectors[:0], ids[held_back], vectors[held_back]))
+        index = training.untuned(vectors[np.sort(rest)], lists)
+        exact = training.ExactNeighbours(
+            training.Sample(vectors[:0], ids[held_back], vectors[held_back])
+        )
         for start in range(0, len(ids), _BATCH):
             part = slice(start, start + _BATCH)
             index.add(ids[part], vectors[part])
@@ -118,7 +112,7 @@ class Ivf(Own):
         exact.finish()
         self.index = index.compacted()
         del index
-        tune(self.index, exact, RECALL)
+        training.tune(self.index, exact, training.RECALL)
         nprobe = self.index.tuning.nprobe
         # What fewer lists would find, up to what the gallery uses.
         self.settings = sorted({max(1, nprobe * part // 8) for part in (2, 3, 4, 5, 6, 7, 8)})

@@ -14,12 +14,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from index import training
 from index.flat import FlatIndex
 from index.growth import KINDS
 from index.ivf import IvfIndex
 from index.reference_index import ReferenceIndex
 from index.snapshot import Origin, SnapshotFolder
-from index.training import ExactNeighbours, Sample, lists_for, tune, untuned
 from index.values import Position
 
 Ids = NDArray[np.int64]
@@ -98,22 +98,24 @@ class Ivf(Own):
     def build(self, ids: Ids, vectors: Vectors) -> None:
         """Index everything."""
         random = np.random.default_rng(0)
-        lists = lists_for(len(ids))
-        drawn = random.permutation(len(ids))[: 40 * lists]
+        lists = training.lists_for(len(ids))
+        drawn = random.permutation(len(ids))[: training.POINTS_PER_LIST * lists].copy()
         held_back, rest = np.split(drawn, [500])
-        index = untuned(vectors[np.sort(rest)], lists)
-        exact = ExactNeighbours(Sample(vectors[:0], ids[held_back], vectors[held_back]))
+        index = training.untuned(vectors[np.sort(rest)], lists)
+        exact = training.ExactNeighbours(
+            training.Sample(vectors[:0], ids[held_back], vectors[held_back])
+        )
         for start in range(0, len(ids), _BATCH):
             part = slice(start, start + _BATCH)
             index.add(ids[part], vectors[part])
             exact.see(ids[part], vectors[part])
         exact.finish()
-        index.compact()
-        tune(index, exact, 0.999)
-        self.index = index
-        nprobe = index.tuning.nprobe
+        self.index = index.compacted()
+        del index
+        training.tune(self.index, exact, training.RECALL)
+        nprobe = self.index.tuning.nprobe
         # What fewer lists would find, up to what the gallery uses.
-        self.settings = sorted({max(1, nprobe // part) for part in (16, 8, 4, 2, 1)})
+        self.settings = sorted({max(1, nprobe * part // 8) for part in (2, 3, 4, 5, 6, 7, 8)})
 
     def search(self, probe: Vectors, k: int, setting: int) -> list[int]:
         """Return up to k ids near a (1, d) probe, from so many lists."""

@@ -31,7 +31,7 @@ FORGED := $(SIGNATURES)/cedar $(SIGNATURES)/bhsig260_bengali
 FOLDS := $(addprefix runs/models/fold-,1 2 3 4 5)
 STRANGERS := $(addprefix runs/models/without-,$(SETS))
 # Of its 20, which take seven minutes each on two quiet cores.
-NOTEBOOK_EPOCHS ?= 2
+NOTEBOOK_EPOCHS ?= 1
 RESULTS := docs/evaluation
 data = $(foreach set,$(1),--data $(SIGNATURES)/$(set))
 named = $(addprefix --model ,$(1))

@@ -69,17 +69,21 @@ class DevelopmentProgress(keras.callbacks.Callback):  # type: ignore[misc]
         state: RunState,
         network_of: Callable[[Any], Any],
         patience: int,
+        *,
+        keep_start: bool,
     ) -> None:
+        """`keep_start`: whether the network as it starts may be the best; a random one may not."""
         super().__init__()
         self.sets = [data for data in sets if data.writers]
         self.state = state
         self.network_of = network_of
         self.patience = patience
+        self.keep_start = keep_start
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Keep the network as it starts: what trains no better than that is not the best."""
         del logs
-        if self.state.epoch == 0 and self.state.best_error == float("inf"):
+        if self.keep_start and self.state.epoch == 0 and self.state.best_error == float("inf"):
             network = self.network_of(self.model)
             self.state.best_error = mean_error(development_errors(network, self.sets))
             network.save(self.state.run_folder / "best.keras")

@@ -173,7 +173,9 @@ def _fit(
     plan = BatchPlan(recipe.images, recipe.steps, seed, recipe.variation)
     build = _siamese_run if recipe.name == "notebook" else _claim_run
     model, network_of, batches = build(recipe, plan, train_sets, state)
-    progress = DevelopmentProgress(development_sets, state, network_of, recipe.patience)
+    progress = DevelopmentProgress(
+        development_sets, state, network_of, recipe.patience, keep_start=recipe.name == "lean"
+    )
     callbacks = [
         _reseed_dropout(model, seed),
         progress,

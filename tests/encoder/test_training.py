@@ -18,7 +18,7 @@ from encoder.export import export  # noqa: E402
 from encoder.losses import ClaimLoss, ContrastiveLoss  # noqa: E402
 from encoder.model import load_encoder  # noqa: E402
 from encoder.network import lean_network, notebook_base_network  # noqa: E402
-from encoder.progress import keras_embed  # noqa: E402
+from encoder.progress import DevelopmentProgress, RunState, keras_embed  # noqa: E402
 from encoder.projections import fit_projections, fit_rotation  # noqa: E402
 from encoder.score import Spread, claim_score  # noqa: E402
 from encoder.train import RECIPES, train  # noqa: E402
@@ -245,3 +245,14 @@ def test_notebook_recipe_trains(writers_folder: Path, tmp_path: Path) -> None:
     network = keras.saving.load_model(best, compile=False)
     assert network.output_shape == (None, 128)
     assert (tmp_path / "run" / "log.csv").read_text().count("\n") == 2
+
+
+@pytest.mark.parametrize("keep_start", [True, False])
+def test_a_start_from_chance_is_not_kept(tmp_path: Path, keep_start: bool) -> None:
+    """Random features tell writers apart a little, and may do better than an epoch of training."""
+    network = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    state = RunState(tmp_path)
+    progress = DevelopmentProgress([], state, lambda model: model, 1, keep_start=keep_start)
+    progress.set_model(network)
+    progress.on_train_begin()
+    assert (tmp_path / "best.keras").exists() == keep_start

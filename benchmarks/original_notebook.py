@@ -12,7 +12,9 @@ Keras's own, for the legacy one is gone; the embedding, which it never took out,
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +66,8 @@ def main() -> None:
         for folder, part in parts.items()
         for name in (*part["train"], *part["development"])
     ]
-    network = train(seen, options.epochs)
+    with redirect_stdout(sys.stderr):  # Keras tells its progress there.
+        network = train(seen, options.epochs)
     sets = [
         {"folder": folder.name, **_measured(network, folder, part["test"])}
         for folder, part in parts.items()

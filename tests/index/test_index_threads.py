@@ -1,4 +1,4 @@
-"""Many threads on one index for two seconds: nothing crashes, and every answer is right."""
+"""Many threads on one index for two seconds or more: nothing crashes, and every answer is right."""
 
 import threading
 import time
@@ -12,33 +12,32 @@ from index.rwlock import ReadersWriterLock
 DIMENSION = 128
 STABLE = 200  # Ids below this are always there.
 ALL = 1000
+TURNS = 6  # At least, however slow the machine.
 
 
 def change(index, everything, stop_at, first):
-    """Add and remove ids of one's own; return how often."""
+    """Add and remove ids of one's own."""
     random = np.random.default_rng(first)
     mine = np.arange(first, first + STABLE)
     turns = 0
-    while time.monotonic() < stop_at:
+    while time.monotonic() < stop_at or turns < TURNS:
         some = random.choice(mine, size=int(random.integers(1, 40)), replace=False)
         index.add(some, everything[some])
         assert index.search(everything[some[:1]], 1)[0][0].reference_id == some[0]
         assert index.remove(some) == len(some)
         turns += 1
-    assert turns > 5
 
 
 def look(index, everything, stop_at, tolerance, seed):
     """Search near known vectors; numpy says what every answer may be."""
     random = np.random.default_rng(seed)
     turns = 0
-    while time.monotonic() < stop_at:
+    while time.monotonic() < stop_at or turns < TURNS:
         probe = everything[random.integers(ALL)] + 0.05 * random.standard_normal(DIMENSION)
         probe = (probe / np.linalg.norm(probe)).astype(np.float32)
         hits = index.search(probe[np.newaxis], 10)[0]
         assert_possible(everything @ probe, hits, tolerance)
         turns += 1
-    assert turns > 5
 
 
 def assert_possible(truth, hits, tolerance):

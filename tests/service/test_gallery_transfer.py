@@ -314,9 +314,9 @@ def rewritten(file: Path, header: dict[str, Any] | None = None, **columns: Any) 
         ("image", bytes(11 * 2**20), "too-many-bytes"),
         ("cleaned_png", b"<svg>", "invalid-preview"),
         ("vector", None, "invalid-vector"),
-        ("vector", [0.5] * 512, "invalid-vector"),
-        ("vector", [float("nan")] + [0.0] * 511, "invalid-vector"),
-        ("vector", [None] + [0.0] * 511, "invalid-vector"),
+        ("vector", [0.5] * 576, "invalid-vector"),
+        ("vector", [float("nan")] + [0.0] * 575, "invalid-vector"),
+        ("vector", [None] + [0.0] * 575, "invalid-vector"),
     ],
 )
 def test_rows_that_cannot_be_kept_are_refused_and_the_rest_goes_on(

@@ -177,7 +177,7 @@ def _build_registry(settings: Settings) -> tuple[Registry, Encoder]:
         if active in {None, own.model_id}:
             artifact = own
         elif settings.model is None:
-            artifact = _kept_artifact(registry, str(active))
+            artifact = _active_artifact(registry, str(active), own)
         else:
             raise StartRefused(
                 f"COUNTERSIGN_MODEL names the model {own.name!r} ({own.model_id[:12]}), and the "
@@ -194,6 +194,18 @@ def _begin(own: Artifact, registry: Registry) -> str | None:
     """Make this process's model the active one of a registry that has none."""
     keep_model(own, registry)
     return registry.models.begin(own.model_id, "start")
+
+
+def _active_artifact(registry: Registry, model_id: str, own: Artifact) -> Artifact:
+    """The registry's active model; one made for an older version is refused, with the way out."""
+    try:
+        return _kept_artifact(registry, model_id)
+    except ArtifactError as error:
+        raise StartRefused(
+            f"The registry's active model cannot be used: {error} To change to the model that "
+            "comes with this version, run `countersign reencode`, then "
+            f"`countersign model switch {own.model_id[:12]}`."
+        ) from error
 
 
 def _kept_artifact(registry: Registry, model_id: str) -> Artifact:

@@ -1,10 +1,13 @@
 """What is built is closed again, also where building stops half way."""
 
+import json
+
 import numpy as np
 import pytest
 
+from encoder.artifact import manifest_sha256, model_id, read_artifact
 from index.registry import Registry
-from index.values import NewReference
+from index.values import ModelFiles, NewReference
 from service.composition import build_services, open_registry
 from service.errors import StartRefused
 
@@ -48,3 +51,17 @@ def test_services_are_open_until_they_are_closed(settings, closed):
     assert not closed
     services.close()
     assert closed == [services.registry]
+
+
+def test_an_active_model_of_an_older_version_is_refused_with_the_way_out(settings):
+    shipped = read_artifact()
+    manifest = {**shipped.manifest, "preprocessing_sha256": "0" * 64}
+    manifest["sha256"] = manifest_sha256(manifest)
+    older = model_id(manifest)
+    registry = Registry(settings.database_url)
+    registry.register_model(older, "older", shipped.dimension)
+    registry.models.keep(older, ModelFiles(json.dumps(manifest).encode(), shipped.network))
+    registry.models.begin(older, "start")
+    registry.close()
+    with pytest.raises(StartRefused, match=f"model switch {shipped.model_id[:12]}"):
+        build_services(settings)

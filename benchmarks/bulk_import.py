@@ -113,7 +113,7 @@ def _alone(images: Sequence[bytes], pool: Executor, encoder: Encoder | None) -> 
 def _embed(images: Sequence[bytes], encoder: Encoder | None) -> int:
     used = encoder or _own[0]
     canvases = [used.acquire(one).canvas for one in images]
-    return len(used.embed(np.stack(canvases)))
+    return len(used.describe(np.stack(canvases)))
 
 
 def _import(source: Path, database: Path, encoder: Encoder) -> Rate:

@@ -31,6 +31,7 @@ from encoder.network import NOTEBOOK_CANVAS, notebook_base_network, with_unit_ou
 from encoder.pooled import EmbeddedFold
 from encoder.protocol import EmbeddedWriter
 from encoder.siamese import siamese
+from encoder.signatures import Signatures
 from encoder.train import DEVELOPMENT_SHARE
 from encoder.writers_folder import Holdout, list_writers, split_writers
 
@@ -157,7 +158,8 @@ def _measured(network: Any, folder: Path, names: Sequence[str]) -> dict[str, Any
             network.predict(_read(sorted((folder / name).glob(kind))), verbose=0)
             for kind in ("genuine_*", "forged_*")
         )
-        writers.append(EmbeddedWriter(name, name, genuine, forged, folder.name))
+        described = (Signatures(genuine), Signatures(forged))
+        writers.append(EmbeddedWriter(name, name, *described, folder.name))
     return {"writers": len(writers), **measure([EmbeddedFold(writers, HOG_SPREAD)], Effort())}
 
 

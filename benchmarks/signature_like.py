@@ -133,7 +133,7 @@ def _embedded(folders: list[Path]) -> tuple[Vectors, NDArray[np.intp]]:
             except EncoderError:
                 continue
         if len(canvases) > 1:
-            whole = encoder.embed(np.stack(canvases))
+            whole = encoder.describe(np.stack(canvases)).vectors
             found.append(leading(whole, encoder.index_dimension))
     return np.concatenate(found), np.repeat(np.arange(len(found)), [len(own) for own in found])
 

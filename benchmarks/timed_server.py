@@ -25,7 +25,7 @@ HEADER = "Server-Timing"
 STAGES: tuple[tuple[object, str], ...] = (
     (encoder.acquire, "decode"),
     (Encoder, "acquire"),
-    (Encoder, "embed"),
+    (Encoder, "describe"),
     (onnxruntime.InferenceSession, "run"),
     (service.api.decisions, "verify"),
     (SQLiteDialect_pysqlite, "do_commit"),

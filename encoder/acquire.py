@@ -1,7 +1,8 @@
 """From the bytes of an image to what the network sees: decode, clean, judge, set on the canvas.
 
 Training and serving both pass through `acquire`; `PREPROCESSING_FILES` names the code whose hash
-is part of a model's identity, so that a model never meets another preparation than its own.
+is part of a model's identity, so that a model never meets another preparation than its own, nor
+pieces that were chosen in another way.
 """
 
 import ast
@@ -10,16 +11,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.clean import Mask, as_uint8, clean, to_canvas
+from encoder.clean import Mask, clean, to_canvas
 from encoder.decode import ImageLimits, decode
 from encoder.quality import Quality, assess
 
-PREPROCESSING_FILES = ("decode.py", "clean.py", "ruled.py", "acquire.py")
-PREVIEW_WIDTH_PX = 480
+PREPROCESSING_FILES = ("decode.py", "clean.py", "ruled.py", "acquire.py", "pieces.py")
 
 
 @dataclass(frozen=True)
@@ -38,17 +37,6 @@ class Acquisition:
     quality: Quality
     media_type: str
     ink: Mask
-
-    # `preview` draws instead. This goes with the next change of the file that makes models foreign.
-    def preview_png(self) -> bytes:
-        """The cleaned image for people: dark ink on white, PNG, at most 480 px wide."""
-        ink = self.ink
-        if ink.shape[1] > PREVIEW_WIDTH_PX:
-            height = max(1, round(ink.shape[0] * PREVIEW_WIDTH_PX / ink.shape[1]))
-            size = (PREVIEW_WIDTH_PX, height)
-            ink = as_uint8(cv2.resize(ink, size, interpolation=cv2.INTER_AREA))
-        framed = cv2.copyMakeBorder(ink, 8, 8, 8, 8, cv2.BORDER_CONSTANT, value=(0,))
-        return cv2.imencode(".png", cv2.bitwise_not(framed))[1].tobytes()
 
 
 def acquire(

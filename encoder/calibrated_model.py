@@ -4,7 +4,7 @@ They are written beside the old one, or in its place.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from encoder.artifact import (
     replace_facts,
     write_artifact,
 )
-from encoder.centre import Centre
+from encoder.centre import Centre, adapted_rule
 from encoder.embedding import embed_data_set
 from encoder.errors import ArtifactError, TrainingDataError
 from encoder.model import Encoder
@@ -56,7 +56,7 @@ def fit_on_folder(folder: Path, encoder: Encoder) -> Recalibration:
     if not names:
         raise TrainingDataError(f"Model {encoder.name} was trained on everyone in {folder}.")
     data = read_folder(folder, encoder.canvas_size, names)
-    writers = embed_data_set(encoder.embed, data)
+    writers = embed_data_set(encoder.describe, data)
     rule, changes = recalibrate(encoder.rule, writers)
     about = {
         "data": name,
@@ -87,7 +87,7 @@ def adapt_to(encoder: Encoder, centre: Centre) -> dict[str, Any]:
             f"can compare with those of {centre.writers}. Enroll more writers first."
         )
     return {
-        "decision": replace(encoder.centred_rule, centre=centre.vector).as_dict(),
+        "decision": adapted_rule(encoder.centred_rule, centre).as_dict(),
         "adapted_to": centre.facts(),
         "calibrated_on": None,
     }

@@ -1,7 +1,8 @@
 """Fits a model's decision rule on development writers; the rule itself is in `decision`."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,16 @@ from encoder.decision import (
     RandomTail,
 )
 from encoder.errors import TrainingDataError
+from encoder.kinds import fit_kinds
 from encoder.metrics import equal_error_rate, threshold_at_fmr
-from encoder.protocol import EmbeddedWriter, Trials, population_likeness, run_trials
+from encoder.protocol import EmbeddedWriter, Trials, population_spread, run_trials
 from encoder.score import Spread
+from encoder.signatures import Vectors
 
 REFERENCE_COUNTS = (1, 2, 3, 5, 8, 10)
 TARGETS = {"fmr_skilled=1%": 0.01, "fmr_skilled=5%": 0.05, "fmr_skilled=10%": 0.10}
 DEFAULT_OPERATING_POINT = "fmr_skilled=5%"
+KIND_REFERENCES = 5  # At which forgeries of different data sets are brought to one level.
 SHRINKAGES = (0.25, 0.5, 1.0, 2.0, 4.0)
 TAIL_SHARE = 0.02
 # One in a hundred strangers may be named: on known data that costs half a point of those enrolled.
@@ -41,11 +45,19 @@ def fit_rules(development: Sequence[EmbeddedWriter]) -> tuple[DecisionRule, Deci
     Raises:
         TrainingDataError: as `fit_rule`.
     """
-    plain, centred = (
-        fit_rule([writer for writer in writers if len(writer.forged)])
-        for writers in (development, centre_data_sets(development))
-    )
-    return plain, centred
+    forged = [writer for writer in development if len(writer.forged)]
+    _require_enough(forged)
+    spread = _fit_spread(forged)
+    kinds = fit_kinds(_by_data_set(development), _lacks(forged, spread))
+    plain = _rule(replace(spread, kinds=kinds), forged)
+
+    less_centre = [writer for writer in centre_data_sets(development) if len(writer.forged)]
+    spread = _fit_spread(less_centre)
+    lacks = _lacks(less_centre, spread)
+    centred = _rule(spread, less_centre, {kind.name: lacks[kind.name] for kind in kinds})
+    # A gallery's kind is told once, when a model is adapted to it.
+    told = tuple(replace(kind, amount=lacks[kind.name]) for kind in kinds)
+    return plain, replace(centred, spread=replace(spread, kinds=told))
 
 
 def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:
@@ -58,23 +70,35 @@ def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:
     Raises:
         TrainingDataError: there are too few writers, or no forgeries, to fit anything.
     """
+    _require_enough(writers)
+    return _rule(_fit_spread(writers), writers)
+
+
+def _require_enough(writers: Sequence[EmbeddedWriter]) -> None:
     people = len({(writer.data_set, writer.group) for writer in writers})
-    genuine, forged = (
-        sum(len(vectors) for vectors in kind)
-        for kind in ([w.genuine for w in writers], [w.forged for w in writers])
-    )
+    forged = sum(len(writer.forged) for writer in writers)
     if people < 3 or not forged:
         raise TrainingDataError(
             f"Calibration needs three writers or more with skilled forgeries; came {people} "
             f"writers with {forged} forgeries."
         )
-    spread = _fit_spread(writers)
+
+
+def _rule(
+    spread: Spread, writers: Sequence[EmbeddedWriter], raised: Mapping[str, float] | None = None
+) -> DecisionRule:
+    """The rule for scores of this spread; those of some data sets are `raised` before."""
+    sets = np.array([writer.data_set for writer in writers])
+    amounts = np.array([(raised or {}).get(name, 0.0) for name in sets])
+    signatures = min(
+        sum(len(writer.genuine) for writer in writers),
+        sum(len(writer.forged) for writer in writers),
+    )
     calibrations = []
     for references in REFERENCE_COUNTS:
         trials = run_trials(writers, references, spread, DRAWS)
         if trials.genuine.size and trials.skilled.size and trials.random.size:
-            sets = np.array([writer.data_set for writer in writers])
-            calibrations.append(_calibrate(trials, sets, references, min(genuine, forged)))
+            calibrations.append(_calibrate(trials.raised(amounts), sets, references, signatures))
     if not calibrations:
         raise TrainingDataError(
             "No data set has development writers of two people or more with two genuine "
@@ -85,13 +109,35 @@ def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:
 
 def _fit_spread(writers: Sequence[EmbeddedWriter]) -> Spread:
     """Choose the shrinkage with the lowest skilled error at two and three references."""
-    population = population_likeness(writers)
+    spread = population_spread(writers)
 
     def error(shrinkage: float) -> float:
-        runs = [run_trials(writers, r, Spread(population, shrinkage), DRAWS) for r in (2, 3)]
+        tried = replace(spread, shrinkage=shrinkage)
+        runs = [run_trials(writers, r, tried, DRAWS, random=False) for r in (2, 3)]
         return float(np.mean([equal_error_rate(run.genuine, run.skilled) for run in runs]))
 
-    return Spread(round(population, 5), min(SHRINKAGES, key=error))
+    return replace(spread, shrinkage=min(SHRINKAGES, key=error))
+
+
+def _lacks(writers: Sequence[EmbeddedWriter], spread: Spread) -> dict[str, float]:
+    """By data set, how far the scores of its forgeries stay below those of the best forged one."""
+    sets = np.array([writer.data_set for writer in writers])
+    trials = run_trials(writers, KIND_REFERENCES, spread, DRAWS, random=False)
+    of_set, target = sets[trials.skilled_writer], TARGETS[DEFAULT_OPERATING_POINT]
+    levels = {
+        str(one): match_threshold(trials.skilled[of_set == one], target)
+        for one in sorted(set(of_set))
+    }
+    best = max(levels.values(), default=0.0)
+    return {name: round(best - level, 5) for name, level in levels.items()}
+
+
+def _by_data_set(writers: Sequence[EmbeddedWriter]) -> dict[str, list[Vectors]]:
+    among: dict[str, list[Vectors]] = {}
+    for writer in writers:
+        if len(writer.genuine):
+            among.setdefault(writer.data_set, []).append(writer.genuine.vectors)
+    return among
 
 
 def _calibrate(

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.decision import DecisionRule
 from encoder.protocol import EmbeddedWriter
-from encoder.score import Vectors, centred
+from encoder.score import centred
+from encoder.signatures import Signatures, Vectors
 
 # The mean of few writers is mostly their own hands, not what they share: it is drawn towards the
 # origin as though so many more writers without any offset were there.
@@ -72,6 +74,14 @@ def centre_of(galleries: Iterable[Vectors], dimension: int) -> Centre:
     )
 
 
+def adapted_rule(rule: DecisionRule, centre: Centre) -> DecisionRule:
+    """The rule for centred embeddings with a gallery's centre; the gallery's kind is told by it."""
+    mean = np.asarray(centre.vector, np.float32) * (1 + SHRINKAGE / max(centre.writers, 1))
+    raised = rule.spread.allowance(mean[np.newaxis])
+    spread = replace(rule.spread, kinds=(), raised=round(raised, 5))
+    return replace(rule, centre=centre.vector, spread=spread)
+
+
 def drawn(count: int, number: int, seed: int = 0) -> NDArray[np.intp]:
     """Which of `count` genuine signatures the gallery holds of writer `number`, at most five."""
     return np.random.default_rng([seed, number]).permutation(count)[:SIGNATURES]
@@ -82,7 +92,7 @@ def centre_data_sets(writers: Sequence[EmbeddedWriter]) -> list[EmbeddedWriter]:
     vectors: dict[str, list[Vectors]] = {}
     for number, writer in enumerate(writers):
         chosen = writer.genuine[drawn(len(writer.genuine), number)]
-        vectors.setdefault(writer.data_set, []).append(chosen)
+        vectors.setdefault(writer.data_set, []).append(chosen.vectors)
     centres = {
         name: np.asarray(centre_of(galleries, galleries[0].shape[1]).vector, np.float32)
         for name, galleries in vectors.items()
@@ -93,5 +103,9 @@ def centre_data_sets(writers: Sequence[EmbeddedWriter]) -> list[EmbeddedWriter]:
 def centre_writer(writer: EmbeddedWriter, centre: Vectors | None) -> EmbeddedWriter:
     """The writer with the centre `(d,)` taken off every embedding; as he is without one."""
     return replace(
-        writer, genuine=centred(writer.genuine, centre), forged=centred(writer.forged, centre)
+        writer, genuine=_centred(writer.genuine, centre), forged=_centred(writer.forged, centre)
     )
+
+
+def _centred(signatures: Signatures, centre: Vectors | None) -> Signatures:
+    return signatures.with_vectors(centred(signatures.vectors, centre))

@@ -125,7 +125,9 @@ def _canvas_features(canvases: Canvases) -> Floats:
     ink = (canvases > 127).reshape(len(canvases), -1).sum(axis=1)
     edge = [cv2.countNonZero(cv2.Canny(c, 100, 200)) for c in canvases]
     width = ink / np.maximum(edge, 1)
-    return np.column_stack([hog_embed(np.stack(sized)), levels, ink, width]).astype(np.float64)
+    return np.column_stack([hog_embed(np.stack(sized)).vectors, levels, ink, width]).astype(
+        np.float64
+    )
 
 
 def _skilled_error(
@@ -134,7 +136,9 @@ def _skilled_error(
     embedded = []
     for fold, groups in zip(folds, by_fold, strict=True):
         data = DataSet("", tuple(_samples_of(group, fold, even=even) for group in groups))
-        embedded.append(EmbeddedFold(embed_data_set(fold.embed, data), fold.rule.spread, fold.rule))
+        embedded.append(
+            EmbeddedFold(embed_data_set(fold.describe, data), fold.rule.spread, fold.rule)
+        )
     pool = pool_trials(embedded, REFERENCES, DRAWS)
     error = equal_error_rate(pool.scores("genuine"), pool.scores("skilled"))
     return None if np.isnan(error) else round(error, 5)

@@ -14,7 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from encoder.errors import UnknownOperatingPoint
-from encoder.score import ClaimScore, Spread, Vectors, centred, claim_score
+from encoder.kinds import Kind
+from encoder.score import ClaimScore, Spread, centred, claim_score
+from encoder.signatures import Signatures, Vectors
 
 Verdict = Literal["match", "inconclusive", "non_match"]
 
@@ -103,6 +105,8 @@ class Comparison:
         operating_point: the name of the pair of thresholds.
         similarities: `(r,)` cosine similarity to each reference, the rule's centre taken off,
             float32.
+        local_similarities: `(r,)`, how well the pieces of strokes match those of each reference, at
+            most 1; None where the model knows no pieces.
     """
 
     verdict: Verdict
@@ -113,6 +117,7 @@ class Comparison:
     non_match_threshold: float
     operating_point: str
     similarities: Vectors
+    local_similarities: Vectors | None
 
 
 @dataclass(frozen=True)
@@ -146,18 +151,18 @@ class DecisionRule:
         text = json.dumps(self.as_dict(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def centred(self, vectors: Vectors) -> Vectors:
-        """Embeddings `(..., d)` as the rule compares them: its centre, if any, taken off."""
-        return centred(vectors, self.offset)
+    def centred(self, signatures: Signatures) -> Signatures:
+        """Signatures as the rule compares them: its centre, if any, taken off their vectors."""
+        return signatures.with_vectors(centred(signatures.vectors, self.offset))
 
-    def claim(self, probe: Vectors, references: Vectors) -> ClaimScore:
-        """Score an embedding `(d,)` as it is stored against references `(r, d)`, r >= 1."""
+    def claim(self, probe: Signatures, references: Signatures) -> ClaimScore:
+        """Score one signature (n = 1) as it is stored against references, one or more."""
         return claim_score(self.centred(probe), self.centred(references), self.spread)
 
     def compare(
-        self, probe: Vectors, references: Vectors, operating_point: str | None = None
+        self, probe: Signatures, references: Signatures, operating_point: str | None = None
     ) -> Comparison:
-        """Decide whether a probe `(d,)` is by the writer of the references `(r, d)`, r >= 1.
+        """Decide whether a probe (n = 1) is by the writer of the references, one or more.
 
         Raises:
             UnknownOperatingPoint: the model was not calibrated for `operating_point`.
@@ -177,6 +182,7 @@ class DecisionRule:
             non_match_threshold=point.non_match,
             operating_point=name,
             similarities=claim.similarities,
+            local_similarities=claim.local_similarities,
         )
 
     def calibration_for(self, references: int) -> Calibration:
@@ -202,7 +208,7 @@ class DecisionRule:
                 one among them, or the centre is none.
         """
         rule = cls(
-            spread=Spread(**data["spread"]),
+            spread=_spread(data["spread"]),
             calibrations=_calibrations(data["calibrations"]),
             default_operating_point=data["default_operating_point"],
             centre=None if data["centre"] is None else tuple(map(float, data["centre"])),
@@ -215,6 +221,13 @@ class DecisionRule:
         if rule.centre is not None and not np.isfinite(rule.centre).all():
             raise ValueError("the centre")
         return rule
+
+
+def _spread(row: Mapping[str, Any]) -> Spread:
+    kinds = tuple(
+        Kind(**{**kind, "axis": tuple(map(float, kind["axis"]))}) for kind in row["kinds"]
+    )
+    return Spread(**{**row, "kinds": kinds})
 
 
 def _calibrations(rows: Sequence[Mapping[str, Any]]) -> tuple[Calibration, ...]:

@@ -93,7 +93,7 @@ def evaluate(
 def embed_folds(folds: Sequence[Fold], sets: Sequence[DataSet]) -> list[EmbeddedFold]:
     """Embed each fold's data set with its own model."""
     return [
-        EmbeddedFold(embed_data_set(fold.embed, data), fold.rule.spread, fold.rule)
+        EmbeddedFold(embed_data_set(fold.describe, data), fold.rule.spread, fold.rule)
         for fold, data in zip(folds, sets, strict=True)
     ]
 

@@ -6,14 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from encoder.centre import Centre, centre_of, drawn
+from encoder.centre import Centre, adapted_rule, centre_of, drawn
 from encoder.decision import DecisionRule
 from encoder.embedding import embed_data_set
 from encoder.errors import TrainingDataError
 from encoder.model import Encoder
+from encoder.signatures import Signatures
 from encoder.writers_folder import SPLITS, Canvases, DataSet, list_writers
 
 Protocol = Literal["holdout", "crossval", "zeroshot"]
@@ -37,11 +35,11 @@ class Fold:
         """What is measured: the model's own rule, or the one adapted to the centre."""
         if self.centre is None:
             return self.encoder.rule
-        return replace(self.encoder.centred_rule, centre=self.centre.vector)
+        return adapted_rule(self.encoder.centred_rule, self.centre)
 
-    def embed(self, canvases: Canvases) -> NDArray[np.float32]:
-        """Embed canvases as `Encoder.embed` does, and take off the rule's centre."""
-        return self.rule.centred(self.encoder.embed(canvases))
+    def describe(self, canvases: Canvases) -> Signatures:
+        """Describe canvases as `Encoder.describe` does, and take off the rule's centre."""
+        return self.rule.centred(self.encoder.describe(canvases))
 
 
 def adapted(fold: Fold, data: DataSet) -> Fold:
@@ -54,8 +52,8 @@ def adapted(fold: Fold, data: DataSet) -> Fold:
         replace(w, genuine=w.genuine[drawn(len(w.genuine), number)], forged=w.forged[:0])
         for number, w in enumerate(data.writers)
     ]
-    embedded = embed_data_set(fold.encoder.embed, DataSet(data.name, tuple(some)))
-    centre = centre_of((writer.genuine for writer in embedded), fold.encoder.dimension)
+    embedded = embed_data_set(fold.encoder.describe, DataSet(data.name, tuple(some)))
+    centre = centre_of((writer.genuine.vectors for writer in embedded), fold.encoder.dimension)
     return replace(fold, centre=centre)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.score import Spread
+from encoder.signatures import Signatures
 from encoder.writers_folder import Canvases
 
 HOG_CANVAS = (96, 192)
@@ -17,7 +18,7 @@ ORIENTATIONS = 9
 SOFTENING = 0.2  # Of the mean cell's norm: keeps empty cells from being blown up to full strength.
 
 
-def hog_embed(canvases: Canvases) -> NDArray[np.float32]:
+def hog_embed(canvases: Canvases) -> Signatures:
     """Embed canvases `(n, 96, 192)` uint8: unit vectors `(n, 1152)`, zero where there is no ink.
 
     8 x 16 cells with 9 unsigned orientations; each pixel's gradient is shared between the nearest
@@ -39,7 +40,7 @@ def hog_embed(canvases: Canvases) -> NDArray[np.float32]:
         vector = (cells / (norms + SOFTENING * norms.mean() + 1e-9)).ravel()
         vectors.append(vector / max(float(np.linalg.norm(vector)), 1e-9))
     size = ORIENTATIONS * HOG_CANVAS[0] * HOG_CANVAS[1] // CELL_PX**2
-    return np.array(vectors, np.float32).reshape(-1, size)
+    return Signatures(np.array(vectors, np.float32).reshape(-1, size))
 
 
 def _gradient_shares(levels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.protocol import EmbeddedWriter
-from encoder.score import Spread, gallery_scores
+from encoder.score import SHORTLIST, Likenesses, Spread, claim_scores
 
 CMC_RANKS = 20
+BEHIND = 100.0  # Taken off the scores of all others: more than any two scores differ.
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,11 @@ def run_searches(
             writer = writers[number]
             rng = np.random.default_rng([seed, references, draw, number])
             order = rng.permutation(len(writer.genuine))
-            gallery.append(writer.genuine[order[:references]])
-            probes.append(writer.genuine[order[references:]])
-        together = np.concatenate(probes)
-        scores = gallery_scores(together, np.stack(gallery), spread)
-        place = np.repeat(np.arange(len(able)), [len(part) for part in probes])
-        own = scores[np.arange(len(together)), place]
+            gallery.append(Drawn(writer, order[:references]))
+            probes.append(Drawn(writer, order[references:]))
+        scores = search_scores(probes, gallery, spread)
+        place = np.repeat(np.arange(len(able)), [len(part.numbers) for part in probes])
+        own = scores[np.arange(len(place)), place]
         rank = 1 + np.count_nonzero(scores > own[:, None], axis=1)
         others = np.where(people[None, :] == people[place][:, None], -np.inf, scores)
         parts.append((rank, own, others.max(axis=1), np.array(able)[place]))
@@ -74,6 +74,50 @@ def run_searches(
         return Searches(nothing.astype(np.intp), nothing, nothing, nothing.astype(np.intp), 0)
     rank, own, other, searched = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Searches(rank, own, other, searched, len(able))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Some of a writer's genuine signatures, by number."""
+
+    writer: EmbeddedWriter
+    numbers: NDArray[np.intp]
+
+
+def search_scores(
+    probes: Sequence[Drawn], gallery: Sequence[Drawn], spread: Spread
+) -> NDArray[np.float64]:
+    """Scores `(n, g)` of all probes, writer by writer, against each of g writers' references.
+
+    As a search does, those ten most alike on the whole are scored in full. The others keep their
+    order, behind them.
+    """
+    vectors = np.concatenate([drawn.writer.genuine.vectors[drawn.numbers] for drawn in probes])
+    ends = np.cumsum([len(drawn.numbers) for drawn in probes])
+    scores = np.empty((len(vectors), len(gallery)))
+    for place, drawn in enumerate(gallery):
+        references = drawn.writer.genuine.vectors[drawn.numbers]
+        own = Likenesses(references @ references.T, None)
+        found = Likenesses(vectors @ references.T, None)
+        scores[:, place] = claim_scores(found, own, spread, spread.allowance(references))
+    if gallery[0].writer.genuine.pieces is None:
+        return scores
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :SHORTLIST]
+    listed = np.zeros(scores.shape, np.bool_)
+    np.put_along_axis(listed, best, values=True, axis=1)
+    scores -= BEHIND
+    for asking, rows, some in zip(
+        probes, np.split(scores, ends[:-1]), np.split(listed, ends[:-1]), strict=True
+    ):
+        for place in np.flatnonzero(some.any(axis=0)).tolist():
+            known = gallery[place]
+            own = known.writer.likenesses.of(known.numbers, known.numbers)
+            allowance = spread.allowance(known.writer.genuine.vectors[known.numbers])
+            found = known.writer.likenesses_of(asking.writer).of(
+                asking.numbers[some[:, place]], known.numbers
+            )
+            rows[some[:, place], place] = claim_scores(found, own, spread, allowance)
+    return scores
 
 
 def rank_one_rate(

@@ -13,13 +13,15 @@ from encoder.artifact import Artifact, read_artifact
 from encoder.decision import DecisionRule
 from encoder.decode import ImageLimits
 from encoder.errors import ArtifactError
+from encoder.pieces import Pieces, choose_pieces
+from encoder.signatures import Signatures
 
 # So many canvases stay in a core's cache from layer to layer; 32 take up to half as long again.
 BATCH = 4
 
 
 class Encoder:
-    """One model, loaded: images become embeddings. Threads may share it."""
+    """One model, loaded: images become signatures to compare. Threads may share it."""
 
     def __init__(self, artifact: Artifact, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
@@ -34,7 +36,6 @@ class Encoder:
                 f"The network of model {artifact.name!r} cannot be run by ONNX Runtime "
                 f"{onnxruntime.__version__}."
             ) from error
-        self._input = self._session.get_inputs()[0].name
         self._artifact = artifact
 
     @property
@@ -73,6 +74,11 @@ class Encoder:
         return self._artifact.centred_rule
 
     @property
+    def knows_pieces(self) -> bool:
+        """Whether it describes pieces of strokes besides the vectors."""
+        return len(self._session.get_outputs()) > 1
+
+    @property
     def manifest(self) -> Mapping[str, Any]:
         """All that is known of the model."""
         return self._artifact.manifest
@@ -81,8 +87,8 @@ class Encoder:
         """Read and prepare one image for this model; raises as `encoder.acquire.acquire`."""
         return acquire(data, self.canvas_size, limits)
 
-    def embed(self, canvases: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embed canvases `(n, height, width)` uint8, 0..255: unit vectors `(n, dimension)`.
+    def describe(self, canvases: NDArray[np.uint8]) -> Signatures:
+        """What the network sees in canvases `(n, height, width)` uint8, 0..255: n signatures.
 
         Raises:
             ValueError: the canvases are of another size or dtype.
@@ -94,12 +100,26 @@ class Encoder:
             )
         if canvases.dtype != np.uint8:
             raise ValueError(f"expected uint8 canvases, got {canvases.dtype}")
-        vectors = np.empty((len(canvases), self.dimension), np.float32)
-        for start in range(0, len(canvases), BATCH):
-            part = canvases[start : start + BATCH]
-            inputs = (part.astype(np.float32) * np.float32(1 / 255))[..., None]
-            vectors[start : start + BATCH] = self._session.run(None, {self._input: inputs})[0]
-        return vectors
+        return run_network(self._session, canvases)
+
+
+def run_network(session: onnxruntime.InferenceSession, canvases: NDArray[np.uint8]) -> Signatures:
+    """What an exported network sees in canvases `(n, height, width)` uint8 of its size.
+
+    Its first output is the vectors, its second, where it has one, the pieces of strokes.
+    """
+    dimension = session.get_outputs()[0].shape[1]
+    vectors = np.empty((len(canvases), dimension), np.float32)
+    pieces: list[Pieces] | None = [] if len(session.get_outputs()) > 1 else None
+    name = session.get_inputs()[0].name
+    for start in range(0, len(canvases), BATCH):
+        part = canvases[start : start + BATCH]
+        inputs = (part.astype(np.float32) * np.float32(1 / 255))[..., None]
+        seen = session.run(None, {name: inputs})
+        vectors[start : start + BATCH] = seen[0]
+        if pieces is not None:
+            pieces += map(choose_pieces, seen[1])
+    return Signatures(vectors, None if pieces is None else tuple(pieces))
 
 
 def load_encoder(folder: Path | None = None, threads: int = 1) -> Encoder:

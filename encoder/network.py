@@ -10,7 +10,8 @@ import keras
 from keras import layers
 
 from encoder.oriented import OrientedCells, OrientedGradients, OrientedPairs
-from encoder.strokes import StrokeBag
+from encoder.pieces import SHAPE_SIZE
+from encoder.strokes import StrokeBag, StrokePieces
 
 EMBEDDING_SIZE = 128
 NOTEBOOK_CANVAS = (128, 128)
@@ -64,7 +65,8 @@ def lean_network(canvas_size: tuple[int, int] = LEAN_CANVAS) -> Any:
     layout = _projected(layers.Flatten(dtype="float32")(cells), LAYOUT_SIZE, "layout")
     texture = _projected(OrientedPairs(2, name="pairs")(fine), TEXTURE_SIZE, "texture")
     small = layers.AveragePooling2D(2, dtype="float32", name="small_cells")(fine)
-    bag = StrokeBag(size=24, words=64, sharpness=10.0, name="bag")(small)
+    pieces = StrokePieces(SHAPE_SIZE, name="pieces")(small)
+    bag = StrokeBag(words=64, sharpness=10.0, name="bag")(pieces)
     strokes = _projected(bag, STROKES_SIZE, "strokes")
     x = layers.Concatenate(dtype="float32", name="blocks")([layout, texture, strokes])
     x = layers.Dense(
@@ -77,6 +79,20 @@ def lean_network(canvas_size: tuple[int, int] = LEAN_CANVAS) -> Any:
     )(x)
     x = layers.UnitNormalization(dtype="float32", name="unit")(x)
     return keras.Model(inputs, x, name="lean_network")
+
+
+def with_pieces(network: Any) -> Any:
+    """The same network that also gives the pieces of strokes, where it sees any.
+
+    Returns:
+        A `keras.Model` of two outputs: the embeddings, and `(n, rows, columns, 25)`, for every cell
+        of the canvas the shape of the piece around it and its ink. A network without pieces stays.
+    """
+    if not any(layer.name == "pieces" for layer in network.layers):
+        return network
+    return keras.Model(
+        network.input, [network.output, network.get_layer("pieces").output], name=network.name
+    )
 
 
 def with_unit_output(network: Any) -> Any:

@@ -11,12 +11,11 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from encoder.embedding import embed_data_set
 from encoder.metrics import equal_error_rate
-from encoder.protocol import population_likeness, run_trials
-from encoder.score import Spread
+from encoder.protocol import population_spread, run_trials
+from encoder.signatures import Signatures
 from encoder.writers_folder import Canvases, DataSet
 
 REFERENCES = 5
@@ -107,12 +106,12 @@ def development_errors(network: Any, sets: Sequence[DataSet]) -> dict[str, float
     """Equal error rates of a Keras network, by data set and kind of forgery."""
     errors: dict[str, float] = {}
     for data in sets:
-        writers = embed_data_set(lambda canvases: keras_embed(network, canvases), data)
+        writers = embed_data_set(lambda canvases: keras_describe(network, canvases), data)
         # As many references as most writers can give beside a probe; others are left out.
         references = min(REFERENCES, int(np.median([len(w.genuine) for w in writers])) - 1)
         if references < 1:
             continue
-        spread = Spread(population_likeness(writers, references))
+        spread = population_spread(writers, references)
         trials = run_trials(writers, references, spread, DRAWS)
         errors[f"{data.name}_skilled"] = equal_error_rate(trials.genuine, trials.skilled)
         errors[f"{data.name}_random"] = equal_error_rate(trials.genuine, trials.random)
@@ -125,7 +124,8 @@ def mean_error(errors: Mapping[str, float]) -> float:
     return float(np.mean(measured)) if measured else 1.0
 
 
-def keras_embed(network: Any, canvases: Canvases) -> NDArray[np.float32]:
-    """Embed canvases `(n, h, w)` uint8 with a Keras network."""
+def keras_describe(network: Any, canvases: Canvases) -> Signatures:
+    """The vectors that a Keras network gives canvases `(n, h, w)` uint8; training has no pieces."""
     inputs = (canvases.astype(np.float32) / 255.0)[..., None]
-    return np.asarray(network.predict(inputs, batch_size=64, verbose=0), np.float32)
+    vectors = network.predict(inputs, batch_size=64, verbose=0)
+    return Signatures(np.asarray(vectors, np.float32))

@@ -46,9 +46,10 @@ def fit_projections(network: Any, canvases: Canvases, seed: int = 0) -> None:
         seed: draws the variations.
     """
     rng = np.random.default_rng(seed)
-    bag = network.get_layer("bag")
+    pieces = network.get_layer("pieces")
     some = rng.permutation(len(canvases))[:VOCABULARY_CANVASES]
-    fit_vocabulary(bag, _run(network, [bag.input], canvases[some])[0], seed)
+    cells = _run(network, [pieces.input], canvases[some])[0]
+    fit_vocabulary(pieces, network.get_layer("bag"), cells, seed)
     projections = [network.get_layer(name) for name in EVENED]
     inputs = [layer.input for layer in projections]
     features = _run(network, inputs, canvases)

@@ -9,27 +9,56 @@ people wrote the same text, theirs are taken. One threshold holds for all writer
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.score import Spread, Vectors, claim_scores, observed_likeness
+from encoder.score import (
+    Likenesses,
+    Spread,
+    claim_scores,
+    likenesses,
+    mean_of_pairs,
+    observed_likeness,
+    stacked,
+)
+from encoder.signatures import Signatures, joined
 from encoder.writers_folder import group_of
+
+ALL = slice(None)
 
 
 @dataclass(frozen=True)
 class EmbeddedWriter:
-    """One writer's unit embeddings: genuine `(n, d)` and skilled forgeries `(m, d)`, float32.
+    """One writer's genuine signatures and skilled forgeries, as a model sees them.
 
     Writers of one `group` are one person; `data_set` says whom they are compared with.
     """
 
     writer_id: str
     group: str
-    genuine: Vectors
-    forged: Vectors
+    genuine: Signatures
+    forged: Signatures
     data_set: str = ""
+
+    @cached_property
+    def likenesses(self) -> Likenesses:
+        """Of all, the genuine ones first, with the genuine ones: draws only choose among them."""
+        return likenesses(joined([self.genuine, self.forged]), self.genuine)
+
+    def likenesses_of(self, other: "EmbeddedWriter") -> Likenesses:
+        """Of another's genuine signatures with one's own; found once, for all draws."""
+        if id(other) not in self._others:
+            turned = other._others.get(id(self))
+            found = turned.turned() if turned else likenesses(other.genuine, self.genuine)
+            self._others[id(other)] = found
+        return self._others[id(other)]
+
+    @cached_property
+    def _others(self) -> dict[int, Likenesses]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -48,6 +77,15 @@ class Trials:
     skilled_writer: NDArray[np.intp]
     random_writer: NDArray[np.intp]
 
+    def raised(self, amounts: NDArray[np.float64]) -> "Trials":
+        """The same with each claimed writer's amount `(writers,)` added to the scores."""
+        return replace(
+            self,
+            genuine=self.genuine + amounts[self.genuine_writer],
+            skilled=self.skilled + amounts[self.skilled_writer],
+            random=self.random + amounts[self.random_writer],
+        )
+
 
 def run_trials(
     writers: Sequence[EmbeddedWriter],
@@ -55,8 +93,13 @@ def run_trials(
     spread: Spread,
     draws: int = 10,
     seed: int = 0,
+    *,
+    random: bool = True,
 ) -> Trials:
-    """Score all trials with `references` (1 or more) a claim; writers with too few are left out."""
+    """Score all trials with `references` (1 or more) a claim; writers with too few are left out.
+
+    Without `random`, there are no random forgeries.
+    """
     scores: dict[str, list[NDArray[np.float64]]] = {"genuine": [], "skilled": [], "random": []}
     claimed: dict[str, list[NDArray[np.intp]]] = {"genuine": [], "skilled": [], "random": []}
     peers = _by_text(writers)
@@ -67,48 +110,58 @@ def run_trials(
             rng = np.random.default_rng([seed, references, draw, number])
             order = rng.permutation(len(writer.genuine))
             chosen, rest = order[:references], order[references:]
-            probes = {
-                "genuine": writer.genuine[rest],
-                "skilled": writer.forged,
-                "random": _others(peers[_text(writer)], writer, rng),
+            forged = np.arange(len(order), len(order) + len(writer.forged))
+            own = writer.likenesses.of(chosen, chosen)
+            allowance = spread.allowance(writer.genuine.vectors[chosen])
+            found = {
+                "genuine": writer.likenesses.of(rest, chosen),
+                "skilled": writer.likenesses.of(forged, chosen),
             }
-            for kind, vectors in probes.items():
-                scored = claim_scores(vectors, writer.genuine[chosen], spread)
-                scores[kind].append(scored)
-                claimed[kind].append(np.full(len(scored), number, np.intp))
-    joined = {kind: np.concatenate([np.zeros(0), *parts]) for kind, parts in scores.items()}
+            if random:
+                found["random"] = _others(peers[_text(writer)], writer, rng).of(ALL, chosen)
+            for kind, alike in found.items():
+                scores[kind].append(claim_scores(alike, own, spread, allowance))
+                claimed[kind].append(np.full(len(alike.whole), number, np.intp))
+    scored = {kind: np.concatenate([np.zeros(0), *parts]) for kind, parts in scores.items()}
     owners = {
         f"{kind}_writer": np.concatenate([np.zeros(0, np.intp), *parts])
         for kind, parts in claimed.items()
     }
-    return Trials(**joined, **owners)
+    return Trials(**scored, **owners)
 
 
-def population_likeness(writers: Sequence[EmbeddedWriter], references: int = 5) -> float:
-    """Mean likeness of drawn references among themselves, for `Spread.population`.
+def population_spread(writers: Sequence[EmbeddedWriter], references: int = 5) -> Spread:
+    """Mean likeness of drawn references among themselves, on the whole and piece by piece.
 
-    Where no writer has more than `references`, or these make no pair, the spread's default.
+    Where no writer has more than `references`, or these make no pair, the spread's defaults.
     """
     if references < 2:
-        return Spread().population
-    values = []
+        return Spread()
+    whole, local = [], []
     for number, writer in enumerate(writers):
         if len(writer.genuine) > references:
             order = np.random.default_rng([number, references]).permutation(len(writer.genuine))
-            values.append(observed_likeness(writer.genuine[order[:references]]))
-    return float(np.mean(values)) if values else Spread().population
+            drawn = writer.likenesses.of(order[:references], order[:references])
+            whole.append(observed_likeness(drawn.whole))
+            if drawn.local is not None:
+                local.append(mean_of_pairs(drawn.local))
+    default = Spread()
+    return Spread(
+        population=round(float(np.mean(whole)), 5) if whole else default.population,
+        local=round(float(np.mean(local)), 5) if local else default.local,
+    )
 
 
 def _others(
     peers: Sequence[EmbeddedWriter], claimed: EmbeddedWriter, rng: np.random.Generator
-) -> Vectors:
-    """A genuine signature `(k, d)` of everyone else among the claimed writer's peers."""
-    picked = [
-        peer.genuine[rng.integers(len(peer.genuine))]
+) -> Likenesses:
+    """Of a genuine signature of everyone else among the peers with all of the claimed writer's."""
+    rows = [
+        claimed.likenesses_of(peer).of([int(rng.integers(len(peer.genuine)))], ALL)
         for peer in peers
         if peer.group != claimed.group and len(peer.genuine)
     ]
-    return np.stack(picked) if picked else np.zeros((0, claimed.genuine.shape[1]), np.float32)
+    return stacked(rows) if rows else claimed.likenesses.of([], ALL)
 
 
 def _by_text(writers: Sequence[EmbeddedWriter]) -> dict[tuple[str, str], list[EmbeddedWriter]]:

@@ -20,7 +20,8 @@ from encoder.folds import Fold
 from encoder.perturb import PERTURBATIONS, Perturbation
 from encoder.pooled import KINDS, Pool
 from encoder.rates import as_row, comparison_rates, shipped_rates
-from encoder.score import Vectors, claim_scores
+from encoder.score import claim_scores, likenesses
+from encoder.signatures import Signatures, joined
 from encoder.writers_folder import IMAGE_SUFFIXES, group_of
 
 REFERENCES = 5
@@ -31,13 +32,13 @@ PROBES = 4  # Of either kind, for each writer.
 class Perturbed:
     """One writer's references, and the probes that could be acquired under each perturbation.
 
-    `genuine` and `forged` hold `(k, d)` embeddings by perturbation, k at most `PROBES`.
+    `genuine` and `forged` hold signatures by perturbation, at most `PROBES` of each.
     """
 
     group: str
-    references: Vectors
-    genuine: Mapping[str, Vectors]
-    forged: Mapping[str, Vectors]
+    references: Signatures
+    genuine: Mapping[str, Signatures]
+    forged: Mapping[str, Signatures]
     attempts: int
 
 
@@ -98,11 +99,14 @@ def _pool(
         probes = {
             "genuine": claimed.genuine[name],
             "skilled": claimed.forged[name],
-            "random": np.concatenate([claimed.genuine[name][:0], *others]),
+            "random": joined([claimed.genuine[name][:0], *others]),
         }
+        own = likenesses(claimed.references, claimed.references)
         spread = folds[fold].rule.spread
-        for kind, vectors in probes.items():
-            scored[kind].append(claim_scores(vectors, claimed.references, spread))
+        allowance = spread.allowance(claimed.references.vectors)
+        for kind, described in probes.items():
+            found = likenesses(described, claimed.references)
+            scored[kind].append(claim_scores(found, own, spread, allowance))
     together, of_fold = {}, {}
     for kind, parts in scored.items():
         sizes = [part.size for part in parts]
@@ -128,11 +132,13 @@ def _read_writer(folder: Path, fold: Fold, rng: np.random.Generator) -> Perturbe
     if len(genuine) <= REFERENCES:
         return None
     grays = {"genuine": genuine[REFERENCES:], "forged": _some(folder, "forged_*", PROBES, rng)}
-    references = _embedded(fold, genuine[:REFERENCES], PERTURBATIONS["as scanned"], rng)
+    references = _described(fold, genuine[:REFERENCES], PERTURBATIONS["as scanned"], rng)
     if not len(references):
         return None
     probes = {
-        kind: {name: _embedded(fold, images, change, rng) for name, change in PERTURBATIONS.items()}
+        kind: {
+            name: _described(fold, images, change, rng) for name, change in PERTURBATIONS.items()
+        }
         for kind, images in grays.items()
     }
     attempts = sum(len(images) for images in grays.values())
@@ -157,10 +163,10 @@ def _some(folder: Path, pattern: str, count: int, rng: np.random.Generator) -> l
     return grays
 
 
-def _embedded(
+def _described(
     fold: Fold, grays: Sequence[Gray], change: Perturbation, rng: np.random.Generator
-) -> Vectors:
-    """Embeddings of those that can still be acquired, through the door of every image."""
+) -> Signatures:
+    """Those that can still be acquired, through the door of every image."""
     canvases = []
     for gray in grays:
         data = cv2.imencode(".bmp", change(gray, rng))[1].tobytes()
@@ -169,4 +175,4 @@ def _embedded(
         except ImageError:
             continue  # Counted: fewer come back than were tried.
     size = fold.encoder.canvas_size
-    return fold.embed(np.stack(canvases) if canvases else np.zeros((0, *size), np.uint8))
+    return fold.describe(np.stack(canvases) if canvases else np.zeros((0, *size), np.uint8))

@@ -1,4 +1,4 @@
-"""Learns the words of a StrokeBag from canvases alone: which pieces of strokes there are.
+"""Learns from canvases alone which pieces of strokes there are: their axes, and words for them.
 
 No writer's name is used. Loading this loads Keras.
 """
@@ -18,29 +18,31 @@ ROUNDS = 30
 Floats = NDArray[np.float32]
 
 
-def fit_vocabulary(layer: Any, cells: Floats, seed: int = 0) -> None:
-    """Set the axes and the words of a StrokeBag by principal axes and k-means.
+def fit_vocabulary(describing: Any, bag: Any, cells: Floats, seed: int = 0) -> None:
+    """Set the axes of pieces by principal axes, and the words for them by k-means.
 
     Args:
-        layer: the StrokeBag.
-        cells: `(n, h, w, 9)` what it takes, of many hands.
+        describing: the StrokePieces.
+        bag: the StrokeBag.
+        cells: `(n, h, w, 9)` what the first takes, of many hands.
         seed: draws the pieces and the first words.
     """
     rng = np.random.default_rng(seed)
     windows = np.concatenate([_drawn(one, rng) for one in cells])
     mean = windows.mean(axis=0)
     _, axes = np.linalg.eigh(np.cov((windows - mean).T))
-    axes = axes[:, : -1 - layer.size : -1]
+    axes = axes[:, : -1 - describing.size : -1]
     pieces = (windows - mean) @ axes
     scale = float(np.sqrt((pieces**2).sum(axis=1).mean()))
     pieces = (pieces / scale).astype(np.float32)
     cv2.setRNGSeed(seed + 1)
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, ROUNDS, 1e-4)
     labels = np.zeros((len(pieces), 1), np.int32)  # Filled by k-means.
-    _, _, words = cv2.kmeans(pieces, layer.words, labels, stop, 2, cv2.KMEANS_PP_CENTERS)
+    _, _, words = cv2.kmeans(pieces, bag.words, labels, stop, 2, cv2.KMEANS_PP_CENTERS)
     axes = axes / scale
-    kernel = np.reshape(axes, (WINDOW, WINDOW, -1, layer.size))
-    layer.set_weights([kernel, (mean @ axes)[None], words])
+    kernel = np.reshape(axes, (WINDOW, WINDOW, -1, describing.size))
+    describing.set_weights([kernel, (mean @ axes)[None]])
+    bag.set_weights([words])
 
 
 def _drawn(cells: Floats, rng: np.random.Generator) -> Floats:

@@ -5,33 +5,49 @@ Each function takes the connection of a transaction that somebody else begins an
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, Select, and_, bindparam, exists, insert, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, exists, insert, null, select
 
 from index import models, revisions
-from index.errors import InvalidVector, NoReferences, UnknownWriter
+from index.errors import InvalidPieces, InvalidVector, NoReferences, UnknownWriter
 from index.schema import EmbeddingRow, ReferenceRow, WriterRow
 from index.values import Claim
 from index.vectors import from_bytes, to_bytes, unit_vectors
 
-# Statements of the request path are built once: building one costs more than running it.
-_CLAIMED = (
-    select(WriterRow.writer_id, WriterRow.name, ReferenceRow.reference_id, EmbeddingRow.vector)
-    .outerjoin(ReferenceRow, ReferenceRow.writer_id == WriterRow.writer_id)
-    .outerjoin(
-        EmbeddingRow,
-        and_(
-            EmbeddingRow.reference_id == ReferenceRow.reference_id,
-            EmbeddingRow.model_id == bindparam("model_id"),
-        ),
+MAX_PIECES_BYTES = 64 * 1024  # Of one signature: several times what any model keeps.
+
+
+def _claimed(pieces: Any) -> Select[str, str, int, bytes, bytes | None]:
+    return (
+        select(
+            WriterRow.writer_id,
+            WriterRow.name,
+            ReferenceRow.reference_id,
+            EmbeddingRow.vector,
+            pieces,
+        )
+        .select_from(WriterRow)
+        .outerjoin(ReferenceRow, ReferenceRow.writer_id == WriterRow.writer_id)
+        .outerjoin(
+            EmbeddingRow,
+            and_(
+                EmbeddingRow.reference_id == ReferenceRow.reference_id,
+                EmbeddingRow.model_id == bindparam("model_id"),
+            ),
+        )
+        .order_by(WriterRow.writer_id, ReferenceRow.reference_id)
     )
-    .order_by(WriterRow.writer_id, ReferenceRow.reference_id)
-)
+
+
+# Statements of the request path are built once: building one costs more than running it.
 # A list of parameters is spelled out anew for each execution; one writer needs none.
-_ONE_CLAIMED = _CLAIMED.where(WriterRow.writer_id == bindparam("writer_id"))
-_SOME_CLAIMED = _CLAIMED.where(WriterRow.writer_id.in_(bindparam("writer_ids", expanding=True)))
+_ONE_CLAIMED = _claimed(EmbeddingRow.pieces).where(WriterRow.writer_id == bindparam("writer_id"))
+_AMONG = WriterRow.writer_id.in_(bindparam("writer_ids", expanding=True))
+_SOME_CLAIMED = _claimed(EmbeddingRow.pieces).where(_AMONG)
+_SOME_CLAIMED_BY_VECTORS = _claimed(null()).where(_AMONG)
 _OWNERS = select(ReferenceRow.reference_id, ReferenceRow.writer_id).where(
     ReferenceRow.reference_id.in_(bindparam("reference_ids", expanding=True))
 )
@@ -51,21 +67,29 @@ def claim(connection: Connection, writer_id: str, model_id: str) -> Claim:
     return found
 
 
-def claims(connection: Connection, writer_ids: Collection[str], model_id: str) -> dict[str, Claim]:
-    """Return the claims of those of these writers who can be compared with, in one SELECT."""
-    rows = connection.execute(_SOME_CLAIMED, {"writer_ids": list(writer_ids), "model_id": model_id})
+def claims(
+    connection: Connection, writer_ids: Collection[str], model_id: str, *, with_pieces: bool
+) -> dict[str, Claim]:
+    """Return the claims of those of these writers who can be compared with, in one SELECT.
+
+    Without pieces, which are more bytes than the vectors, their claims have None.
+    """
+    query = _SOME_CLAIMED if with_pieces else _SOME_CLAIMED_BY_VECTORS
+    rows = connection.execute(query, {"writer_ids": list(writer_ids), "model_id": model_id})
     by_writer = groupby(rows.all(), key=lambda row: row[0])
     found = ((writer_id, _claim(list(rows))) for writer_id, rows in by_writer)
     return {writer_id: own for writer_id, own in found if own.reference_ids.size}
 
 
-def _claim(rows: Sequence[Row[str, str, int | None, bytes | None]]) -> Claim:
+def _claim(rows: Sequence[Row[str, str, int | None, bytes | None, bytes | None]]) -> Claim:
     embedded = [row for row in rows if row[3] is not None]
+    pieces = tuple(row[4] for row in embedded if row[4] is not None)
     return Claim(
         writer_id=rows[0][0],
         name=rows[0][1],
         reference_ids=np.array([row[2] for row in embedded], dtype=np.int64),
         vectors=from_bytes([row[3] for row in embedded if row[3] is not None]),
+        pieces=pieces if embedded and len(pieces) == len(embedded) else None,
     )
 
 
@@ -105,16 +129,23 @@ def put(
     model_id: str,
     reference_ids: Sequence[int],
     vectors: NDArray[np.float32],
+    pieces: Sequence[bytes | None] | None,
 ) -> int:
     """Add a model's vectors (n, d) of references enrolled before; return how many were new.
 
-    References that were erased meanwhile, or that have a vector of this model, are passed over:
-    the work can be repeated. Raises UnknownModel and InvalidVector.
+    `pieces` are those of each; None where the model keeps none. References that were erased
+    meanwhile, or that have a vector of this model, are passed over: the work can be repeated.
+    Raises UnknownModel, InvalidVector and InvalidPieces.
     """
     checked = unit_vectors(vectors, models.dimension_of(connection, model_id))
     if len(reference_ids) != len(checked):
         raise InvalidVector(
             f"Expected a vector for each reference, got {len(checked)} for {len(reference_ids)}."
+        )
+    own = [None] * len(reference_ids) if pieces is None else pieces
+    if len(own) != len(reference_ids):
+        raise InvalidPieces(
+            f"Expected pieces of each reference, got {len(own)} for {len(reference_ids)}."
         )
     owners = writers_of(connection, reference_ids)
     have = set(vectors_of(connection, model_id, reference_ids)[0].tolist())
@@ -126,7 +157,11 @@ def put(
     if fresh:
         with models.counted(connection, set(owners.values())):
             insert_vectors(
-                connection, model_id, [int(reference_ids[row]) for row in fresh], checked[fresh]
+                connection,
+                model_id,
+                [int(reference_ids[row]) for row in fresh],
+                checked[fresh],
+                [own[row] for row in fresh],
             )
     return len(fresh)
 
@@ -136,11 +171,21 @@ def insert_vectors(
     model_id: str,
     reference_ids: Sequence[int],
     vectors: NDArray[np.float32],
+    pieces: Sequence[bytes | None],
 ) -> None:
-    """Write checked vectors (n, d) and say so in the log; counting is for the caller."""
+    """Write checked vectors (n, d) with their pieces and say so in the log; count yourself.
+
+    Raises InvalidPieces.
+    """
+    _require_small(pieces)
     rows = [
-        {"reference_id": reference_id, "model_id": model_id, "vector": to_bytes(vector)}
-        for reference_id, vector in zip(reference_ids, vectors, strict=True)
+        {
+            "reference_id": reference_id,
+            "model_id": model_id,
+            "vector": to_bytes(vector),
+            "pieces": own,
+        }
+        for reference_id, vector, own in zip(reference_ids, vectors, pieces, strict=True)
     ]
     connection.execute(insert(EmbeddingRow), rows)
     revisions.log_puts(connection, model_id, reference_ids)
@@ -168,6 +213,15 @@ def vectors_of(
         query = _vectors(model_id).where(EmbeddingRow.reference_id.in_(some))
         rows += connection.execute(query).all()
     return _arrays(rows)
+
+
+def _require_small(pieces: Sequence[bytes | None]) -> None:
+    largest = max((len(own) for own in pieces if own is not None), default=0)
+    if largest > MAX_PIECES_BYTES:
+        raise InvalidPieces(
+            f"Expected at most {MAX_PIECES_BYTES} bytes of pieces of one signature, got {largest}; "
+            "pack them as the model's encoder does."
+        )
 
 
 def _vectors(model_id: str) -> Select[int, bytes]:

@@ -11,6 +11,7 @@ GalleryError
 ├── UnknownModel            the registry has no such model
 ├── ModelChanged            another model is active now than the one an enrollment used
 ├── InvalidVector           not finite unit vectors of the expected size
+├── InvalidPieces           more bytes than are kept of a signature's pieces, or not one for each
 ├── InvalidCursor           a page cursor that was not given out here
 ├── SchemaMismatch          the database has another schema than this version works with
 ├── RegistryUnavailable     the database cannot be opened, is locked, full or damaged
@@ -122,6 +123,10 @@ class ModelChanged(GalleryError):
 
 class InvalidVector(GalleryError):
     """An array is not made of finite unit vectors of the expected dimension."""
+
+
+class InvalidPieces(GalleryError):
+    """The bytes that a model keeps besides a vector are too many, or not there for each."""
 
 
 class InvalidCursor(GalleryError):

@@ -68,6 +68,7 @@ class FrozenGallery:
                 row.name,
                 row.filename,
                 vector,
+                row.pieces,
                 row.image if images else None,
                 row.cleaned_png if images else None,
             )
@@ -88,6 +89,7 @@ def _with_vectors(model_id: str) -> Select:  # type: ignore[type-arg]
             ReferenceRow.filename,
             WriterRow.name,
             EmbeddingRow.vector,
+            EmbeddingRow.pieces,
         )
         .join(EmbeddingRow, EmbeddingRow.reference_id == ReferenceRow.reference_id)
         .join(WriterRow, WriterRow.writer_id == ReferenceRow.writer_id)

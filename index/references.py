@@ -28,7 +28,8 @@ def add(
 ) -> list[Reference]:
     """Add references with their embeddings under one model, in the given order.
 
-    Raises UnknownWriter, UnknownModel, ModelChanged, InvalidVector and DuplicateReference.
+    Raises UnknownWriter, UnknownModel, ModelChanged, InvalidVector, InvalidPieces and
+    DuplicateReference.
     """
     _require_writer(connection, writer_id)
     switches.require_active(connection, model_id)
@@ -41,7 +42,8 @@ def add(
     with models.counted(connection, [writer_id]):
         rows = [_row(writer_id, reference, created_at) for reference in references]
         reference_ids = list(connection.execute(_INSERTED, rows).scalars())
-        embeddings.insert_vectors(connection, model_id, reference_ids, vectors)
+        pieces = [reference.pieces for reference in references]
+        embeddings.insert_vectors(connection, model_id, reference_ids, vectors, pieces)
     return [
         Reference(
             reference_id=reference_id,
@@ -61,7 +63,7 @@ def add_in_bulk(
     """Add references, each with its writer's id, whose writers are enrolled; return how many.
 
     An image that the writer has already, or that comes twice, is passed over.
-    Raises UnknownModel, ModelChanged and InvalidVector.
+    Raises UnknownModel, ModelChanged, InvalidVector and InvalidPieces.
     """
     switches.require_active(connection, model_id)
     dimension = models.dimension_of(connection, model_id)
@@ -77,7 +79,8 @@ def add_in_bulk(
     with models.counted(connection, {writer_id for writer_id, _ in by_image}):
         rows = [_row(writer_id, one, created_at) for (writer_id, _), one in by_image.items()]
         reference_ids = list(connection.execute(_INSERTED, rows).scalars())
-        embeddings.insert_vectors(connection, model_id, reference_ids, vectors)
+        pieces = [one.pieces for one in by_image.values()]
+        embeddings.insert_vectors(connection, model_id, reference_ids, vectors, pieces)
     return len(rows)
 
 

@@ -120,7 +120,7 @@ class Registry:
     ) -> list[Reference]:
         """Add references under a model, all or none, in the given order.
 
-        Raises UnknownWriter, UnknownModel, ModelChanged, InvalidVector, DuplicateReference.
+        Raises UnknownWriter, ModelChanged, DuplicateReference, and what put_embeddings raises.
         """
         with self._database.write() as connection:
             return reference_rows.add(connection, writer_id, model_id, references)
@@ -129,7 +129,7 @@ class Registry:
         """Enroll some thousands at most, of whatever writers, all or none; return what was new.
 
         Unknown writers are created, and images that a writer has already are passed over: the
-        work can be repeated. Raises InvalidWriter, UnknownModel and InvalidVector.
+        work can be repeated. Raises InvalidWriter, UnknownModel, InvalidVector, InvalidPieces.
         """
         names: dict[str, str] = {}
         for one in enrollments:
@@ -191,17 +191,16 @@ class Registry:
             return models.gallery_size(connection, model_id)
 
     def claim(self, writer_id: str, model_id: str) -> Claim:
-        """Return what a claim to be this writer is compared with, in one SELECT.
-
-        Raises UnknownWriter and NoReferences.
-        """
+        """Return what a claim is compared with; raises UnknownWriter and NoReferences."""
         with self._database.read() as connection:
             return embeddings.claim(connection, writer_id, model_id)
 
-    def claims(self, writer_ids: Collection[str], model_id: str) -> dict[str, Claim]:
-        """Return the claims of those of these writers who can be compared with."""
+    def claims(
+        self, writer_ids: Collection[str], model_id: str, *, with_pieces: bool = False
+    ) -> dict[str, Claim]:
+        """Return the claims of those of these writers who can be compared with; pieces if asked."""
         with self._database.read() as connection:
-            return embeddings.claims(connection, writer_ids, model_id)
+            return embeddings.claims(connection, writer_ids, model_id, with_pieces=with_pieces)
 
     def references_without_embedding(
         self, model_id: str, limit: int, after: int = 0
@@ -214,15 +213,19 @@ class Registry:
             return embeddings.without_vector(connection, model_id, limit, after)
 
     def put_embeddings(
-        self, model_id: str, reference_ids: Sequence[int], vectors: NDArray[np.float32]
+        self,
+        model_id: str,
+        reference_ids: Sequence[int],
+        vectors: NDArray[np.float32],
+        pieces: Sequence[bytes | None] | None = None,
     ) -> int:
-        """Add a model's vectors (n, d) of enrolled references; return how many were new.
+        """Add a model's vectors (n, d), and n pieces, of references; return how many were new.
 
         Erased references, and those that have a vector of this model, are passed over.
-        Raises UnknownModel and InvalidVector.
+        Raises UnknownModel, InvalidVector and InvalidPieces.
         """
         with self._database.write() as connection:
-            return embeddings.put(connection, model_id, reference_ids, vectors)
+            return embeddings.put(connection, model_id, reference_ids, vectors, pieces)
 
     def vectors_after(
         self, model_id: str, reference_id: int, limit: int

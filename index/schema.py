@@ -143,7 +143,11 @@ class ModelSwitchRow(Base):
 
 
 class EmbeddingRow(Base):
-    """A reference seen by a model: a unit vector as little-endian float32 bytes."""
+    """A reference seen by a model: a unit vector as little-endian float32 bytes, and its pieces.
+
+    `pieces` is what the model keeps of the signature's pieces of strokes besides the vector, opaque
+    here; NULL from a model that knows none. It comes last: most readers want the vector alone.
+    """
 
     __tablename__ = "embeddings"
     reference_id: Mapped[int] = mapped_column(
@@ -156,6 +160,7 @@ class EmbeddingRow(Base):
         Sha256Text, ForeignKey("models.model_id"), primary_key=True
     )
     vector: Mapped[bytes] = mapped_column(LargeBinary)
+    pieces: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class RevisionRow(Base):

@@ -29,7 +29,10 @@ class WriterPage:
 
 @dataclass(frozen=True)
 class NewReference:
-    """A reference signature about to be enrolled; `vector` is a (d,) float32 unit vector."""
+    """A reference signature about to be enrolled; `vector` is a (d,) float32 unit vector.
+
+    `pieces` is what its model keeps besides the vector, opaque here; None if it keeps nothing.
+    """
 
     image: bytes
     media_type: str
@@ -38,6 +41,7 @@ class NewReference:
     quality: Mapping[str, object]
     vector: NDArray[np.float32]
     filename: str | None = None
+    pieces: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -65,13 +69,15 @@ class Reference:
 class StoredReference:
     """All that the registry holds of a reference under one model; `vector` is (d,) float32.
 
-    The images are None where they were not asked for, and b"" where they are not held.
+    `pieces` are None where the model keeps none. The images are None where they were not asked
+    for, and b"" where they are not held.
     """
 
     reference: Reference
     writer_name: str
     filename: str | None
     vector: NDArray[np.float32]
+    pieces: bytes | None
     image: bytes | None
     cleaned_png: bytes | None
 
@@ -86,12 +92,17 @@ class StoredImage:
 
 @dataclass(frozen=True)
 class Claim:
-    """A writer's references under one model: ids (r,) int64 and unit vectors (r, d) float32."""
+    """A writer's references under one model: ids (r,) int64 and unit vectors (r, d) float32.
+
+    `pieces` are those of the r references; None where they were not asked for, or where the model
+    kept none of any one of them.
+    """
 
     writer_id: str
     name: str
     reference_ids: NDArray[np.int64]
     vectors: NDArray[np.float32]
+    pieces: tuple[bytes, ...] | None = None
 
 
 @dataclass(frozen=True)

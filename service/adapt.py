@@ -5,7 +5,7 @@ It reads the registry alone; stored embeddings stay as they are.
 
 from collections.abc import Iterator
 
-from encoder.score import Vectors
+from encoder.signatures import Vectors
 from index.registry import Registry
 
 PAGE = 200  # Writers read at once.

@@ -104,6 +104,14 @@ class Similarity(Schema):
         allow_none=True, metadata=about("Its file name, where it came with the request.")
     )
     similarity = Float(metadata=about("Cosine of the two embeddings, -1 to 1.", 0.83))
+    local_similarity = Float(
+        allow_none=True,
+        metadata=about(
+            "How well the pieces of strokes match those of this reference, at most 1; null from a "
+            "model that knows no pieces.",
+            0.71,
+        ),
+    )
 
 
 class Verification(Schema):

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from encoder.model import Encoder
 from service.errors import ImagesRefused
-from service.uploads import Upload, acquire_each, acquire_one, embed_each
-from service.verify import Similarity, Verification, answer
+from service.uploads import Upload, acquire_each, acquire_one, describe_each
+from service.verify import Similarity, Verification, answer, similarities_of
 
 
 def compare(
@@ -33,10 +33,10 @@ def compare(
             refused,
         )
     probe = acquire_one(probe_upload, encoder)
-    vectors = embed_each([*references, probe], encoder)
-    comparison = encoder.rule.compare(vectors[-1], vectors[:-1], operating_point)
+    signatures = describe_each([*references, probe], encoder)
+    comparison = encoder.rule.compare(signatures[-1:], signatures[:-1], operating_point)
     similarities = tuple(
-        Similarity(None, float(similarity), reference.upload.filename)
-        for reference, similarity in zip(references, comparison.similarities, strict=True)
+        Similarity(None, *alike, reference.upload.filename)
+        for reference, alike in zip(references, similarities_of(comparison), strict=True)
     )
     return answer(comparison, similarities, probe.acquisition, encoder, decision_id=None)

@@ -234,6 +234,6 @@ def require_embeddings(registry: Registry, encoder: Encoder) -> None:
 
 
 def warm_up(services: Services) -> None:
-    """Embed and search once, so that no caller pays for lazy initialisation."""
+    """Describe and search once, so that no caller pays for lazy initialisation."""
     blank = np.zeros((1, *services.encoder.canvas_size), dtype=np.uint8)
-    services.gallery.search(services.encoder.embed(blank), 1)
+    services.gallery.search(services.encoder.describe(blank).vectors, 1)

@@ -18,8 +18,8 @@ from index.registry import Registry
 from service.errors import InvalidInput
 from service.gallery_file import GalleryWriter, Header
 
-# Rows of a row group, which is what lies in memory: some 10 MB of vectors, or of scans.
-ROWS, ROWS_WITH_IMAGES = 5000, 200
+# Rows of a row group, which is what lies in memory: some 15 MB of vectors and pieces, or of scans.
+ROWS, ROWS_WITH_IMAGES = 2000, 200
 
 
 @dataclass(frozen=True)

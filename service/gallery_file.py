@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from index.values import StoredReference
 from service.errors import InvalidInput
 
-FORMAT = "countersign gallery 1"
+FORMAT = "countersign gallery 2"
+WITHOUT_PIECES = "countersign gallery 1"  # What earlier versions wrote.
 MAX_DIMENSION = 2**16
 _METADATA = b"countersign"
 _IMAGES = ("image", "cleaned_png")
@@ -66,6 +67,7 @@ class GalleryWriter:
             "quality": [json.dumps(one.reference.quality) for one in batch],
             "created_at": [one.reference.created_at for one in batch],
             "vector": _vectors([one.vector for one in batch]),
+            "pieces": [one.pieces for one in batch],
             "image": [one.image for one in batch],
             "cleaned_png": [one.cleaned_png for one in batch],
         }
@@ -92,7 +94,10 @@ class GalleryWriter:
 
 @dataclass(frozen=True)
 class Row:
-    """A row as it came: nothing in it can be trusted, and `vector` (d,) float32 is any."""
+    """A row as it came: nothing in it can be trusted, and `vector` (d,) float32 is any.
+
+    `pieces` is what the header's model keeps besides the vector; None if it keeps nothing.
+    """
 
     writer_id: str | None
     name: str | None
@@ -102,6 +107,7 @@ class Row:
     filename: str | None
     quality: str | None
     vector: NDArray[np.float32] | None
+    pieces: bytes | None
     image: bytes | None = None
     cleaned_png: bytes | None = None
 
@@ -158,6 +164,7 @@ def _schema(header: Header) -> pa.Schema:
         ("quality", pa.string()),
         ("created_at", pa.timestamp("us", "UTC")),
         ("vector", pa.list_(pa.float32(), header.dimension)),
+        ("pieces", pa.binary()),
         *((name, pa.binary()) for name in _IMAGES if header.images),
     ]
     return pa.schema(fields, {_METADATA: json.dumps(asdict(header)).encode()})
@@ -171,6 +178,12 @@ def _read_header(path: Path, schema: pa.Schema) -> Header:
         header = Header(**json.loads(found))
     except (ValueError, TypeError, RecursionError) as error:
         raise _foreign(path, "what it says of itself cannot be read") from error
+    if header.format == WITHOUT_PIECES:
+        raise InvalidInput(
+            f"{path} cannot be imported: it is of the format {WITHOUT_PIECES!r}, which lacks the "
+            "pieces of strokes that signatures are compared by. Export it again, with this version "
+            "of Countersign."
+        )
     types = {name: type(value) for name, value in asdict(header).items()}
     if (
         types != Header.__annotations__

@@ -14,7 +14,9 @@ import numpy as np
 
 from encoder.decode import MEDIA_TYPES, ImageLimits
 from encoder.model import Encoder
+from encoder.pieces import SHAPE_SIZE, unpack
 from encoder.quality import Quality
+from index.embeddings import MAX_PIECES_BYTES
 from index.naming import MAX_NAME_LENGTH, WRITER_ID_EXPECTED, is_clean_text, is_writer_id
 from index.registry import Registry
 from index.values import NewEnrollment, NewReference
@@ -26,6 +28,7 @@ from service.sources.files import FileRefusal, ImageFile, shown
 
 AT_ONCE = 200
 MAX_QUALITY_CHARACTERS = 10_000
+SHAPE_LENGTH, ROUNDED_BY = 127.0, 2.5  # Of a piece, as 24 whole numbers.
 _SHA256 = re.compile("[0-9a-f]{64}")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -55,9 +58,9 @@ def import_gallery(
             f"The file has vectors of {header.dimension} numbers, expected {encoder.dimension} of "
             f"the model {encoder.name!r}. Export it again."
         )
-    place = 1
+    place, pieces = 1, encoder.knows_pieces
     for rows in reader.batches(AT_ONCE):
-        outcomes = _enrollments(rows, place, header.images)
+        outcomes = _enrollments(rows, place, images=header.images, pieces=pieces)
         yield store(outcomes, encoder.model_id, registry)
         place += len(rows)
 
@@ -77,8 +80,11 @@ def _require_images(header: Header, encoder: Encoder) -> None:
         )
 
 
-def _enrollments(rows: Sequence[Row], place: int, images: bool) -> list[Outcome]:
-    """Check rows, the first of which is the file's `place`th, and take their vectors over."""
+def _enrollments(rows: Sequence[Row], place: int, *, images: bool, pieces: bool) -> list[Outcome]:
+    """Check rows, the first of which is the file's `place`th, and take their vectors over.
+
+    `pieces` says whether the model knows pieces of strokes: then each reference must have them.
+    """
     unit = iter(are_unit(np.stack([x.vector for x in rows if x.vector is not None] or [_NONE])))
     outcomes: list[Outcome] = []
     for number, row in enumerate(rows, place):
@@ -86,6 +92,8 @@ def _enrollments(rows: Sequence[Row], place: int, images: bool) -> list[Outcome]
         problem = _problem(row, images)
         if not problem and row.sha256 is not None and not good:
             problem = "invalid-vector", "Expected a finite vector of length 1."
+        if not problem and row.sha256 is not None:
+            problem = _pieces_problem(row.pieces, pieces)
         outcomes.append(_refusal(number, row, problem) if problem else _enrollment(row))
     return outcomes
 
@@ -133,12 +141,13 @@ def _enrollment(row: Row) -> NewEnrollment:
         quality=json.loads(str(row.quality)),
         vector=row.vector,
         filename=None if row.filename is None else shown(row.filename),
+        pieces=row.pieces,
     )
     return NewEnrollment(str(row.writer_id), row.name or "", reference)
 
 
 def _problem(row: Row, images: bool) -> Problem | None:
-    """Return code and reason where a row, its vector aside, cannot be kept."""
+    """Return code and reason where a row, its vector and pieces aside, cannot be kept."""
     problem = _writer_problem(row)
     if not problem and not (row.reference_id is None and row.sha256 is None):
         problem = _reference_problem(row) or (_image_problem(row) if images else None)
@@ -175,6 +184,25 @@ def _image_problem(row: Row) -> Problem | None:
         return "damaged-image", "The image is not the one that its sha256 is of; export it again."
     if preview and not preview.startswith(_PNG):
         return "invalid-preview", "Expected the cleaned image as PNG."
+    return None
+
+
+def _pieces_problem(data: bytes | None, expected: bool) -> Problem | None:
+    if data is None:
+        reason = "Expected the signature's pieces of strokes, which the model compares by."
+        return ("invalid-pieces", f"{reason} None came; export it again.") if expected else None
+    if not expected:
+        return "invalid-pieces", "Expected no pieces of strokes: the model knows none. Some came."
+    if len(data) > MAX_PIECES_BYTES:
+        return "invalid-pieces", f"Expected at most {MAX_PIECES_BYTES} bytes, got {len(data)}."
+    try:
+        pieces = unpack(data).astype(np.float64)
+    except ValueError as error:
+        return "invalid-pieces", f"The pieces of strokes are damaged: {error}. Export it again."
+    lengths = np.linalg.norm(pieces[:, :SHAPE_SIZE], axis=1)
+    whole = (np.abs(lengths - SHAPE_LENGTH) <= ROUNDED_BY) | (lengths == 0)
+    if not whole.all() or (pieces[:, SHAPE_SIZE:] < 0).any():
+        return "invalid-pieces", "The pieces of strokes are no shapes at places; export it again."
     return None
 
 

@@ -1,8 +1,10 @@
 """The story of identifying: whom does this signature resemble, if anyone enrolled?
 
-The index proposes near references; the writers behind them are scored exactly from SQL.
+The index proposes near references. The writers behind them are scored exactly from SQL: all on
+their whole vectors, and those most alike in full, piece by piece.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,10 +13,13 @@ from numpy.typing import NDArray
 
 from encoder.acquire import Acquisition
 from encoder.model import Encoder
+from encoder.score import SHORTLIST
+from encoder.signatures import Signatures
 from index.any_gallery import AnyGallery
 from index.registry import Registry
 from index.values import Claim, DecisionRecord
-from service.uploads import Upload, acquire_one, embed_each
+from service.stored import references_for, signatures_of
+from service.uploads import Upload, acquire_one, describe_each
 
 NEIGHBOURS_PER_CANDIDATE = 8
 LEAST_NEIGHBOURS = 50
@@ -60,10 +65,10 @@ def identify(
         ImageError: no signature could be acquired from the upload.
     """
     acquired = acquire_one(upload, encoder)
-    probe = embed_each([acquired], encoder)[0]
-    writer_ids = nearest_writers(probe, top, registry=registry, gallery=gallery)
-    # Without those whose last reference was erased since the search.
-    claims = registry.claims(writer_ids, encoder.model_id)
+    probe = describe_each([acquired], encoder)
+    wanted = max(top, SHORTLIST)
+    writer_ids = nearest_writers(probe.vectors[0], wanted, registry=registry, gallery=gallery)
+    claims = most_alike(probe, writer_ids, wanted, encoder=encoder, registry=registry)
     scored = sorted(
         (score_claim(probe, claim, encoder) for claim in claims.values()),
         key=lambda candidate: (-candidate.score, candidate.writer_id),
@@ -124,9 +129,34 @@ def nearest_writers(
         k *= 4
 
 
-def score_claim(probe: NDArray[np.float32], claim: Claim, encoder: Encoder) -> Candidate:
+def most_alike(
+    probe: Signatures,
+    writer_ids: Sequence[str],
+    wanted: int,
+    *,
+    encoder: Encoder,
+    registry: Registry,
+) -> dict[str, Claim]:
+    """Return the claims of the `wanted` writers whom the probe resembles most on the whole.
+
+    The pieces of these alone are read: they are more bytes than the vectors. Writers whose
+    last reference was erased since the search are left out.
+    """
+    claims = registry.claims(writer_ids, encoder.model_id)
+    if probe.pieces is None:
+        return claims
+    whole = Signatures(probe.vectors)
+    scores = {
+        writer_id: encoder.rule.claim(whole, signatures_of(claim)).score
+        for writer_id, claim in claims.items()
+    }
+    best = sorted(scores, key=lambda writer_id: (-scores[writer_id], writer_id))[:wanted]
+    return registry.claims(best, encoder.model_id, with_pieces=True)
+
+
+def score_claim(probe: Signatures, claim: Claim, encoder: Encoder) -> Candidate:
     """Score one writer exactly, on all of their references."""
-    scored = encoder.rule.claim(probe, claim.vectors)
+    scored = encoder.rule.claim(probe, references_for(probe, claim))
     return Candidate(
         writer_id=claim.writer_id,
         name=claim.name,

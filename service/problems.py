@@ -132,6 +132,7 @@ KINDS: dict[type[Exception], Kind] = {
     index_errors.SnapshotUnusable: INTERNAL,
     index_errors.SnapshotNotSaved: INTERNAL,
     index_errors.InvalidVector: INTERNAL,
+    index_errors.InvalidPieces: INTERNAL,
     index_errors.UnknownModel: INTERNAL,
     index_errors.GalleryError: INTERNAL,
     encoder_errors.ArtifactError: INTERNAL,

@@ -11,6 +11,7 @@ from encoder.acquire import Acquisition
 from encoder.errors import ImageError
 from encoder.model import Encoder
 from index.registry import Registry
+from service.stored import packed_pieces
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def _store(
         else:
             usable[reference_id] = outcome
     if usable:
-        vectors = encoder.embed(np.stack([one.canvas for one in usable.values()]))
-        registry.put_embeddings(encoder.model_id, list(usable), vectors)
+        seen = encoder.describe(np.stack([one.canvas for one in usable.values()]))
+        pieces = packed_pieces(seen)
+        registry.put_embeddings(encoder.model_id, list(usable), seen.vectors, pieces)
     return Reencoded(len(usable), tuple(unusable))

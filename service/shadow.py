@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from encoder.decision import Verdict
 from encoder.model import Encoder
+from encoder.signatures import Signatures
 from index.growth import build
 from index.reference_index import ReferenceIndex
 from index.registry import Registry
 from index.values import Claim
 from index.vectors import leading
+from service.stored import references_for, signatures_of
 
 BATCH = 64
 OTHERS_EACH = 5  # Writers that each probe is claimed to be besides its own.
@@ -80,33 +82,41 @@ class Side:
 
     def answers(self, probes: Sequence[Probe]) -> list[Answers | None]:
         """Answer for each probe; None where it was erased since the sample was taken."""
-        claims = self._registry.claims({one.writer_id for one in probes}, self._model_id)
+        writer_ids = {one.writer_id for one in probes}
+        claims = self._registry.claims(writer_ids, self._model_id, with_pieces=True)
         return [self._answer(one, claims) for one in probes]
 
     def _answer(self, probe: Probe, claims: dict[str, Claim]) -> Answers | None:
         own = claims.get(probe.writer_id)
         if own is None or probe.reference_id not in own.reference_ids:
             return None
-        held_out = own.reference_ids == probe.reference_id
-        vector, rest = own.vectors[held_out][0], own.vectors[~held_out]
-        others = [claims[writer_id].vectors for writer_id in probe.others if writer_id in claims]
+        held_out, references = own.reference_ids == probe.reference_id, signatures_of(own)
+        one, rest = references[np.flatnonzero(held_out)], references[np.flatnonzero(~held_out)]
+        others = [
+            references_for(one, claims[writer_id])
+            for writer_id in probe.others
+            if writer_id in claims
+        ]
         return Answers(
-            self._rule.compare(vector, rest).verdict if len(rest) else None,
-            tuple(self._rule.compare(vector, theirs).verdict for theirs in others),
-            self._first(probe, vector) == probe.writer_id if len(rest) else None,
+            self._rule.compare(one, rest).verdict if len(rest) else None,
+            tuple(self._rule.compare(one, theirs).verdict for theirs in others),
+            self._first(probe, one) == probe.writer_id if len(rest) else None,
         )
 
-    def _first(self, probe: Probe, vector: NDArray[np.float32]) -> str | None:
+    def _first(self, probe: Probe, signature: Signatures) -> str | None:
         """The writer whom an identification would name first, were the probe not enrolled."""
-        hits = self._index.search(leading(vector[np.newaxis], self._dimension), NEIGHBOURS + 1)[0]
+        leads = leading(signature.vectors, self._dimension)
+        hits = self._index.search(leads, NEIGHBOURS + 1)[0]
         near = [hit.reference_id for hit in hits if hit.reference_id != probe.reference_id]
         owners = self._registry.writers_of(near)
         candidates = list(dict.fromkeys(owners[one] for one in near if one in owners))[:CANDIDATES]
-        scores = {
-            claim.writer_id: self._rule.claim(vector, theirs).score
-            for claim in self._registry.claims(candidates, self._model_id).values()
-            if len(theirs := claim.vectors[claim.reference_ids != probe.reference_id])
-        }
+        claims = self._registry.claims(candidates, self._model_id, with_pieces=True)
+        scores: dict[str, float] = {}
+        for claim in claims.values():
+            others = np.flatnonzero(claim.reference_ids != probe.reference_id)
+            if len(others):
+                theirs = references_for(signature, claim)[others]
+                scores[claim.writer_id] = self._rule.claim(signature, theirs).score
         return max(scores, key=scores.__getitem__, default=None)
 
 

@@ -5,14 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from encoder.acquire import Acquisition
 from encoder.errors import ImageError
 from encoder.model import Encoder
 from encoder.preview import preview_png
+from encoder.signatures import Signatures
 from index.values import NewReference
 from service.errors import Refusal
+from service.stored import packed_pieces
 
 
 @dataclass(frozen=True)
@@ -75,15 +76,17 @@ def acquire_each(
     return acquired, refused
 
 
-def embed_each(acquired: Sequence[Acquired], encoder: Encoder) -> NDArray[np.float32]:
-    """Embed all signatures in one batch: `(n, d)` float32 unit vectors."""
-    return encoder.embed(np.stack([one.acquisition.canvas for one in acquired]))
+def describe_each(acquired: Sequence[Acquired], encoder: Encoder) -> Signatures:
+    """Describe all of one or more signatures in one batch, to compare or to keep."""
+    return encoder.describe(np.stack([one.acquisition.canvas for one in acquired]))
 
 
 def new_references(acquired: Sequence[Acquired], encoder: Encoder) -> list[NewReference]:
-    """Embed signatures in one batch, and make of each what the registry keeps of a reference."""
+    """Describe signatures in one batch, and make of each what the registry keeps of a reference."""
     if not acquired:
         return []
+    signatures = describe_each(acquired, encoder)
+    pieces = packed_pieces(signatures)
     return [
         NewReference(
             image=one.upload.data,
@@ -93,6 +96,7 @@ def new_references(acquired: Sequence[Acquired], encoder: Encoder) -> list[NewRe
             quality=one.acquisition.quality.as_dict(),
             vector=vector,
             filename=one.upload.filename,
+            pieces=own,
         )
-        for one, vector in zip(acquired, embed_each(acquired, encoder), strict=True)
+        for one, vector, own in zip(acquired, signatures.vectors, pieces, strict=True)
     ]

@@ -1,5 +1,6 @@
 """The story of verifying: is this signature the claimed writer's? It reads SQL, never the index."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,15 +9,21 @@ from encoder.decision import Comparison
 from encoder.model import Encoder
 from index.registry import Registry
 from index.values import DecisionRecord
-from service.uploads import Upload, acquire_one, embed_each
+from service.stored import references_for
+from service.uploads import Upload, acquire_one, describe_each
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """How alike the query signature and one reference are, as a cosine in [-1, 1]."""
+    """How alike the query signature and one reference are.
+
+    `similarity` is of the whole, a cosine in [-1, 1]. `local_similarity` is how well the pieces of
+    strokes match, at most 1; None where the model knows none.
+    """
 
     reference_id: int | None  # None for a reference that came with the request.
     similarity: float
+    local_similarity: float | None
     filename: str | None = None
 
 
@@ -57,8 +64,8 @@ def verify(
     """
     claim = registry.claim(writer_id, encoder.model_id)
     acquired = acquire_one(upload, encoder)
-    probe = embed_each([acquired], encoder)[0]
-    comparison = encoder.rule.compare(probe, claim.vectors, operating_point)
+    probe = describe_each([acquired], encoder)
+    comparison = encoder.rule.compare(probe, references_for(probe, claim), operating_point)
     reference_ids = tuple(int(reference_id) for reference_id in claim.reference_ids)
     decision_id = registry.record_decision(
         DecisionRecord(
@@ -78,10 +85,17 @@ def verify(
         )
     )
     similarities = tuple(
-        Similarity(reference_id, float(similarity))
-        for reference_id, similarity in zip(reference_ids, comparison.similarities, strict=True)
+        Similarity(reference_id, *alike)
+        for reference_id, alike in zip(reference_ids, similarities_of(comparison), strict=True)
     )
     return answer(comparison, similarities, acquired.acquisition, encoder, decision_id)
+
+
+def similarities_of(comparison: Comparison) -> Sequence[tuple[float, float | None]]:
+    """For each reference, in their order: its similarity, and the local one if there is any."""
+    whole = comparison.similarities.tolist()
+    local = comparison.local_similarities
+    return list(zip(whole, [None] * len(whole) if local is None else local.tolist(), strict=True))
 
 
 def answer(

@@ -62,6 +62,7 @@ def verification(done: Verification, include: str | None) -> Json:
                 "reference_id": one.reference_id,
                 "filename": one.filename,
                 "similarity": one.similarity,
+                "local_similarity": one.local_similarity,
             }
             for one in done.references
         ],

@@ -33,10 +33,7 @@ def verification_parts(answer: Verification, claimed: str) -> Iterator[Renderabl
         *_warnings(answer.acquisition.quality.warnings),
     ]
     yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
-    rows = [
-        (one.filename or one.reference_id, f"{one.similarity:.3f}") for one in answer.references
-    ]
-    yield table(("reference", "#similarity"), rows)
+    yield _similarities(answer)
     yield _origin(answer)
 
 
@@ -91,6 +88,18 @@ def _thresholds(answer: Verification) -> str:
         f"the threshold of a match is {answer.threshold:.3f}, and below "
         f"{answer.non_match_threshold:.3f} it is none"
     )
+
+
+def _similarities(answer: Verification) -> RenderableType:
+    """Each reference and how alike it is: on the whole and, from most models, piece by piece."""
+    headings, rows = ["reference", "#similarity"], []
+    if any(one.local_similarity is not None for one in answer.references):
+        headings.append("#strokes")
+    for one in answer.references:
+        alike = [x for x in (one.similarity, one.local_similarity) if x is not None]
+        rows.append((one.filename or one.reference_id, *(f"{x:.3f}" for x in alike)))
+    drawn: RenderableType = table(headings, rows)
+    return drawn
 
 
 def _warnings(warnings: Sequence[str]) -> list[str]:

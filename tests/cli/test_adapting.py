@@ -13,6 +13,7 @@ from encoder.artifact import SHIPPED
 from encoder.calibrated_model import write_beside
 from encoder.centre import centre_of
 from encoder.model import load_encoder
+from encoder.score import centred
 from service.adapt import enrolled
 from service.cli.session import open_registry
 
@@ -53,7 +54,7 @@ def test_adapts_to_the_gallery_and_decides_by_it(
     assert adapted.model_id == plain.model_id == said["model_id"]
     assert adapted.rule.calibrations == plain.centred_rule.calibrations
     assert adapted.manifest["adapted_to"]["writers"] == 12
-    less = [adapted.rule.centred(vectors) for vectors in streamed]
+    less = [centred(vectors, adapted.rule.offset) for vectors in streamed]
     assert abs(centre_of(less, 576).lift) < said["lift"] / 2
 
     query = scan(103, 8)
@@ -62,7 +63,7 @@ def test_adapts_to_the_gallery_and_decides_by_it(
     monkeypatch.setenv("COUNTERSIGN_MODEL", str(model))
     code, after = answer("verify", "w-103", query)
     assert code == 0
-    probe = plain.embed(plain.acquire(query.read_bytes()).canvas[np.newaxis])[0]
+    probe = plain.describe(plain.acquire(query.read_bytes()).canvas[np.newaxis]).vectors[0]
     moved = [(v - centre) / np.linalg.norm(v - centre) for v in (probe, *claims["w-103"].vectors)]
     similarities = [one @ moved[0] for one in moved[1:]]
     shown = [one["similarity"] for one in after["references"]]

@@ -13,6 +13,8 @@ import pytest
 from encoder.artifact import MANIFEST, NETWORK, SHIPPED, manifest_sha256, read_artifact
 from encoder.errors import ArtifactError
 from encoder.model import load_encoder
+from encoder.pieces import SHAPE_SIZE
+from encoder.signatures import joined
 from encoder.synthesis import encode_png, synthetic_writer
 
 
@@ -32,32 +34,37 @@ def test_shipped_model_embeds_to_unit_vectors() -> None:
     encoder = load_encoder()
     writer = synthetic_writer(3)
     canvases = np.stack([encoder.acquire(encode_png(writer.genuine(n))).canvas for n in range(3)])
-    vectors = encoder.embed(canvases)
+    described = encoder.describe(canvases)
+    vectors = described.vectors
     assert vectors.shape == (3, 576)
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
-    alone = np.concatenate([encoder.embed(canvas[None]) for canvas in canvases])
-    assert np.abs(vectors - alone).max() < 1e-5
+    alone = joined(encoder.describe(canvas[None]) for canvas in canvases)
+    assert np.abs(vectors - alone.vectors).max() < 1e-5
+    for together, one in zip(described.pieces or (), alone.pieces or (), strict=True):
+        assert 20 < len(one) < 500
+        assert np.array_equal(together[:, SHAPE_SIZE:], one[:, SHAPE_SIZE:])
+        assert np.abs(together.astype(int) - one).max() <= 1
 
 
 def test_shipped_model_tells_synthetic_writers_apart() -> None:
     encoder = load_encoder()
-    vectors = []
+    described = []
     for seed in range(200, 210):
         writer = synthetic_writer(seed)
         scans = [encode_png(writer.genuine(n)) for n in range(5)]
-        vectors.append(encoder.embed(np.stack([encoder.acquire(s).canvas for s in scans])))
-    for number, own in enumerate(vectors):
-        scores = [encoder.rule.claim(own[4], other[:4]).score for other in vectors]
+        described.append(encoder.describe(np.stack([encoder.acquire(s).canvas for s in scans])))
+    for number, own in enumerate(described):
+        scores = [encoder.rule.claim(own[[4]], other[:4]).score for other in described]
         assert int(np.argmax(scores)) == number
 
 
 def test_wrong_canvases_are_refused() -> None:
     encoder = load_encoder()
     with pytest.raises(ValueError, match="expected canvases"):
-        encoder.embed(np.zeros((1, 10, 10), np.uint8))
+        encoder.describe(np.zeros((1, 10, 10), np.uint8))
     with pytest.raises(ValueError, match="expected uint8"):
-        encoder.embed(np.zeros((1, 144, 288), np.float32))
+        encoder.describe(np.zeros((1, 144, 288), np.float32))
 
 
 def test_shipped_files_are_small() -> None:
@@ -92,10 +99,10 @@ def test_foreign_manifests_are_refused(copy: Path) -> None:
     edit(copy, format=99)
     with pytest.raises(ArtifactError, match="format 99"):
         read_artifact(copy)
-    edit(copy, format=2)
-    with pytest.raises(ArtifactError, match="before this version's 3"):
+    edit(copy, format=3)
+    with pytest.raises(ArtifactError, match="before this version's 4"):
         read_artifact(copy)
-    edit(copy, format=3, preprocessing_sha256="0" * 64)
+    edit(copy, format=4, preprocessing_sha256="0" * 64)
     with pytest.raises(ArtifactError, match="another preparation"):
         read_artifact(copy)
     (copy / MANIFEST).write_text("{", encoding="utf-8")

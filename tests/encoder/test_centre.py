@@ -12,6 +12,7 @@ from encoder.decision import DecisionRule
 from encoder.protocol import EmbeddedWriter, run_trials
 from encoder.recalibration import recalibrate
 from encoder.score import NORMALISATION, centred
+from encoder.signatures import Signatures
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -29,7 +30,8 @@ def invented(
         hand = unit(rng.normal(size=32)) + shared
         genuine = unit(hand + rng.normal(scale=0.08, size=(12, 32)))
         forged = unit(hand + rng.normal(scale=0.16, size=(8, 32)))
-        writers.append(EmbeddedWriter(f"w{number}", f"w{number}", genuine, forged, name))
+        described = (Signatures(genuine), Signatures(forged))
+        writers.append(EmbeddedWriter(f"w{number}", f"w{number}", *described, name))
     return writers
 
 
@@ -40,7 +42,7 @@ def rule() -> DecisionRule:
 
 @pytest.fixture(scope="module")
 def adapted(rule: DecisionRule) -> DecisionRule:
-    centre = centre_of((w.genuine[:3] for w in invented(20, 0.6, seed=1)), 32)
+    centre = centre_of((w.genuine.vectors[:3] for w in invented(20, 0.6, seed=1)), 32)
     return replace(rule, centre=centre.vector)
 
 
@@ -59,15 +61,16 @@ def test_the_centre_is_the_shrunk_mean_of_writers_means() -> None:
 
 def test_the_lift_is_the_mean_similarity_of_two_writers() -> None:
     for offset in (0.0, 0.6):
-        means = [w.genuine[:4].mean(axis=0) for w in invented(15, offset, seed=2)]
+        means = [w.genuine.vectors[:4].mean(axis=0) for w in invented(15, offset, seed=2)]
         pairs = [a @ b for i, a in enumerate(means) for j, b in enumerate(means) if i != j]
-        centre = centre_of((w.genuine[:4] for w in invented(15, offset, seed=2)), 32)
+        galleries = (w.genuine.vectors[:4] for w in invented(15, offset, seed=2))
+        centre = centre_of(galleries, 32)
         assert centre.lift == pytest.approx(np.mean(pairs), abs=1e-4)
 
 
 def test_centred_scores_are_those_of_vectors_less_the_centre(adapted: DecisionRule) -> None:
     writer = invented(1, 0.6, seed=1)[0]
-    probe, references = writer.genuine[11], writer.genuine[:4]
+    probe, references = writer.genuine.vectors[11], writer.genuine.vectors[:4]
     centre = np.array(adapted.centre)
     ours = [(v - centre) / np.linalg.norm(v - centre) for v in references]
     asked = (probe - centre) / np.linalg.norm(probe - centre)
@@ -79,23 +82,23 @@ def test_centred_scores_are_those_of_vectors_less_the_centre(adapted: DecisionRu
     own = weight * (mean + highest) / 2 + (1 - weight) * adapted.spread.population
     expected = (similarities.max() + similarities.mean()) / 2 - NORMALISATION * own
 
-    comparison = adapted.compare(probe, references)
+    asking, known = writer.genuine[[11]], writer.genuine[:4]
+    comparison = adapted.compare(asking, known)
     assert comparison.score == pytest.approx(expected, abs=1e-5)
     assert comparison.similarities == pytest.approx(similarities, abs=1e-5)
-    assert adapted.claim(probe, references).score == comparison.score
+    assert adapted.claim(asking, known).score == comparison.score
     plain = replace(adapted, centre=None)
-    assert plain.claim(probe, references).score != pytest.approx(expected, abs=1e-3)
-    assert plain.compare(*(unit(v - centre) for v in (probe, references))).score == pytest.approx(
-        expected, abs=1e-5
-    )
+    assert plain.claim(asking, known).score != pytest.approx(expected, abs=1e-3)
+    less = (Signatures(unit(vectors - centre)) for vectors in (probe[None], references))
+    assert plain.compare(*less).score == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_rule_without_a_centre_takes_vectors_as_they_are(rule: DecisionRule) -> None:
     writer = invented(1, seed=3)[0]
     assert rule.centre is None
-    assert rule.centred(writer.genuine) is writer.genuine
+    assert rule.centred(writer.genuine).vectors is writer.genuine.vectors
     at_origin = replace(rule, centre=(0.0,) * 32)
-    probe, references = writer.genuine[11], writer.genuine[:5]
+    probe, references = writer.genuine[[11]], writer.genuine[:5]
     assert at_origin.claim(probe, references).score == pytest.approx(
         rule.claim(probe, references).score, abs=1e-6
     )
@@ -125,14 +128,16 @@ def test_each_data_set_has_a_centre_of_genuine_signatures_alone() -> None:
     one, two = invented(12, 0.6, "one", seed=4), invented(12, 0.6, "two", seed=5)
     both = centre_data_sets([*one, *two])
     for part, start in ((one, 0), (two, 12)):
-        galleries = [w.genuine[drawn(12, start + n)] for n, w in enumerate(part)]
+        galleries = [w.genuine.vectors[drawn(12, start + n)] for n, w in enumerate(part)]
         assert {len(gallery) for gallery in galleries} == {5}
         offset = np.array(centre_of(galleries, 32).vector)
         for before, after in zip(part, both[start:], strict=False):
-            assert after.genuine == pytest.approx(unit(before.genuine - offset), abs=1e-5)
-            assert after.forged == pytest.approx(unit(before.forged - offset), abs=1e-5)
-    forged_anew = [replace(w, forged=unit(w.forged + 1.0)) for w in one]
-    assert np.array_equal(centre_data_sets(forged_anew)[3].genuine, both[3].genuine)
+            for was, is_now in ((before.genuine, after.genuine), (before.forged, after.forged)):
+                moved = unit(was.vectors - offset)
+                assert is_now.vectors == pytest.approx(moved, abs=1e-5)
+    anew = [replace(w, forged=Signatures(unit(w.forged.vectors + 1.0))) for w in one]
+    genuine = [writers[3].genuine.vectors for writers in (centre_data_sets(anew), both)]
+    assert np.array_equal(*genuine)
 
 
 def test_thresholds_fitted_on_centred_scores_hold_where_another_offset_is() -> None:
@@ -142,7 +147,7 @@ def test_thresholds_fitted_on_centred_scores_hold_where_another_offset_is() -> N
     assert plain == fit_rule(development)
     assert fitted.centre is None
     unseen = invented(40, 1.5, "unseen", seed=7)
-    galleries = [w.genuine[:5] for w in unseen]
+    galleries = [w.genuine.vectors[:5] for w in unseen]
     offset = np.asarray(centre_of(galleries, 32).vector, np.float32)
     less = [centre_writer(writer, offset) for writer in unseen]
 
@@ -153,7 +158,7 @@ def test_thresholds_fitted_on_centred_scores_hold_where_another_offset_is() -> N
     assert passed(plain, unseen) > 0.5
     assert passed(fitted, less) < 0.2
     before, after = (
-        centre_of((w.genuine[:5] for w in writers), 32).lift for writers in (unseen, less)
+        centre_of((w.genuine.vectors[:5] for w in writers), 32).lift for writers in (unseen, less)
     )
     assert before > 0.5
     assert abs(after) < 0.1

@@ -13,16 +13,16 @@ def stroke(rows: slice, columns: slice) -> np.ndarray:
 
 
 def by_orientation(canvas: np.ndarray) -> np.ndarray:
-    return np.square(hog_embed(canvas[None])[0]).reshape(ORIENTATIONS, -1).sum(axis=1)
+    return np.square(hog_embed(canvas[None]).vectors[0]).reshape(ORIENTATIONS, -1).sum(axis=1)
 
 
 def test_vectors_are_units_and_zero_without_ink() -> None:
     canvases = np.stack([stroke(slice(20, 70), slice(50, 56)), np.zeros(HOG_CANVAS, np.uint8)])
-    vectors = hog_embed(canvases)
+    vectors = hog_embed(canvases).vectors
     assert vectors.shape == (2, 1152)
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx([1.0, 0.0], abs=1e-6)
-    assert hog_embed(canvases[:0]).shape == (0, 1152)
+    assert hog_embed(canvases[:0]).vectors.shape == (0, 1152)
 
 
 def test_an_upright_stroke_has_level_gradients() -> None:
@@ -36,6 +36,6 @@ def test_an_upright_stroke_has_level_gradients() -> None:
 def test_nearby_strokes_are_more_alike_than_distant_ones() -> None:
     here, near, far = hog_embed(
         np.stack([stroke(slice(20, 70), slice(x, x + 5)) for x in (50, 53, 120)])
-    )
+    ).vectors
     assert here @ near > 0.8
     assert here @ far < 0.1

@@ -6,14 +6,15 @@ import pytest
 from encoder.identification import match_characteristic, rank_one_rate, run_searches
 from encoder.protocol import EmbeddedWriter
 from encoder.score import Spread
+from encoder.signatures import Signatures
 
 PLAIN = Spread(population=0.0)
-NOBODY = np.zeros((0, 3), np.float32)
+NOBODY = Signatures(np.zeros((0, 3), np.float32))
 
 
 def writer(name: str, vector: list[float], count: int = 2, group: str = "") -> EmbeddedWriter:
     genuine = np.tile(np.array(vector, np.float32), (count, 1))
-    return EmbeddedWriter(name, group or name, genuine, NOBODY)
+    return EmbeddedWriter(name, group or name, Signatures(genuine), NOBODY)
 
 
 def test_searches_by_hand() -> None:
@@ -32,7 +33,7 @@ def test_searches_by_hand() -> None:
 
 def test_a_gallery_in_which_another_is_nearer() -> None:
     stray = np.array([[1, 0, 0], [0, 1, 0]], np.float32)  # Two signatures that are not alike.
-    writers = [EmbeddedWriter("a", "a", stray, NOBODY), writer("b", [0, 1, 0], 3)]
+    writers = [EmbeddedWriter("a", "a", Signatures(stray), NOBODY), writer("b", [0, 1, 0], 3)]
     for draw_seed in range(4):
         found = run_searches(writers, 1, PLAIN, draws=1, seed=draw_seed)
         nearer_to_b = bool(found.other[0] > found.own[0])

@@ -14,6 +14,7 @@ from encoder.errors import ArtifactError, TrainingDataError
 from encoder.model import load_encoder
 from encoder.protocol import EmbeddedWriter, run_trials
 from encoder.recalibration import Need, need_of, recalibrate
+from encoder.signatures import Signatures
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -30,7 +31,8 @@ def invented(
         centre = unit(rng.normal(size=32))
         genuine = unit(centre + rng.normal(scale=0.08, size=(12, 32)))
         forgeries = unit(centre + rng.normal(scale=skill, size=(forged, 32)))
-        writers.append(EmbeddedWriter(f"w{number}", f"w{number}", genuine, forgeries))
+        described = (Signatures(genuine), Signatures(forgeries))
+        writers.append(EmbeddedWriter(f"w{number}", f"w{number}", *described))
     return writers
 
 

@@ -9,16 +9,18 @@ import pytest
 from encoder.calibration import fit_log_lr, fit_rule
 from encoder.decision import DecisionRule, RandomTail
 from encoder.errors import TrainingDataError, UnknownOperatingPoint
-from encoder.protocol import EmbeddedWriter, population_likeness, run_trials
+from encoder.identification import Drawn, search_scores
+from encoder.protocol import EmbeddedWriter, population_spread, run_trials
 from encoder.score import (
     NORMALISATION,
     Spread,
     claim_score,
     claim_scores,
-    gallery_scores,
+    likenesses,
     observed_likeness,
     own_likeness,
 )
+from encoder.signatures import Signatures
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -33,8 +35,14 @@ def invented_writers(count: int = 12, seed: int = 0) -> list[EmbeddedWriter]:
         centre = unit(rng.normal(size=32))
         genuine = unit(centre + rng.normal(scale=0.08, size=(12, 32)))
         forged = unit(centre + rng.normal(scale=0.16, size=(8, 32)))
-        writers.append(EmbeddedWriter(f"w{number}", f"w{number}", genuine, forged))
+        described = (Signatures(genuine), Signatures(forged))
+        writers.append(EmbeddedWriter(f"w{number}", f"w{number}", *described))
     return writers
+
+
+def scored(probes: Signatures, references: Signatures, spread: Spread) -> np.ndarray:
+    own = likenesses(references, references)
+    return claim_scores(likenesses(probes, references), own, spread, 0.0)
 
 
 def test_score_by_hand() -> None:
@@ -43,30 +51,34 @@ def test_score_by_hand() -> None:
     pairs = [references[i] @ references[j] for i, j in itertools.combinations(range(3), 2)]
     nearest = [max(references[i] @ references[j] for j in range(3) if j != i) for i in range(3)]
     own = (np.mean(pairs) + np.mean(nearest)) / 2
-    assert observed_likeness(references) == pytest.approx(own, abs=1e-6)
+    assert observed_likeness(references @ references.T) == pytest.approx(own, abs=1e-6)
     spread = Spread(population=0.5, shrinkage=2.0)
     shrunk = 0.5 * own + 0.5 * 0.5
     expected = (1.0 + (1.0 + 0.8 + 0.6) / 3) / 2 - NORMALISATION * shrunk
-    claim = claim_score(probe, references, spread)
+    claim = claim_score(Signatures(probe[None]), Signatures(references), spread)
     assert claim.score == pytest.approx(expected, abs=1e-6)
     assert claim.similarities == pytest.approx([1.0, 0.8, 0.6], abs=1e-6)
+    assert claim.local_similarities is None
 
 
 def test_one_reference_takes_the_population() -> None:
-    assert own_likeness(unit(np.ones((1, 4))), Spread(population=0.37)) == 0.37
+    assert own_likeness(np.ones((1, 1), np.float32), Spread(population=0.37)) == 0.37
 
 
 def test_batch_equals_one_by_one() -> None:
     writer = invented_writers(2)[0]
     spread = Spread()
-    together = claim_scores(writer.genuine[5:], writer.genuine[:5], spread)
-    apart = [claim_score(p, writer.genuine[:5], spread).score for p in writer.genuine[5:]]
+    together = scored(writer.genuine[5:], writer.genuine[:5], spread)
+    apart = [
+        claim_score(writer.genuine[[n]], writer.genuine[:5], spread).score for n in range(5, 12)
+    ]
     assert together == pytest.approx(apart, abs=1e-6)
     other = invented_writers(2)[1]
-    galleries = np.stack([writer.genuine[:5], other.genuine[:5]])
-    both = gallery_scores(writer.genuine[5:], galleries, spread)
+    five = np.arange(5)
+    galleries = [Drawn(writer, five), Drawn(other, five)]
+    both = search_scores([Drawn(writer, np.arange(5, 12))], galleries, spread)
     assert both[:, 0] == pytest.approx(apart, abs=1e-6)
-    foreign = claim_scores(writer.genuine[5:], other.genuine[:5], spread)
+    foreign = scored(writer.genuine[5:], other.genuine[:5], spread)
     assert both[:, 1] == pytest.approx(foreign, abs=1e-6)
 
 
@@ -98,8 +110,8 @@ def test_rule_keeps_its_target_on_the_writers_it_was_fitted_on() -> None:
 def test_verdicts_and_bounds() -> None:
     writer = invented_writers()[0]
     rule = fit_rule(invented_writers())
-    near = rule.compare(writer.genuine[0], writer.genuine[:5])
-    far = rule.compare(-writer.genuine[0], writer.genuine[:5])
+    near = rule.compare(writer.genuine[[0]], writer.genuine[:5])
+    far = rule.compare(Signatures(-writer.genuine.vectors[:1]), writer.genuine[:5])
     assert near.verdict == "match"
     assert far.verdict == "non_match"
     assert near.operating_point == rule.default_operating_point
@@ -107,15 +119,15 @@ def test_verdicts_and_bounds() -> None:
     assert far.log_lr == -bound
     assert abs(near.log_lr) <= bound
     # Halfway to the writer, a forger's score tells more against a stranger than against a forger.
-    forged = rule.compare(writer.forged[0], writer.genuine[:5])
+    forged = rule.compare(writer.forged[[0]], writer.genuine[:5])
     assert forged.log_lr_random > forged.log_lr
     for comparison in (near, far):
         assert comparison.non_match_threshold <= comparison.threshold
     assert far.score < far.non_match_threshold
-    stricter = rule.compare(writer.genuine[0], writer.genuine[:5], "fmr_skilled=1%")
+    stricter = rule.compare(writer.genuine[[0]], writer.genuine[:5], "fmr_skilled=1%")
     assert stricter.threshold >= near.threshold
     with pytest.raises(UnknownOperatingPoint, match="fmr_skilled=1%") as caught:
-        rule.compare(writer.genuine[0], writer.genuine[:5], "fmr=0")
+        rule.compare(writer.genuine[[0]], writer.genuine[:5], "fmr=0")
     assert caught.value.requested == "fmr=0"
 
 
@@ -182,4 +194,4 @@ def test_random_forgeries_come_from_the_same_data_set() -> None:
 
 
 def test_the_population_of_less_than_a_pair_is_the_default() -> None:
-    assert population_likeness(invented_writers(), 1) == Spread().population
+    assert population_spread(invented_writers(), 1) == Spread()

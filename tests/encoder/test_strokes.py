@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-pytest.importorskip("keras", reason="networks need the `train` extra")
+keras = pytest.importorskip("keras", reason="networks need the `train` extra")
 
-from encoder.strokes import WINDOW, StrokeBag
-from encoder.vocabulary import fit_vocabulary
+from encoder.strokes import WINDOW, StrokeBag, StrokePieces  # noqa: E402
+from encoder.vocabulary import fit_vocabulary  # noqa: E402
 
 Floats = NDArray[np.float32]
 SIZE, WORDS, SHARPNESS = 5, 6, 10.0
@@ -23,14 +23,19 @@ def cells() -> Floats:
 
 
 @pytest.fixture
-def bag(cells: Floats) -> StrokeBag:
-    layer = StrokeBag(SIZE, WORDS, SHARPNESS, name="bag")
-    layer(cells)
-    fit_vocabulary(layer, cells)
-    return layer
+def bag(cells: Floats) -> keras.Sequential:
+    return fitted_bag(cells)
 
 
-def summed(bag: StrokeBag, cells: Floats) -> Floats:
+def fitted_bag(cells: Floats) -> keras.Sequential:
+    pieces, bag = StrokePieces(SIZE), StrokeBag(WORDS, SHARPNESS)
+    together = keras.Sequential([pieces, bag])
+    together(cells)
+    fit_vocabulary(pieces, bag, cells)
+    return together
+
+
+def summed(bag: keras.Sequential, cells: Floats) -> Floats:
     """The same by loops over windows and words."""
     axes, mean, words = (np.asarray(weight) for weight in bag.weights)
     framed = np.pad(cells, ((1, 2), (1, 2), (0, 0)))
@@ -50,17 +55,17 @@ def summed(bag: StrokeBag, cells: Floats) -> Floats:
     return np.ravel(rooted / (np.linalg.norm(rooted, axis=1, keepdims=True) + 1e-3))
 
 
-def test_the_bag_is_what_its_definition_says(bag: StrokeBag, cells: Floats) -> None:
+def test_the_bag_is_what_its_definition_says(bag: keras.Sequential, cells: Floats) -> None:
     for one, given in zip(np.asarray(bag(cells))[:3], cells, strict=False):
         assert one == pytest.approx(summed(bag, given), abs=2e-4)
 
 
-def test_where_a_stroke_is_does_not_matter(bag: StrokeBag, cells: Floats) -> None:
+def test_where_a_stroke_is_does_not_matter(bag: keras.Sequential, cells: Floats) -> None:
     moved = np.roll(cells, (2, 5), axis=(1, 2))
     assert np.asarray(bag(moved)) == pytest.approx(np.asarray(bag(cells)), abs=1e-4)
 
 
-def test_words_are_pieces_that_there_are(bag: StrokeBag, cells: Floats) -> None:
+def test_words_are_pieces_that_there_are(bag: keras.Sequential, cells: Floats) -> None:
     """Of two kinds of strokes, each gets words; a page without ink is nothing, not an error."""
     words = np.asarray(bag.weights[2])
     assert words.shape == (WORDS, SIZE)
@@ -68,9 +73,7 @@ def test_words_are_pieces_that_there_are(bag: StrokeBag, cells: Floats) -> None:
     assert not np.abs(np.asarray(bag(np.zeros_like(cells)))).max() > 1e-2
 
 
-def test_the_same_seed_gives_the_same_words(bag: StrokeBag, cells: Floats) -> None:
-    again = StrokeBag(SIZE, WORDS, SHARPNESS)
-    again(cells)
-    fit_vocabulary(again, cells)
+def test_the_same_seed_gives_the_same_words(bag: keras.Sequential, cells: Floats) -> None:
+    again = fitted_bag(cells)
     for one, other in zip(bag.weights, again.weights, strict=True):
         assert np.array_equal(np.asarray(one), np.asarray(other))

@@ -18,9 +18,10 @@ from encoder.export import export  # noqa: E402
 from encoder.losses import ClaimLoss, ContrastiveLoss  # noqa: E402
 from encoder.model import load_encoder  # noqa: E402
 from encoder.network import lean_network, notebook_base_network  # noqa: E402
-from encoder.progress import DevelopmentProgress, RunState, keras_embed  # noqa: E402
+from encoder.progress import DevelopmentProgress, RunState, keras_describe  # noqa: E402
 from encoder.projections import fit_projections, fit_rotation  # noqa: E402
 from encoder.score import Spread, claim_score  # noqa: E402
+from encoder.signatures import Signatures  # noqa: E402
 from encoder.train import RECIPES, train  # noqa: E402
 from encoder.writers_folder import Holdout, list_writers, read_folder, split_writers  # noqa: E402
 
@@ -52,9 +53,9 @@ def test_projections_even_out_what_all_signatures_share(writers_folder: Path) ->
     canvases = np.concatenate([w.genuine for w in data.writers])
     network = lean_network()
     fit_projections(network, canvases)
-    before = keras_embed(network, canvases)
+    before = keras_describe(network, canvases).vectors
     fit_rotation(network, canvases)
-    after = keras_embed(network, canvases)
+    after = keras_describe(network, canvases).vectors
     # The rotation changes no similarity, and puts most of the length in front.
     assert after @ after.T == pytest.approx(before @ before.T, abs=1e-4)
     leading = np.linalg.norm(after[:, :128], axis=1)
@@ -77,7 +78,7 @@ def test_projections_take_a_turned_signature_for_the_same(
 
     def likeness() -> float:
         fit_projections(network, canvases)
-        pairs = keras_embed(network, canvases) * keras_embed(network, turned)
+        pairs = keras_describe(network, canvases).vectors * keras_describe(network, turned).vectors
         return float(pairs.sum(axis=1).mean())
 
     tolerant = likeness()
@@ -93,12 +94,13 @@ def test_claim_loss_scores_as_serving_does() -> None:
     # Writer 0: three genuine and one forgery; writer 1: two genuine that serve as impostors.
     labels = np.array([[0, 0], [0, 0], [0, 0], [0, 1], [1, 0], [1, 0]])
     unshrunk = Spread(population=0.0, shrinkage=0.0)
+    described = Signatures(vectors)
     own, forged, other = [], [], []
     for held_out in range(3):
-        references = vectors[[i for i in range(3) if i != held_out]]
-        own.append(claim_score(vectors[held_out], references, unshrunk).score)
-        forged.append(claim_score(vectors[3], references, unshrunk).score)
-        other += [claim_score(vectors[i], references, unshrunk).score for i in (4, 5)]
+        references = described[[i for i in range(3) if i != held_out]]
+        own.append(claim_score(described[[held_out]], references, unshrunk).score)
+        forged.append(claim_score(described[[3]], references, unshrunk).score)
+        other += [claim_score(described[[i]], references, unshrunk).score for i in (4, 5)]
     from encoder import losses  # noqa: PLC0415 - the private part under test.
 
     same = (labels[:, None, 0] == labels[None, :, 0]).astype(np.float32)

@@ -113,6 +113,7 @@ def new_references(unit) -> Callable[..., list[NewReference]]:
                     quality={"ink_height_px": 40, "warnings": []},
                     vector=vector,
                     filename=f"{seed}-{number}.tif",
+                    pieces=f"pieces {seed} {number} ".encode() * 20,
                 )
             )
         return made

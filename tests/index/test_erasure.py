@@ -24,19 +24,21 @@ def large_reference(number, unit):
         quality={"note": f"quality-{number}-of-this-one"},
         vector=unit(1, seed=number)[0],
         filename=f"filename-{number}-of-this-one.png",
+        pieces=np.random.default_rng(10**7 + number).bytes(5000),
     )
 
 
 def traces(reference, everything):
-    """Return which parts of a reference are among the bytes; pieces of the images count."""
-    pieces = {
+    """Return which parts of a reference are among the bytes; a bit of one counts."""
+    parts = {
         "vector": [reference.vector.tobytes()[start : start + 32] for start in (0, 200, 480)],
+        "pieces": [reference.pieces[start : start + 32] for start in range(0, 5000, 500)],
         "image": [reference.image[start : start + 32] for start in range(0, 9000, 500)],
         "cleaned": [reference.cleaned_png[start : start + 32] for start in range(0, 1500, 300)],
         "filename": [reference.filename.encode()],
         "quality": [reference.quality["note"].encode()],
     }
-    return [part for part, some in pieces.items() if any(piece in everything for piece in some)]
+    return [part for part, some in parts.items() if any(bit in everything for bit in some)]
 
 
 def on_disk(tmp_path):
@@ -59,7 +61,8 @@ def test_no_file_holds_anything_of_an_erased_writer(
                 registry.add_references(f"W{person}", MODEL, [reference])
     gallery.save_snapshot()
     before = on_disk(tmp_path)
-    assert all(traces(one, before) for own in references.values() for one in own)
+    all_parts = ["vector", "pieces", "image", "cleaned", "filename", "quality"]
+    assert all(traces(one, before) == all_parts for own in references.values() for one in own)
 
     for person in range(0, 15, 2):
         assert registry.erase_writer(f"W{person}") == 4
@@ -94,6 +97,7 @@ def test_erasing_many_vectors_in_any_order_leaves_no_piece(registry, new_referen
     for person, references in people.items():
         held = [
             any(one.vector.tobytes()[start : start + 24] in everything for start in (0, 240, 488))
+            or one.pieces in everything
             for one in references
         ]
         assert held == [person not in gone] * 5

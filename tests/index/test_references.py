@@ -5,6 +5,7 @@ import pytest
 
 from index.errors import (
     DuplicateReference,
+    InvalidPieces,
     InvalidVector,
     NoReferences,
     UnknownModel,
@@ -33,6 +34,45 @@ def test_a_claim_holds_the_writers_vectors_in_the_order_of_enrollment(registry, 
     assert claim.reference_ids.dtype == np.int64
     assert claim.vectors.dtype == np.float32
     assert claim.vectors.tobytes() == unit(3).tobytes()
+
+
+def test_a_claim_holds_the_pieces_in_the_same_order(registry, enrolled, new_references):
+    sent = tuple(reference.pieces for reference in new_references(3))
+    assert registry.claim("C-1", MODEL).pieces == sent
+    assert registry.claims(["C-1"], MODEL, with_pieces=True)["C-1"].pieces == sent
+    by_vectors = registry.claims(["C-1"], MODEL)["C-1"]
+    assert by_vectors.pieces is None
+    assert by_vectors.vectors.tobytes() == registry.claim("C-1", MODEL).vectors.tobytes()
+    with registry.frozen(MODEL) as frozen:
+        assert tuple(one.pieces for one in next(frozen.references(9, images=False))) == sent
+
+
+def test_pieces_are_of_all_references_of_a_claim_or_of_none(registry, enrolled, new_references):
+    bare, empty = (
+        dataclasses.replace(one, pieces=pieces)
+        for one, pieces in zip(new_references(2, seed=9), (None, b""), strict=True)
+    )
+    registry.add_references("C-2", MODEL, [empty])
+    assert registry.claim("C-2", MODEL).pieces == (b"",), "without ink there are none to keep"
+    [added] = registry.add_references("C-1", MODEL, [bare])
+    assert registry.claim("C-1", MODEL).pieces is None
+    registry.erase_reference("C-1", added.reference_id)
+    assert len(registry.claim("C-1", MODEL).pieces) == 3
+
+
+def test_pieces_that_are_too_many_or_not_of_each_are_never_stored(
+    registry, enrolled, new_references, unit
+):
+    large = dataclasses.replace(new_references(1, seed=9)[0], pieces=bytes(65 * 1024))
+    with pytest.raises(InvalidPieces, match=r"at most 65536 bytes .* got 66560"):
+        registry.add_references("C-1", MODEL, [large])
+    assert registry.get_writer("C-1").reference_count == 3
+    registry.register_model(OTHER, "newer model", 128)
+    ids = [reference.reference_id for reference in enrolled]
+    for pieces, words in (([b"a", b"b"], "got 2 for 3"), ([large.pieces] * 3, "at most")):
+        with pytest.raises(InvalidPieces, match=words):
+            registry.put_embeddings(OTHER, ids, unit(3), pieces)
+    assert len(registry.references_without_embedding(OTHER, limit=9)) == 3
 
 
 def test_there_is_no_claim_without_a_writer_or_references(registry, enrolled):
@@ -144,9 +184,12 @@ def test_a_new_model_sees_the_references_in_portions_and_can_be_resumed(registry
     ]
     assert todo[0][1] == registry.reference_image("C-1", enrolled[0].reference_id).data
     ids, vectors = [reference_id for reference_id, _ in todo], unit(2, seed=7)
-    assert registry.put_embeddings(OTHER, ids, vectors) == 2
-    assert registry.put_embeddings(OTHER, ids, unit(2, seed=8)) == 0, "never replaced"
-    assert registry.claim("C-1", OTHER).vectors.tobytes() == vectors.tobytes()
+    assert registry.put_embeddings(OTHER, ids, vectors, [b"one", b"two"]) == 2
+    again = registry.put_embeddings(OTHER, ids, unit(2, seed=8), [b"1", b"2"])
+    assert again == 0, "never replaced"
+    claim = registry.claim("C-1", OTHER)
+    assert claim.vectors.tobytes() == vectors.tobytes()
+    assert claim.pieces == (b"one", b"two")
     assert len(registry.references_without_embedding(OTHER, limit=9)) == 1
     assert not registry.references_without_embedding(MODEL, limit=9)
 
@@ -155,8 +198,9 @@ def test_a_reference_erased_while_it_was_encoded_is_passed_over(registry, enroll
     registry.register_model(OTHER, "newer model", 128)
     ids = [reference.reference_id for reference in enrolled]
     registry.erase_reference("C-1", ids[1])
-    assert registry.put_embeddings(OTHER, ids, unit(3)) == 2
+    assert registry.put_embeddings(OTHER, ids, unit(3), [b"one", b"two", b"three"]) == 2
     assert registry.claim("C-1", OTHER).reference_ids.tolist() == [ids[0], ids[2]]
+    assert registry.claim("C-1", OTHER).pieces == (b"one", b"three")
 
 
 def test_sizes_follow_every_change_for_each_model(registry, enrolled, new_references, unit):

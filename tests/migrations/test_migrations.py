@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -16,6 +17,7 @@ from index.errors import RegistryUnavailable, SchemaMismatch
 from index.migrate import _config, current_revision, head_revision, require_current, upgrade
 from index.registry import Registry
 from index.schema import Base
+from index.values import NewReference
 
 
 @pytest.fixture
@@ -56,7 +58,8 @@ def statements(file):
         "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
     ).fetchall()
     connection.close()
-    return {name: sorted(re.sub(r",$", "", line.strip()) for line in sql.splitlines())
+    # SQLite writes a column that was added later on the line of the one before it.
+    return {name: sorted(part.strip() for part in re.split(r"[,\n]", sql) if part.strip())
             for name, sql in rows}  # fmt: skip
 
 
@@ -142,12 +145,50 @@ def test_processes_that_upgrade_at_once_do_not_disturb_each_other(url):
     require_current(url)
 
 
-def test_the_first_step_can_be_undone(url):
-    upgrade(url)
+def run_alembic(url, step, revision):
     database = Database(url, foreign_keys=False)
     with database.write() as connection:
         config = _config()
         config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        step(config, revision)
     database.close()
+
+
+def test_the_first_step_can_be_undone(url):
+    upgrade(url)
+    run_alembic(url, command.downgrade, "base")
     assert current_revision(url) is None
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_references_of_an_older_schema_have_no_pieces_and_are_compared_as_before(
+    request, url, database
+):
+    if database == "postgresql":
+        url = request.getfixturevalue("postgresql_url")
+    upgrade(url)
+    vector = np.eye(1, 4, dtype=np.float32)
+    old, new = (
+        NewReference(b"image", "image/png", b"cleaned", digit * 64, {}, vector[0], pieces=b"pieces")
+        for digit in "12"
+    )
+    registry = Registry(url)
+    registry.register_model("older", "older", 4)
+    _, [reference] = registry.create_writer("C-1", "Ada Lind", "older", [old])
+    registry.close()
+    run_alembic(url, command.downgrade, "0003")
+    with pytest.raises(SchemaMismatch, match="countersign db upgrade"):
+        require_current(url)
+    upgrade(url)
+    registry = Registry(url)
+    claim = registry.claim("C-1", "older")
+    assert (claim.reference_ids.tolist(), claim.pieces) == ([reference.reference_id], None)
+    assert claim.vectors.tolist() == vector.tolist()
+    registry.register_model("newer", "newer", 4)
+    registry.put_embeddings("newer", claim.reference_ids.tolist(), vector, [b"its pieces"])
+    assert registry.claim("C-1", "newer").pieces == (b"its pieces",)
+    assert registry.claim("C-1", "older").pieces is None
+    registry.add_references("C-1", "newer", [new])
+    assert registry.claim("C-1", "newer").pieces == (b"its pieces", b"pieces")
+    registry.erase_writer("C-1")
+    registry.close()

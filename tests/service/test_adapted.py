@@ -41,7 +41,7 @@ def unit(vectors):
 def test_every_answer_is_of_centred_embeddings(adapted, files, scan):
     encoder, client = adapted.encoder, create_app(adapted).test_client()
     centre = np.array(encoder.rule.centre)
-    probe = encoder.embed(encoder.acquire(scan(45, 8)).canvas[np.newaxis])[0]
+    probe = encoder.describe(encoder.acquire(scan(45, 8)).canvas[np.newaxis]).vectors[0]
     claim = adapted.registry.claim("W-45", encoder.model_id)
     assert np.linalg.norm(claim.vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
     similarities = unit(claim.vectors - centre) @ unit(probe - centre)

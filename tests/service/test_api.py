@@ -151,6 +151,7 @@ def test_verify_answers_as_agreed(client, services, ada, files):
         one["reference_id"] for one in ada["references"]
     ]
     assert all(-1 <= one["similarity"] <= 1 for one in body["references"])
+    assert all(0 < one["local_similarity"] <= 1 for one in body["references"])
     assert body["quality"]["warnings"] == []
     assert uuid.UUID(body["decision_id"])
     assert png_of(body["cleaned"])
@@ -234,8 +235,16 @@ def test_the_page_is_served(client):
 def test_an_image_that_was_never_here_is_said_to_be_missing(client, services, known):
     known(1, count=1)
     reference = services.registry.list_references("W-1")[0]
-    vectors = services.registry.claim("W-1", services.encoder.model_id).vectors
-    bare = NewReference(b"", "image/png", b"", "0" * 64, reference.quality, vectors[0])
+    claim = services.registry.claim("W-1", services.encoder.model_id)
+    bare = NewReference(
+        image=b"",
+        media_type="image/png",
+        cleaned_png=b"",
+        sha256="0" * 64,
+        quality=reference.quality,
+        vector=claim.vectors[0],
+        pieces=claim.pieces[0],
+    )
     services.registry.add_references("W-1", services.encoder.model_id, [bare])
     reference_id = services.registry.list_references("W-1")[1].reference_id
     for query in ("", "?cleaned=true"):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from encoder.pieces import pack
 from index.database import Database
 from index.errors import ErasureIncomplete, UnknownReference, UnknownWriter, WriterExists
 from service.enroll import Upload, create_writer, enroll, erase_reference, erase_writer
@@ -90,12 +91,14 @@ def test_an_erased_writer_is_neither_known_nor_found(services, uploads, settings
     assert services.gallery.check().clean
     files = [path for path in settings.data_dir.rglob("*") if path.is_file()]
     scan = uploads(1, 0)[0].data
-    vector = services.encoder.embed(services.encoder.acquire(scan).canvas[np.newaxis])[0].tobytes()
+    described = services.encoder.describe(services.encoder.acquire(scan).canvas[np.newaxis])
+    vector, pieces = described.vectors[0].tobytes(), pack(described.pieces[0])
     assert files
     for path in files:
         content = path.read_bytes()
         assert scan[40:400] not in content, path.name
         assert vector not in content, path.name
+        assert not any(pieces[at : at + 26] in content for at in range(0, len(pieces), 260)), path
 
 
 def test_an_erased_reference_leaves_the_others(services, known):

@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from encoder.model import Encoder, load_encoder
+from encoder.pieces import pack, unpack
 from encoder.preview import preview_png
+from encoder.signatures import Signatures
 from encoder.synthesis import encode_png, synthetic_writer
 from index import database as index_database
 from index.errors import ErasureIncomplete, ImageNotHeld
@@ -53,14 +55,16 @@ def enrollments(encoder: Encoder) -> list[NewEnrollment]:
         for n in range(3):
             image = encode_png(synthetic_writer(seed).genuine(n))
             found = encoder.acquire(image)
+            described = encoder.describe(found.canvas[None])
             reference = NewReference(
                 image=image,
                 media_type="image/png",
                 cleaned_png=preview_png(found.ink),
                 sha256=hashlib.sha256(image).hexdigest(),
                 quality=QUALITY,
-                vector=encoder.embed(found.canvas[None])[0],
+                vector=described.vectors[0],
                 filename=f"é {n}.png" if n else None,
+                pieces=pack(described.pieces[0]),
             )
             made.append(NewEnrollment(f"C-{seed}", f"Writer № {seed}", reference))
     return [*made, NewEnrollment("C-9", "Without References")]
@@ -148,6 +152,7 @@ def held(registry: Registry, encoder: Encoder, images: bool = True) -> list[tupl
                 one.reference.quality,
                 one.filename,
                 one.vector.tobytes(),
+                one.pieces,
                 *((one.image, one.cleaned_png) if images else ()),
             )
             for batch in frozen.references(2, images=images)
@@ -317,6 +322,11 @@ def rewritten(file: Path, header: dict[str, Any] | None = None, **columns: Any) 
         ("vector", [0.5] * 576, "invalid-vector"),
         ("vector", [float("nan")] + [0.0] * 575, "invalid-vector"),
         ("vector", [None] + [0.0] * 575, "invalid-vector"),
+        ("pieces", None, "invalid-pieces"),
+        ("pieces", bytes(51), "invalid-pieces"),
+        ("pieces", bytes(26 * 2521), "invalid-pieces"),
+        ("pieces", b"\x7f" * 24 + b"\x01\x01", "invalid-pieces"),
+        ("pieces", bytes(24) + b"\xff\x01", "invalid-pieces"),
     ],
 )
 def test_rows_that_cannot_be_kept_are_refused_and_the_rest_goes_on(
@@ -338,6 +348,50 @@ def test_rows_that_cannot_be_kept_are_refused_and_the_rest_goes_on(
     assert held(target, encoder) == kept[:4] + kept[5:]
 
 
+def without_pieces(file: Path, header: dict[str, Any]) -> Path:
+    """Write a file again as if its model knew no pieces."""
+    table = pq.read_table(file)
+    place = table.schema.get_field_index("pieces")
+    nothing = pa.nulls(table.num_rows, pa.binary())
+    pq.write_table(table.set_column(place, "pieces", nothing), file)
+    return rewritten(file, header)
+
+
+def test_a_file_of_the_format_without_pieces_is_refused_with_what_to_do(
+    source: Registry, target: Registry, export: Any, bring_in: Any
+) -> None:
+    file = rewritten(export(source), {"format": "countersign gallery 1"})
+    older = pq.read_table(file).drop(["pieces"])
+    pq.write_table(older, file)
+    with pytest.raises(InvalidInput, match=r"gallery 1', which lacks the pieces.*Export it again"):
+        bring_in(file, target)
+    assert target.list_writers().writers == ()
+
+
+def test_a_model_gets_references_with_pieces_or_without_as_it_describes_them(
+    *,
+    source: Registry,
+    target: Registry,
+    encoder: Encoder,
+    export: Any,
+    bring_in: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What a claim holds has pieces of all references or of none, however it was imported."""
+    bare = without_pieces(export(source, name="bare.parquet"), {})
+    assert {one.code for one in bring_in(bare, target).refused} == {"invalid-pieces"}
+    assert [one.writer_id for one in target.list_writers().writers] == ["C-9"]
+    described = Encoder.describe
+    monkeypatch.setattr(
+        Encoder, "describe", lambda own, canvases: Signatures(described(own, canvases).vectors)
+    )
+    refused = bring_in(export(source), target).refused
+    assert {one.code for one in refused} == {"invalid-pieces"}
+    assert "knows none" in refused[0].reason
+    assert bring_in(bare, target).enrolled == 9
+    assert target.claim("C-1", encoder.model_id).pieces is None
+
+
 def test_vectors_of_another_model_are_refused_but_images_are_encoded_anew(
     source: Registry, target: Registry, encoder: Encoder, export: Any, bring_in: Any
 ) -> None:
@@ -356,6 +410,8 @@ def test_vectors_of_another_model_are_refused_but_images_are_encoded_anew(
     }
     ours, theirs = (registry.claim("C-1", encoder.model_id) for registry in (target, source))
     np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-5)
+    for one, other in zip(ours.pieces, theirs.pieces, strict=True):
+        np.testing.assert_allclose(unpack(one), unpack(other), atol=1)
     assert bring_in(file, target).already_there == 7
 
 
@@ -384,7 +440,7 @@ def test_files_that_are_no_gallery(
     for header, words in (
         ({"dimension": 64}, "columns are others"),
         ({"dimension": 2**40}, "it says that it is"),
-        ({"format": "countersign gallery 2"}, "it says that it is 'countersign gallery 2'"),
+        ({"format": "countersign gallery 3"}, "it says that it is 'countersign gallery 3'"),
         ({"revision": "1"}, "it says"),
         ({"more": 1}, "what it says of itself"),
     ):

@@ -12,12 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import service
 from benchmarks.running import running_server
 from encoder.artifact import NETWORK, SHIPPED, read_artifact, write_artifact
 from encoder.model import load_encoder
+from encoder.pieces import unpack
 from service.app import create_app
 from service.composition import keep_model
 from service.errors import ModelNotReady
@@ -162,6 +164,15 @@ def switch_to(services, model_id) -> None:
     batches = switch(target, settings=services.settings, registry=services.registry, caller="test")
     for _ in batches:
         pass
+
+
+def test_what_another_model_sees_is_stored_with_its_pieces(ready, other_id):
+    """The network is the same, so they are too."""
+    for writer_id in ("W-1", "W-2"):
+        ours, theirs = (ready.registry.claim(writer_id, one) for one in (SHIPPED_ID, other_id))
+        assert ours.pieces
+        for one, other in zip(ours.pieces, theirs.pieces, strict=True):
+            np.testing.assert_allclose(unpack(one), unpack(other), atol=1)
 
 
 def test_a_process_swaps_encoder_and_index_together(ready, other_id):

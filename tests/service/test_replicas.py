@@ -212,7 +212,7 @@ def _enroll_random(registry, encoder, writer_id, count=6000):
     vectors = np.random.default_rng(seed).standard_normal((count, encoder.dimension))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     new = [
-        NewReference(b"image", "image/png", b"cleaned", f"{number:064x}", {}, vector)
+        NewReference(b"image", "image/png", b"cleaned", f"{number:064x}", {}, vector, pieces=b"")
         for number, vector in enumerate(vectors)
     ]
     registry.create_writer(writer_id, "", encoder.model_id, new)

@@ -10,6 +10,7 @@ from encoder.artifact import SHIPPED, replace_facts
 from service.composition import build_services
 from service.enroll import create_writer
 from service.identify import identify
+from service.stored import references_for
 
 
 @pytest.fixture
@@ -42,11 +43,12 @@ def test_identification_scores_with_all_elements(short_services, uploads):
     for seed in range(4):
         upload = uploads(seed, 8)[0]
         found = identify(upload, **parts)
-        probe = services.encoder.embed(services.encoder.acquire(upload.data).canvas[np.newaxis])[0]
+        probe = services.encoder.describe(services.encoder.acquire(upload.data).canvas[np.newaxis])
         assert len(found.candidates) == 4
         assert found.candidates[0].writer_id == f"W-{seed}"
         for candidate in found.candidates:
             claim = services.registry.claim(candidate.writer_id, services.encoder.model_id)
             assert claim.vectors.shape[1] == services.encoder.dimension
-            assert candidate.score == services.encoder.rule.claim(probe, claim.vectors).score
+            references = references_for(probe, claim)
+            assert candidate.score == services.encoder.rule.claim(probe, references).score
     assert services.gallery.check().clean

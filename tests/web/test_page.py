@@ -75,6 +75,16 @@ def test_verify_says_what_the_service_decides(page: Page, site: Site, forged: bo
     assert f"below {as_shown(decided.non_match_threshold)} it is no match" in said
     assert zone_under_the_dot(page) == decided.verdict
     assert page.pictures_loaded("#verify-decision .reference-grid img") == REFERENCES
+    best = max(decided.references, key=lambda one: one.similarity)
+    likenesses = [
+        bar.text.replace("\N{MINUS SIGN}", "-").split("\n")
+        for bar in page.all("#verify-decision .likeness")
+    ]
+    assert len(likenesses) == REFERENCES
+    [label, similarity, strokes, local_similarity] = likenesses[0]
+    assert (label, strokes) == (f"Ref. {best.reference_id}", "Strokes")
+    assert float(similarity) == pytest.approx(best.similarity, abs=0.0051)
+    assert float(local_similarity) == pytest.approx(best.local_similarity, abs=0.0051)
     assert page.pictures_loaded("#verify-decision .pair img") == 2
     assert services.encoder.name in page.find("#verify-decision .facts").text
     assert len(page.find(".decision-id").text) == 32

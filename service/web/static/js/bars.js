@@ -5,14 +5,16 @@ import { signed } from "./words.js";
 
 const clamp = (value) => Math.min(100, Math.max(0, value));
 
-// A bar from 0 to 1 with its label and number above it.
-export const likenessBar = (label, value) =>
+// A bar from 0 to 1 with its label and number above it, and below how alike the strokes are, if known.
+export const likenessBar = (label, value, ofStrokes = null) =>
   el(
     "div",
     { class: "likeness" },
     el("span", {}, label),
     el("strong", { class: "numeric" }, signed(value)),
     el("div", { class: "bar", "aria-hidden": "true" }, el("span", { "--share": clamp(100 * value) })),
+    ofStrokes === null ? null : el("span", {}, "Strokes"),
+    ofStrokes === null ? null : el("span", { class: "numeric" }, signed(ofStrokes)),
   );
 
 // The threshold stands in the middle; the scale grows in steps when a score lies far off.

@@ -14,6 +14,7 @@ import {
 
 export function verificationDecision(answer, writer, file) {
   const [title, sentence] = verdictWords(answer.verdict, answer.references.length);
+  const piecesKnown = answer.references.some((reference) => reference.local_similarity !== null);
   return decisionCard(
     answer.verdict,
     verdictHead(answer.verdict, title, sentence),
@@ -26,7 +27,12 @@ export function verificationDecision(answer, writer, file) {
     part("The query signature", queryPair(answer, file)),
     part(
       `The references of ${nameOf(writer)}, most alike first`,
-      el("p", { class: "hint" }, "Similarity to the query signature: 1 is the same picture, 0 is unrelated."),
+      el(
+        "p",
+        { class: "hint" },
+        "Similarity to the query signature: 1 is the same picture, 0 is unrelated.",
+        piecesKnown ? " Strokes: how well they match piece by piece, at most 1." : null,
+      ),
       el(
         "ul",
         { class: "reference-grid" },
@@ -36,7 +42,7 @@ export function verificationDecision(answer, writer, file) {
             referenceCard(
               writer.writer_id,
               reference,
-              likenessBar(`Ref. ${reference.reference_id}`, reference.similarity),
+              likenessBar(`Ref. ${reference.reference_id}`, reference.similarity, reference.local_similarity),
             ),
           ),
       ),

@@ -1,0 +1,185 @@
+"""Pieces of strokes: which are kept, and how signatures match by them, against loops."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from encoder.identification import BEHIND, Drawn, search_scores
+from encoder.matching import FAR_CELLS, TOGETHER, likeness
+from encoder.pieces import (
+    NO_PIECES,
+    PIECE_SIZE,
+    SHAPE_SIZE,
+    Pieces,
+    choose_pieces,
+    pack,
+    unpack,
+)
+from encoder.protocol import EmbeddedWriter, population_spread
+from encoder.score import (
+    LOCAL_WEIGHT,
+    NORMALISATION,
+    OWN_LOCAL,
+    SHORTLIST,
+    Spread,
+    claim_score,
+    claim_scores,
+    likenesses,
+    mean_of_pairs,
+    own_likenesses,
+)
+from encoder.signatures import Signatures, joined
+
+Doubles = NDArray[np.float64]
+
+
+def invented(count: int, seed: int) -> Pieces:
+    rng = np.random.default_rng(seed)
+    shapes = rng.normal(size=(count, SHAPE_SIZE))
+    shapes /= np.linalg.norm(shapes, axis=1, keepdims=True)
+    places = np.stack([rng.integers(0, 36, count), rng.integers(0, 72, count)], axis=1)
+    return np.concatenate([np.rint(127 * shapes), places], axis=1).astype(np.int8)
+
+
+def by_loops(one: Pieces, other: Pieces) -> float:
+    def points(pieces: Pieces) -> Doubles:
+        shapes, places = pieces[:, :SHAPE_SIZE] / 127, pieces[:, SHAPE_SIZE:] / FAR_CELLS
+        return np.concatenate([shapes, places], axis=1)
+
+    squared = np.array([[((p - q) ** 2).sum() for q in points(other)] for p in points(one)])
+    nearest = squared.min(axis=1).mean(), squared.min(axis=0).mean()
+    return float(1 - sum(nearest) / 4)
+
+
+def test_likeness_is_what_its_definition_says() -> None:
+    ones = [invented(count, seed) for seed, count in enumerate((7, 30, 1))]
+    others = [invented(count, seed) for seed, count in enumerate((12, 5), start=10)]
+    expected = [[by_loops(one, other) for other in others] for one in ones]
+    assert likeness(ones, others) == pytest.approx(np.array(expected), abs=1e-5)
+    pairs = [by_loops(ones[i], ones[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert mean_of_pairs(likeness(ones, ones)) == pytest.approx(np.mean(pairs), abs=1e-5)
+    assert likeness(ones, ones) == pytest.approx(likeness(ones, list(ones)), abs=1e-5)
+
+
+def test_the_same_pieces_are_as_alike_as_can_be_and_moved_ones_less() -> None:
+    pieces = invented(40, 1)
+    moved = pieces.copy()
+    moved[:, SHAPE_SIZE] += 9
+    alike, shifted = likeness([pieces], [pieces, moved])[0]
+    assert alike == pytest.approx(1, abs=0.01)
+    assert shifted == pytest.approx(1 - 0.25**2 / 2, abs=0.01)
+
+
+def test_a_signature_without_pieces_is_like_nothing() -> None:
+    assert likeness([NO_PIECES], [invented(9, 2)])[0, 0] < 0.5
+
+
+def test_of_each_block_the_cell_with_most_ink_is_kept() -> None:
+    described = np.zeros((4, 6, SHAPE_SIZE + 1), np.float32)
+    described[0, 0, -1], described[0, 0, 3] = 0.2, 1.0
+    described[1, 1, -1], described[1, 1, 5] = 0.3, -2.0  # In the same block, and more.
+    described[2, 5, -1], described[2, 5, :2] = 0.1, 3.0
+    described[3, 0, -1] = 0.001  # Next to nothing.
+    kept = choose_pieces(described)
+    assert kept.dtype == np.int8
+    assert kept[:, SHAPE_SIZE:].tolist() == [[1, 1], [2, 5]]
+    assert kept[0, 5] == -127
+    assert kept[1, :2].tolist() == [90, 90]
+    assert np.count_nonzero(kept[:, :SHAPE_SIZE]) == 3
+    assert choose_pieces(np.zeros_like(described)).shape == (0, PIECE_SIZE)
+
+
+def test_pieces_survive_being_kept() -> None:
+    pieces = invented(13, 3)
+    assert np.array_equal(unpack(pack(pieces)), pieces)
+    assert unpack(b"").shape == (0, PIECE_SIZE)
+    with pytest.raises(ValueError, match="multiple of 26"):
+        unpack(b"x" * 27)
+
+
+def signed(seed: int, count: int = 8) -> Signatures:
+    """Signatures of one invented hand: pieces of a plan, each a little elsewhere."""
+    rng = np.random.default_rng(seed)
+    plan, hand = invented(30, seed), rng.normal(size=16)
+    vectors, pieces = [], []
+    for _ in range(count):
+        vector = hand + rng.normal(scale=0.2, size=16)
+        vectors.append(vector / np.linalg.norm(vector))
+        moved = plan.copy()
+        moved[:, SHAPE_SIZE:] += rng.integers(0, 3, (30, 2)).astype(np.int8)
+        pieces.append(moved[rng.permutation(30)[:25]])
+    return Signatures(np.array(vectors, np.float32), tuple(pieces))
+
+
+def scored(probes: Signatures, references: Signatures) -> Doubles:
+    own = likenesses(references, references)
+    return claim_scores(likenesses(probes, references), own, Spread(), 0.0)
+
+
+def test_the_score_adds_how_the_pieces_match() -> None:
+    signatures, spread = signed(1), Spread(shrinkage=2.0, local=0.5)
+    probe, references = signatures[[7]], signatures[:4]
+    claim = claim_score(probe, references, spread)
+    whole = claim_score(Signatures(probe.vectors), Signatures(references.vectors), spread)
+    assert whole.local_similarities is None
+    assert claim.similarities == pytest.approx(whole.similarities)
+    probe_pieces, pieces = probe.pieces or (), references.pieces or ()
+    local = [by_loops(probe_pieces[0], one) for one in pieces]
+    assert claim.local_similarities == pytest.approx(local, abs=1e-5)
+    own = [by_loops(pieces[i], pieces[j]) for i in range(4) for j in range(i)]
+    shrunk = 3 / 5 * np.mean(own) + 2 / 5 * 0.5
+    expected = whole.score + LOCAL_WEIGHT * (np.mean(local) - NORMALISATION * shrunk)
+    assert claim.score == pytest.approx(expected, abs=1e-5)
+    one = claim_score(probe, references[:1], spread)
+    expected = LOCAL_WEIGHT * (local[0] - NORMALISATION * 0.5)
+    alone = claim_score(Signatures(probe.vectors), Signatures(references.vectors[:1]), spread)
+    assert one.score == pytest.approx(alone.score + expected, abs=1e-5)
+
+
+def test_many_references_cost_no_more_than_some() -> None:
+    signatures, spread = signed(1, count=OWN_LOCAL + 30), Spread()
+    probe, references = signatures[[0]], signatures[1:]
+    own = own_likenesses(references)
+    assert own.whole.shape == (OWN_LOCAL + 29,) * 2
+    last = references[-OWN_LOCAL:]
+    assert own.local == pytest.approx(likenesses(last, last).local, abs=1e-6)
+    claim = claim_score(probe, references, spread)
+    assert claim.local_similarities is not None
+    assert claim.local_similarities.shape == (OWN_LOCAL + 29,)
+    # Nothing hangs on how many are compared at once.
+    pieces = references.pieces or ()
+    few = np.concatenate([likeness(pieces, [one]) for one in pieces[:3]], axis=1)
+    assert likeness(pieces * 4, pieces[:3])[: len(pieces)] == pytest.approx(few, abs=1e-6)
+    big = [np.tile(one, (30, 1)) for one in pieces[:6]]
+    assert sum(map(len, big)) ** 2 > TOGETHER
+    assert likeness(big, big) == pytest.approx(likeness(pieces[:6], pieces[:6]), abs=1e-5)
+
+
+def test_a_batch_scores_as_one_by_one() -> None:
+    signatures, other = signed(1), signed(2)
+    probes = joined([signatures[5:], other[:2]])
+    together = scored(probes, signatures[:3])
+    apart = [claim_score(probes[[n]], signatures[:3], Spread()).score for n in range(5)]
+    assert together == pytest.approx(apart, abs=1e-5)
+    assert scored(signatures[:0], signatures[:3]).shape == (0,)
+
+
+def test_a_search_looks_at_the_pieces_of_the_most_alike_alone() -> None:
+    hands = [signed(seed) for seed in range(SHORTLIST + 4)]
+    writers = [EmbeddedWriter(str(n), str(n), hand, hand[:0]) for n, hand in enumerate(hands)]
+    gallery = [Drawn(writer, np.arange(3)) for writer in writers]
+    scores = search_scores([Drawn(w, np.array([7])) for w in writers], gallery, Spread())
+    probes = joined([hand[[7]] for hand in hands])
+    full = np.stack([scored(probes, hand[:3]) for hand in hands], axis=1)
+    listed = scores > -BEHIND / 2
+    assert (listed.sum(axis=1) == SHORTLIST).all()
+    assert scores[listed] == pytest.approx(full[listed], abs=1e-5)
+    assert (scores.argmax(axis=1) == np.arange(len(hands))).all()
+
+
+def test_the_population_of_pieces_is_that_of_drawn_references() -> None:
+    writers = [EmbeddedWriter(str(n), str(n), signed(n), signed(n)[:0]) for n in range(4)]
+    spread = population_spread(writers)
+    own = [mean_of_pairs(likeness(w.genuine.pieces or (), w.genuine.pieces or ())) for w in writers]
+    assert spread.local == pytest.approx(np.mean(own), abs=0.02)
+    assert spread.local != Spread().local

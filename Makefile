@@ -30,7 +30,7 @@ ALL := $(addprefix $(SIGNATURES)/,$(SETS))
 FORGED := $(SIGNATURES)/cedar $(SIGNATURES)/bhsig260_bengali
 FOLDS := $(addprefix runs/models/fold-,1 2 3 4 5)
 STRANGERS := $(addprefix runs/models/without-,$(SETS))
-# Of its 20, which take seven minutes each on two quiet cores.
+# Of its 20, which take some eight minutes each on two quiet cores.
 NOTEBOOK_EPOCHS ?= 1
 RESULTS := docs/evaluation
 data = $(foreach set,$(1),--data $(SIGNATURES)/$(set))
@@ -51,6 +51,7 @@ study: $(addsuffix /manifest.json,$(FOLDS) $(STRANGERS) runs/models/notebook)
 	$(BIN)/python -m benchmarks.original_notebook $(FORGED) --epochs $(NOTEBOOK_EPOCHS) \
 	  --json > $(RESULTS)/original-notebook.json
 	$(BIN)/countersign model-card $(RESULTS)/crossval.json > docs/model-card.md
+	$(BIN)/python -m benchmarks.study_tables $(RESULTS)
 
 # Error rates over HTTP, beside the notebook's network.
 accuracy: runs/models/notebook/manifest.json

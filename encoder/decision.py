@@ -99,6 +99,8 @@ class Comparison:
         log_lr: log10 likelihood ratio, genuine against skilled forgery; within the calibration's
             bound either way.
         log_lr_random: the same against another writer's genuine signature.
+        log_lr_bound, log_lr_random_bound: the largest that each can be; at it, the ratio is at
+            least so much.
         threshold: the score from which the verdict is `match`.
         non_match_threshold: the score below which it is `non_match`; at most `threshold`, and
             between the two the verdict is `inconclusive`.
@@ -113,6 +115,8 @@ class Comparison:
     score: float
     log_lr: float
     log_lr_random: float
+    log_lr_bound: float
+    log_lr_random_bound: float
     threshold: float
     non_match_threshold: float
     operating_point: str
@@ -178,6 +182,8 @@ class DecisionRule:
             score=claim.score,
             log_lr=calibration.skilled.of(claim.score),
             log_lr_random=calibration.random.of(claim.score),
+            log_lr_bound=calibration.skilled.bound,
+            log_lr_random_bound=calibration.random.bound,
             threshold=point.match,
             non_match_threshold=point.non_match,
             operating_point=name,

@@ -129,7 +129,7 @@ class Verification(Schema):
         metadata=about(
             "log10 of the likelihood ratio: how much more likely this score is for a genuine "
             "signature than for a skilled forgery. Kept within what the signatures that the model "
-            "was calibrated on can support, so an extreme value reads as `at least`.",
+            "was calibrated on can support, `log_lr_bound` either way: at it, read `at least`.",
             1.9,
         )
     )
@@ -139,6 +139,8 @@ class Verification(Schema):
             2.2,
         )
     )
+    log_lr_bound = Float(metadata=about("The largest `log_lr`, either way.", 2.37))
+    log_lr_random_bound = Float(metadata=about("The largest `log_lr_random`, either way.", 2.37))
     threshold = Float(metadata=about("The score from which the verdict is `match`.", 0.2))
     non_match_threshold = Float(
         metadata=about(

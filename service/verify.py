@@ -36,6 +36,8 @@ class Verification:
     score: float
     log_lr: float
     log_lr_random: float
+    log_lr_bound: float
+    log_lr_random_bound: float
     threshold: float
     non_match_threshold: float
     operating_point: str
@@ -112,6 +114,8 @@ def answer(
         score=comparison.score,
         log_lr=comparison.log_lr,
         log_lr_random=comparison.log_lr_random,
+        log_lr_bound=comparison.log_lr_bound,
+        log_lr_random_bound=comparison.log_lr_random_bound,
         threshold=comparison.threshold,
         non_match_threshold=comparison.non_match_threshold,
         operating_point=comparison.operating_point,

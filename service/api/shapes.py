@@ -54,6 +54,8 @@ def verification(done: Verification, include: str | None) -> Json:
         "score": done.score,
         "log_lr": done.log_lr,
         "log_lr_random": done.log_lr_random,
+        "log_lr_bound": done.log_lr_bound,
+        "log_lr_random_bound": done.log_lr_random_bound,
         "threshold": done.threshold,
         "non_match_threshold": done.non_match_threshold,
         "operating_point": done.operating_point,

@@ -28,8 +28,8 @@ def verification_parts(answer: Verification, claimed: str) -> Iterator[Renderabl
         sentence.format(claimed=claimed),
         f"Score {answer.score:.3f}; {_thresholds(answer)} ({answer.operating_point}).",
         f"Compared with {count} reference{'s' if count != 1 else ''}.",
-        strength(answer.log_lr, "a skilled forger"),
-        strength(answer.log_lr_random, "another writer"),
+        strength(answer.log_lr, answer.log_lr_bound, "a skilled forger"),
+        strength(answer.log_lr_random, answer.log_lr_random_bound, "another writer"),
         *_warnings(answer.acquisition.quality.warnings),
     ]
     yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
@@ -63,14 +63,18 @@ def identification_parts(answer: Identification) -> Iterator[RenderableType]:
     yield _origin(answer)
 
 
-def strength(log_lr: float, other: str) -> str:
-    """Say a log10 likelihood ratio as how much likelier one explanation makes the score."""
+def strength(log_lr: float, bound: float, other: str) -> str:
+    """Say a log10 likelihood ratio as how much likelier one explanation makes the score.
+
+    At its bound it is at least so much: the signatures calibrated on can support no more.
+    """
     ratio = 10 ** abs(log_lr)
     if ratio < 1.5:
         return f"Such a score is about as likely from the writer as from {other}."
     times = f"{ratio:.1f}" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f}"
     likelier, than = ("the writer", other)[:: 1 if log_lr > 0 else -1]
-    return f"Such a score is about {times} times likelier from {likelier} than from {than}."
+    about = "at least" if abs(log_lr) >= bound else "about"
+    return f"Such a score is {about} {times} times likelier from {likelier} than from {than}."
 
 
 def _nearest(answer: Identification) -> str:

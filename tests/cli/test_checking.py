@@ -95,7 +95,7 @@ def test_verify_answers_in_json_as_the_api_does(
     assert code == 0
     assert said.keys() == {
         *("decision_id", "verdict", "score", "log_lr", "log_lr_random", "operating_point"),
-        *("threshold", "non_match_threshold"),
+        *("threshold", "non_match_threshold", "log_lr_bound", "log_lr_random_bound"),
         *("references", "quality", "model"),
     }
     assert said["operating_point"] == "fmr_skilled=10%"
@@ -203,10 +203,12 @@ def test_settings_and_models_that_cannot_be_used_are_named(
         (0.7, "about 5.0 times likelier from the writer than from a skilled forger"),
         (-2.26, "about 180 times likelier from a skilled forger than from the writer"),
         (3.6, "about 4,000 times"),
+        (4.0, "at least 10,000 times likelier from the writer"),
+        (-4.0, "at least 10,000 times likelier from a skilled forger"),
     ],
 )
 def test_strength_of_evidence_in_words(log_lr: float, words: str) -> None:
-    assert words in strength(log_lr, "a skilled forger")
+    assert words in strength(log_lr, 4.0, "a skilled forger")
 
 
 def test_json_is_one_document_and_text_is_none(ada: str, run: Run, scan: Scan) -> None:

@@ -140,6 +140,8 @@ def test_verify_answers_as_agreed(client, services, ada, files):
     assert isinstance(body["score"], float)
     assert isinstance(body["log_lr"], float)
     assert body["log_lr_random"] >= body["log_lr"]
+    assert body["log_lr"] <= body["log_lr_bound"]
+    assert body["log_lr_random"] <= body["log_lr_random_bound"]
     assert isinstance(body["threshold"], float)
     assert body["operating_point"] == services.encoder.rule.default_operating_point
     assert body["model"] == {

@@ -21,8 +21,12 @@ export function verificationDecision(answer, writer, file) {
     part(
       "How alike",
       scoreGauge(answer),
-      el("p", { class: "likelihood" }, likelihoodWords(answer.log_lr, "a practised imitation")),
-      el("p", { class: "likelihood" }, likelihoodWords(answer.log_lr_random, "another person’s own signature")),
+      el("p", { class: "likelihood" }, likelihoodWords(answer.log_lr, answer.log_lr_bound, "a practised imitation")),
+      el(
+        "p",
+        { class: "likelihood" },
+        likelihoodWords(answer.log_lr_random, answer.log_lr_random_bound, "another person’s own signature"),
+      ),
     ),
     part("The query signature", queryPair(answer, file)),
     part(

@@ -43,7 +43,8 @@ const supports = [
   [Infinity, "extremely strong"],
 ];
 
-export function likelihoodWords(logLr, other) {
+// At its bound the ratio is at least so much: the signatures calibrated on can support no more.
+export function likelihoodWords(logLr, bound, other) {
   const strength = Math.abs(logLr);
   const support = supports.find(([limit]) => strength < limit)[1];
   const figure = `log₁₀ likelihood ratio ${signed(logLr)}`;
@@ -52,13 +53,13 @@ export function likelihoodWords(logLr, other) {
   }
   const [likelier, than] = logLr > 0 ? ["the writer’s own hand", other] : [other, "the writer’s own hand"];
   const side = logLr > 0 ? "for" : "against";
-  return `A likeness such as this is ${timesWords(10 ** strength)} more usual in ${likelier} than in ${than}: ${support} support ${side} the writer (${figure}).`;
+  return `A likeness such as this is ${timesWords(10 ** strength, strength >= bound)} more usual in ${likelier} than in ${than}: ${support} support ${side} the writer (${figure}).`;
 }
 
-function timesWords(ratio) {
+function timesWords(ratio, atLeast) {
   if (ratio >= 1e6) return "more than a million times";
   const digits = ratio < 10 ? 1 : 2;
-  return `about ${Number(ratio.toPrecision(digits)).toLocaleString()} times`;
+  return `${atLeast ? "at least" : "about"} ${Number(ratio.toPrecision(digits)).toLocaleString()} times`;
 }
 
 const pointKinds = { fmr_skilled: "imitations", fmr_random: "other people’s signatures" };

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from sqlalchemy import create_engine, text
 
 from encoder.model import load_encoder
+from encoder.pieces import PIECE_SIZE
 from index.migrate import upgrade
 from index.milvus_address import MilvusAddress
 from index.registry import Registry
@@ -30,6 +31,7 @@ from index.shared_gallery import SharedGallery
 from index.values import NewReference
 
 PER_WRITER = 5
+PIECES = np.random.default_rng(0).bytes(120 * PIECE_SIZE)  # As many as a real signature has.
 FETCHED = 80  # What an identification asks for.
 START_TIMEOUT_S = 60.0
 
@@ -120,7 +122,9 @@ def registry_dimension(registry: Registry, model_id: str) -> int:
 def enroll(registry: Registry, model_id: str, writer_id: str, vectors: NDArray[np.float32]) -> None:
     """Enroll a writer with references whose images are empty."""
     new = [
-        NewReference(b"", "image/png", b"", f"{number:064x}", {"warnings": []}, vector)
+        NewReference(
+            b"", "image/png", b"", f"{number:064x}", {"warnings": []}, vector, pieces=PIECES
+        )
         for number, vector in enumerate(vectors)
     ]
     registry.create_writer(writer_id, "A Writer's Name", model_id, new)

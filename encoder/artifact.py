@@ -178,10 +178,12 @@ def sha256(content: bytes) -> str:
 
 
 def _rule(manifest: Mapping[str, Any], name: str) -> DecisionRule:
-    """A rule of the manifest, whose centre, if it has one, fits the embeddings."""
+    """A rule of the manifest, whose centre and kinds, if it has any, fit the embeddings."""
     rule = DecisionRule.from_dict(manifest[name])
     if rule.centre is not None and len(rule.centre) != manifest["dimension"]:
         raise ValueError("the centre")
+    if any(len(kind.axis) != manifest["dimension"] for kind in rule.spread.kinds):
+        raise ValueError("the kinds")
     return rule
 
 

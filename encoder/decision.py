@@ -211,7 +211,7 @@ class DecisionRule:
         Raises:
             AttributeError, KeyError, TypeError: a part is missing or of the wrong kind.
             ValueError: the calibrations do not all offer the same operating points, the default
-                one among them, or the centre is none.
+                one among them, or the centre or the spread is none.
         """
         rule = cls(
             spread=_spread(data["spread"]),
@@ -230,6 +230,10 @@ class DecisionRule:
 
 
 def _spread(row: Mapping[str, Any]) -> Spread:
+    numbers = [v for k, v in row.items() if k != "kinds"]
+    numbers += [v for kind in row["kinds"] for v in (kind["offset"], kind["amount"], *kind["axis"])]
+    if not np.isfinite(numbers).all():
+        raise ValueError("the spread")
     kinds = tuple(
         Kind(**{**kind, "axis": tuple(map(float, kind["axis"]))}) for kind in row["kinds"]
     )

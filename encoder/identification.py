@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from encoder.protocol import EmbeddedWriter
 from encoder.score import SHORTLIST, Likenesses, Spread, claim_scores
 
+Doubles = NDArray[np.float64]
+
 CMC_RANKS = 20
 BEHIND = 100.0  # Taken off the scores of all others: more than any two scores differ.
 
@@ -63,11 +65,11 @@ def run_searches(
             order = rng.permutation(len(writer.genuine))
             gallery.append(Drawn(writer, order[:references]))
             probes.append(Drawn(writer, order[references:]))
-        scores = search_scores(probes, gallery, spread)
         place = np.repeat(np.arange(len(able)), [len(part.numbers) for part in probes])
-        own = scores[np.arange(len(place)), place]
-        rank = 1 + np.count_nonzero(scores > own[:, None], axis=1)
-        others = np.where(people[None, :] == people[place][:, None], -np.inf, scores)
+        same = people[None, :] == people[place][:, None]
+        mated, others = search_scores(probes, gallery, spread, same)
+        own = mated[np.arange(len(place)), place]
+        rank = 1 + np.count_nonzero(mated > own[:, None], axis=1)
         parts.append((rank, own, others.max(axis=1), np.array(able)[place]))
     if not parts:
         nothing = np.zeros(0)
@@ -85,30 +87,56 @@ class Drawn:
 
 
 def search_scores(
-    probes: Sequence[Drawn], gallery: Sequence[Drawn], spread: Spread
-) -> NDArray[np.float64]:
-    """Scores `(n, g)` of all probes, writer by writer, against each of g writers' references.
+    probes: Sequence[Drawn], gallery: Sequence[Drawn], spread: Spread, same: NDArray[np.bool_]
+) -> tuple[Doubles, Doubles]:
+    """Scores of all n probes, writer by writer, against each of g writers' references.
 
-    As a search does, those ten most alike on the whole are scored in full. The others keep their
-    order, behind them.
+    Args:
+        same: `(n, g)`, whether the writer is the probe's own person.
+
+    Returns:
+        `(n, g)` scores with everybody in the gallery, and with the probe's person left out, whose
+        scores are -inf. As a search does, either scores the ten most alike on the whole in full;
+        the others keep their order, behind them.
     """
+    whole = _whole_scores(probes, gallery, spread)
+    strangers = np.where(same, -np.inf, whole)
+    if gallery[0].writer.genuine.pieces is None:
+        return whole, strangers
+    listed, listed_strangers = _shortlist(whole), _shortlist(strangers) & ~same
+    full = _full_scores(probes, gallery, spread, listed | listed_strangers)
+    return (
+        np.where(listed, full, whole - BEHIND),
+        np.where(listed_strangers, full, strangers - BEHIND),
+    )
+
+
+def _shortlist(scores: Doubles) -> NDArray[np.bool_]:
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :SHORTLIST]
+    listed = np.zeros(scores.shape, np.bool_)
+    np.put_along_axis(listed, best, values=True, axis=1)
+    return listed
+
+
+def _whole_scores(probes: Sequence[Drawn], gallery: Sequence[Drawn], spread: Spread) -> Doubles:
     vectors = np.concatenate([drawn.writer.genuine.vectors[drawn.numbers] for drawn in probes])
-    ends = np.cumsum([len(drawn.numbers) for drawn in probes])
     scores = np.empty((len(vectors), len(gallery)))
     for place, drawn in enumerate(gallery):
         references = drawn.writer.genuine.vectors[drawn.numbers]
         own = Likenesses(references @ references.T, None)
         found = Likenesses(vectors @ references.T, None)
         scores[:, place] = claim_scores(found, own, spread, spread.allowance(references))
-    if gallery[0].writer.genuine.pieces is None:
-        return scores
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :SHORTLIST]
-    listed = np.zeros(scores.shape, np.bool_)
-    np.put_along_axis(listed, best, values=True, axis=1)
-    scores -= BEHIND
-    for asking, rows, some in zip(
-        probes, np.split(scores, ends[:-1]), np.split(listed, ends[:-1]), strict=True
-    ):
+    return scores
+
+
+def _full_scores(
+    probes: Sequence[Drawn], gallery: Sequence[Drawn], spread: Spread, listed: NDArray[np.bool_]
+) -> Doubles:
+    """Scores with pieces `(n, g)` where listed; 0 elsewhere."""
+    scores = np.zeros(listed.shape)
+    ends = np.cumsum([len(drawn.numbers) for drawn in probes])[:-1]
+    parts = zip(probes, np.split(scores, ends), np.split(listed, ends), strict=True)
+    for asking, rows, some in parts:
         for place in np.flatnonzero(some.any(axis=0)).tolist():
             known = gallery[place]
             own = known.writer.likenesses.of(known.numbers, known.numbers)

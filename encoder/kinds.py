@@ -3,7 +3,8 @@
 How near a forger comes depends on what is signed: the best twentieth of the forgeries of Bengali
 names scores far below that of Latin ones. Held against the threshold of the latter, genuine Bengali
 signatures would be refused. What kind a claim is of is told from the claimed writer's references
-alone, which no forger has a hand in, and what belongs to no kind is judged as the one forged best.
+alone, which no forger has a hand in. What resembles no kind is judged as the one forged best; how
+signatures of scripts that were never seen are told is not known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +17,8 @@ from numpy.typing import NDArray
 from encoder.signatures import Vectors
 
 RIDGE = 0.03
-NOT_OF_IT, OF_IT = (
-    0.35,
-    0.65,
-)  # Memberships at or below the one count as none, from the other whole.
+NOT_OF_IT = 0.35  # Up to here a claim is not of the kind at all,
+OF_IT = 0.65  # from here on wholly, and in between in part.
 
 Doubles = NDArray[np.float64]
 

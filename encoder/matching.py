@@ -13,6 +13,7 @@ from encoder.pieces import PIECE_SIZE, SCALE, SHAPE_SIZE, Pieces
 
 FAR_CELLS = 36.0  # Pieces of one shape so far apart are as unlike as unrelated ones in one place.
 
+ONE_THREAD = 1 << 18  # Multiplications up to which OpenBLAS uses one thread.
 TOGETHER = 4_000_000  # Pairs of pieces compared at once: 16 MB of distances.
 
 Floats = NDArray[np.float32]
@@ -20,6 +21,8 @@ Floats = NDArray[np.float32]
 
 def likeness(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
     """How well signatures match piece by piece: `(n, m)`, 1 where each piece has its very like.
+
+    A signature without pieces has 0 with any.
 
     For each piece, its nearest of the other signature is found, by shape and place; 1 less half the
     squared distance is averaged over the pieces of one signature, then of the other, and of both.
@@ -30,12 +33,17 @@ def likeness(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
         return _by_halves(ones, others)
     left, starts = _stacked(ones, before=True)
     right, ends = _stacked(others, before=False)
-    near = left @ right.T  # Less half the squared distance of each piece to each.
+    near = _product(left, right)  # Less half the squared distance of each piece to each.
     there = _means(np.maximum.reduceat(near, ends, axis=1), starts)
     if ones is others:  # The way back is another pair's way there.
-        return np.asarray(1 + (there + there.T) / 2, np.float32)
-    back = np.stack([near[a:b].max(axis=0) for a, b in _spans(starts, len(left))])
-    return np.asarray(1 + (there + _means(back.T, ends).T) / 2, np.float32)
+        back = there.T
+    else:
+        highest = np.stack([near[a:b].max(axis=0) for a, b in _spans(starts, len(left))])
+        back = _means(highest.T, ends).T
+    found = np.minimum(1 + (there + back) / 2, 1)  # Rounding may pass it.
+    found[[not len(one) for one in ones]] = 0
+    found[:, [not len(other) for other in others]] = 0
+    return np.asarray(found, np.float32)
 
 
 def _by_halves(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
@@ -50,7 +58,7 @@ def _by_halves(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
 def _stacked(signatures: Sequence[Pieces], *, before: bool) -> tuple[Floats, NDArray[np.intp]]:
     """Points `(p, 28)` of all signatures, and where each begins; products are less half distances.
 
-    A signature without pieces has one of no shape, which is like nothing.
+    A signature without pieces has one of no shape, whose likeness is not looked at.
     """
     filled = [p if len(p) else np.zeros((1, PIECE_SIZE), np.int8) for p in signatures]
     points = np.concatenate(filled).astype(np.float32)
@@ -60,6 +68,19 @@ def _stacked(signatures: Sequence[Pieces], *, before: bool) -> tuple[Floats, NDA
     last = (half, np.ones_like(half)) if before else (np.ones_like(half), half)
     starts = np.cumsum([0, *(len(p) for p in filled[:-1])])
     return np.column_stack([points, *last]), starts
+
+
+def _product(left: Floats, right: Floats) -> Floats:
+    """`left @ right.T` in bands of rows, each too small for BLAS to share it among threads.
+
+    Its threads wait for each other in a loop: where all cores have work, a product of a
+    millisecond then takes thirty.
+    """
+    found = np.empty((len(left), len(right)), np.float32)
+    rows = max(1, ONE_THREAD // (right.size or 1))
+    for start in range(0, len(left), rows):
+        np.matmul(left[start : start + rows], right.T, out=found[start : start + rows])
+    return found
 
 
 def _means(values: Floats, starts: NDArray[np.intp]) -> Floats:

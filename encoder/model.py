@@ -13,11 +13,12 @@ from encoder.artifact import Artifact, read_artifact
 from encoder.decision import DecisionRule
 from encoder.decode import ImageLimits
 from encoder.errors import ArtifactError
-from encoder.pieces import Pieces, choose_pieces
+from encoder.pieces import SHAPE_SIZE, Pieces, choose_pieces
 from encoder.signatures import Signatures
 
 # So many canvases stay in a core's cache from layer to layer; 32 take up to half as long again.
 BATCH = 4
+PLACES = 128  # Rows and columns that a piece's eight bits can name.
 
 
 class Encoder:
@@ -37,6 +38,7 @@ class Encoder:
                 f"{onnxruntime.__version__}."
             ) from error
         self._artifact = artifact
+        _require_pieces_fit(self._session, artifact.name)
 
     @property
     def name(self) -> str:
@@ -120,6 +122,19 @@ def run_network(session: onnxruntime.InferenceSession, canvases: NDArray[np.uint
         if pieces is not None:
             pieces += map(choose_pieces, seen[1])
     return Signatures(vectors, None if pieces is None else tuple(pieces))
+
+
+def _require_pieces_fit(session: onnxruntime.InferenceSession, name: str) -> None:
+    """Refuse a network whose pieces cannot be kept: of another form, or at places past 127."""
+    for output in session.get_outputs()[1:2]:
+        shape = output.shape
+        fits = len(shape) == 4 and shape[3] == SHAPE_SIZE + 1 and max(shape[1:3]) <= PLACES
+        if not fits:
+            raise ArtifactError(
+                f"The network of model {name!r} gives pieces of the form {shape}; expected "
+                f"(n, rows, columns, {SHAPE_SIZE + 1}), with at most {PLACES} rows and columns. "
+                "Export it again."
+            )
 
 
 def load_encoder(folder: Path | None = None, threads: int = 1) -> Encoder:

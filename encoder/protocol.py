@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +28,10 @@ from encoder.score import (
 from encoder.signatures import Signatures, joined
 from encoder.writers_folder import group_of
 
-ALL = slice(None)
+MOST_PEERS = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EmbeddedWriter:
     """One writer's genuine signatures and skilled forgeries, as a model sees them.
 
@@ -50,15 +51,15 @@ class EmbeddedWriter:
 
     def likenesses_of(self, other: "EmbeddedWriter") -> Likenesses:
         """Of another's genuine signatures with one's own; found once, for all draws."""
-        if id(other) not in self._others:
-            turned = other._others.get(id(self))
+        if other not in self._others:
+            turned = other._others.get(self)
             found = turned.turned() if turned else likenesses(other.genuine, self.genuine)
-            self._others[id(other)] = found
-        return self._others[id(other)]
+            self._others[other] = found
+        return self._others[other]
 
     @cached_property
-    def _others(self) -> dict[int, Likenesses]:
-        return {}
+    def _others(self) -> WeakKeyDictionary["EmbeddedWriter", Likenesses]:
+        return WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def run_trials(
                 "skilled": writer.likenesses.of(forged, chosen),
             }
             if random:
-                found["random"] = _others(peers[_text(writer)], writer, rng).of(ALL, chosen)
+                found["random"] = _others(peers[_text(writer)], writer, chosen, rng)
             for kind, alike in found.items():
                 scores[kind].append(claim_scores(alike, own, spread, allowance))
                 claimed[kind].append(np.full(len(alike.whole), number, np.intp))
@@ -153,15 +154,26 @@ def population_spread(writers: Sequence[EmbeddedWriter], references: int = 5) ->
 
 
 def _others(
-    peers: Sequence[EmbeddedWriter], claimed: EmbeddedWriter, rng: np.random.Generator
+    peers: Sequence[EmbeddedWriter],
+    claimed: EmbeddedWriter,
+    chosen: NDArray[np.intp],
+    rng: np.random.Generator,
 ) -> Likenesses:
-    """Of a genuine signature of everyone else among the peers with all of the claimed writer's."""
-    rows = [
-        claimed.likenesses_of(peer).of([int(rng.integers(len(peer.genuine)))], ALL)
-        for peer in peers
-        if peer.group != claimed.group and len(peer.genuine)
-    ]
-    return stacked(rows) if rows else claimed.likenesses.of([], ALL)
+    """Of a genuine signature of everyone else among the peers with those chosen of the claimed's.
+
+    Of very many peers some are drawn: nobody else's score says more than those of a hundred.
+    """
+    others = [peer for peer in peers if peer.group != claimed.group and len(peer.genuine)]
+    many = len(others) > MOST_PEERS
+    if many:
+        others = [others[n] for n in rng.choice(len(others), MOST_PEERS, replace=False)]
+    picked = [(peer, [int(rng.integers(len(peer.genuine)))]) for peer in others]
+    if not picked:
+        return claimed.likenesses_of(claimed).of([], chosen)
+    if many:  # Hardly any pair comes twice.
+        drawn = joined(peer.genuine[number] for peer, number in picked)
+        return likenesses(drawn, claimed.genuine[chosen])
+    return stacked([claimed.likenesses_of(peer).of(number, chosen) for peer, number in picked])
 
 
 def _by_text(writers: Sequence[EmbeddedWriter]) -> dict[tuple[str, str], list[EmbeddedWriter]]:

@@ -20,7 +20,7 @@ from encoder.folds import Fold
 from encoder.perturb import PERTURBATIONS, Perturbation
 from encoder.pooled import KINDS, Pool
 from encoder.rates import as_row, comparison_rates, shipped_rates
-from encoder.score import claim_scores, likenesses
+from encoder.score import claim_scores, likenesses, own_likenesses
 from encoder.signatures import Signatures, joined
 from encoder.writers_folder import IMAGE_SUFFIXES, group_of
 
@@ -101,7 +101,7 @@ def _pool(
             "skilled": claimed.forged[name],
             "random": joined([claimed.genuine[name][:0], *others]),
         }
-        own = likenesses(claimed.references, claimed.references)
+        own = own_likenesses(claimed.references)
         spread = folds[fold].rule.spread
         allowance = spread.allowance(claimed.references.vectors)
         for kind, described in probes.items():

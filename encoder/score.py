@@ -24,7 +24,7 @@ from encoder.signatures import Numbers, Signatures, Vectors
 
 NORMALISATION = 0.7
 LOCAL_WEIGHT = 2.0
-OWN_LOCAL = 20
+OWN_LOCAL = 10
 SHORTLIST = 10  # Writers most alike on the whole, whose pieces a search looks at.
 
 
@@ -112,7 +112,7 @@ def likenesses(ones: Signatures, others: Signatures) -> Likenesses:
 
 
 def own_likenesses(references: Signatures) -> Likenesses:
-    """Compare a writer's references with each other; piece by piece the last twenty alone.
+    """Compare a writer's references with each other; piece by piece the last ten alone.
 
     Comparing many of them takes the square of the time, and says no more of how a writer varies.
     """
@@ -150,8 +150,8 @@ def claim_scores(
         spread: what is known of all writers.
         allowance: `spread.allowance` of the references.
     """
-    likeness = (found.whole.max(axis=1) + found.whole.mean(axis=1)) / 2
-    score = likeness - NORMALISATION * own_likeness(own.whole, spread)
+    whole = (found.whole.max(axis=1) + found.whole.mean(axis=1)) / 2
+    score = whole - NORMALISATION * own_likeness(own.whole, spread)
     if found.local is not None and own.local is not None:
         local = found.local.mean(axis=1) - NORMALISATION * own_local_likeness(own.local, spread)
         score = score + LOCAL_WEIGHT * local

@@ -217,7 +217,7 @@ class Registry:
         model_id: str,
         reference_ids: Sequence[int],
         vectors: NDArray[np.float32],
-        pieces: Sequence[bytes | None] | None = None,
+        pieces: Sequence[bytes | None] | None,
     ) -> int:
         """Add a model's vectors (n, d), and n pieces, of references; return how many were new.
 

@@ -124,7 +124,7 @@ class Verification(Schema):
         metadata=about("`match`, `inconclusive` or `non_match`.", "match")
         | {"enum": ["match", "inconclusive", "non_match"]}
     )
-    score = Float(metadata=about("The comparison score: higher is more alike.", 0.31))
+    score = Float(metadata=about("The comparison score: higher is more alike.", 0.71))
     log_lr = Float(
         metadata=about(
             "log10 of the likelihood ratio: how much more likely this score is for a genuine "
@@ -141,12 +141,12 @@ class Verification(Schema):
     )
     log_lr_bound = Float(metadata=about("The largest `log_lr`, either way.", 2.37))
     log_lr_random_bound = Float(metadata=about("The largest `log_lr_random`, either way.", 2.37))
-    threshold = Float(metadata=about("The score from which the verdict is `match`.", 0.2))
+    threshold = Float(metadata=about("The score from which the verdict is `match`.", 0.51))
     non_match_threshold = Float(
         metadata=about(
             "The score below which the verdict is `non_match`; from it up to `threshold` it is "
             "`inconclusive`.",
-            0.05,
+            0.48,
         )
     )
     operating_point = String(metadata=about("The target error that was decided by."))
@@ -161,7 +161,7 @@ class Candidate(Schema):
 
     writer_id = String(metadata=about("The writer's id.", "C-1001"))
     name = String(metadata=about("The writer's name.", "Ada Example"))
-    score = Float(metadata=about("The comparison score: higher is more alike.", 0.31))
+    score = Float(metadata=about("The comparison score: higher is more alike.", 0.71))
     reference_id = Integer(metadata=about("Their most similar reference.", 17))
 
 
@@ -175,7 +175,7 @@ class Identification(Schema):
     )
     candidates = List(Nested(Candidate))
     threshold = Float(
-        metadata=about("What the best score must reach in a gallery of this size.", 0.4)
+        metadata=about("What the best score must reach in a gallery of this size.", 0.55)
     )
     gallery_size = Integer(metadata=about("Writers that it was compared with.", 25))
     quality = Nested(Quality)

@@ -14,7 +14,7 @@ import numpy as np
 
 from encoder.decode import MEDIA_TYPES, ImageLimits
 from encoder.model import Encoder
-from encoder.pieces import SHAPE_SIZE, unpack
+from encoder.pieces import SCALE, SHAPE_SIZE, unpack
 from encoder.quality import Quality
 from index.embeddings import MAX_PIECES_BYTES
 from index.naming import MAX_NAME_LENGTH, WRITER_ID_EXPECTED, is_clean_text, is_writer_id
@@ -28,7 +28,7 @@ from service.sources.files import FileRefusal, ImageFile, shown
 
 AT_ONCE = 200
 MAX_QUALITY_CHARACTERS = 10_000
-SHAPE_LENGTH, ROUNDED_BY = 127.0, 2.5  # Of a piece, as 24 whole numbers.
+ROUNDED_BY = 2.5  # The length of a piece's shape, as 24 whole numbers.
 _SHA256 = re.compile("[0-9a-f]{64}")
 _PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -193,15 +193,15 @@ def _pieces_problem(data: bytes | None, expected: bool) -> Problem | None:
         return ("invalid-pieces", f"{reason} None came; export it again.") if expected else None
     if not expected:
         return "invalid-pieces", "Expected no pieces of strokes: the model knows none. Some came."
-    if len(data) > MAX_PIECES_BYTES:
-        return "invalid-pieces", f"Expected at most {MAX_PIECES_BYTES} bytes, got {len(data)}."
+    if not 0 < len(data) <= MAX_PIECES_BYTES:
+        reason = f"Expected pieces of strokes, at most {MAX_PIECES_BYTES} bytes"
+        return "invalid-pieces", f"{reason}; got {len(data)}. Export it again."
     try:
         pieces = unpack(data).astype(np.float64)
     except ValueError as error:
         return "invalid-pieces", f"The pieces of strokes are damaged: {error}. Export it again."
     lengths = np.linalg.norm(pieces[:, :SHAPE_SIZE], axis=1)
-    whole = (np.abs(lengths - SHAPE_LENGTH) <= ROUNDED_BY) | (lengths == 0)
-    if not whole.all() or (pieces[:, SHAPE_SIZE:] < 0).any():
+    if (np.abs(lengths - SCALE) > ROUNDED_BY).any() or (pieces[:, SHAPE_SIZE:] < 0).any():
         return "invalid-pieces", "The pieces of strokes are no shapes at places; export it again."
     return None
 

@@ -18,7 +18,7 @@ from encoder.signatures import Signatures
 from index.any_gallery import AnyGallery
 from index.registry import Registry
 from index.values import Claim, DecisionRecord
-from service.stored import references_for, signatures_of
+from service.stored import signatures_of
 from service.uploads import Upload, acquire_one, describe_each
 
 NEIGHBOURS_PER_CANDIDATE = 8
@@ -69,11 +69,7 @@ def identify(
     wanted = max(top, SHORTLIST)
     writer_ids = nearest_writers(probe.vectors[0], wanted, registry=registry, gallery=gallery)
     claims = most_alike(probe, writer_ids, wanted, encoder=encoder, registry=registry)
-    scored = sorted(
-        (score_claim(probe, claim, encoder) for claim in claims.values()),
-        key=lambda candidate: (-candidate.score, candidate.writer_id),
-    )
-    candidates = tuple(scored[:top])
+    candidates = _best_first([score_claim(probe, one, encoder) for one in claims.values()])[:top]
     gallery_size = registry.gallery_size(encoder.model_id).writers
     best = claims[candidates[0].writer_id].vectors if candidates else ()
     threshold = encoder.rule.identification_threshold(gallery_size, len(best))
@@ -139,24 +135,37 @@ def most_alike(
 ) -> dict[str, Claim]:
     """Return the claims of the `wanted` writers whom the probe resembles most on the whole.
 
-    The pieces of these alone are read: they are more bytes than the vectors. Writers whose
-    last reference was erased since the search are left out.
+    These come first who resemble it most. The pieces of these alone are read: they are more bytes
+    than the vectors. Writers whose last reference was erased since the search are left out.
     """
     claims = registry.claims(writer_ids, encoder.model_id)
-    if probe.pieces is None:
-        return claims
     whole = Signatures(probe.vectors)
     scores = {
-        writer_id: encoder.rule.claim(whole, signatures_of(claim)).score
+        writer_id: encoder.rule.claim(whole, Signatures(claim.vectors)).score
         for writer_id, claim in claims.items()
     }
     best = sorted(scores, key=lambda writer_id: (-scores[writer_id], writer_id))[:wanted]
-    return registry.claims(best, encoder.model_id, with_pieces=True)
+    if encoder.knows_pieces:
+        claims = registry.claims(best, encoder.model_id, with_pieces=True)
+    return {writer_id: claims[writer_id] for writer_id in best if writer_id in claims}
+
+
+def _best_first(scored: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Order candidates, given as alike on the whole: the ten most alike come before all others.
+
+    So whoever is first does not hang on how many are asked for, nor differ from the evaluation.
+    """
+    groups = (scored[:SHORTLIST], scored[SHORTLIST:])
+    return tuple(
+        one
+        for group in groups
+        for one in sorted(group, key=lambda candidate: (-candidate.score, candidate.writer_id))
+    )
 
 
 def score_claim(probe: Signatures, claim: Claim, encoder: Encoder) -> Candidate:
     """Score one writer exactly, on all of their references."""
-    scored = encoder.rule.claim(probe, references_for(probe, claim))
+    scored = encoder.rule.claim(probe, signatures_of(claim, encoder))
     return Candidate(
         writer_id=claim.writer_id,
         name=claim.name,

@@ -20,7 +20,7 @@ from index.reference_index import ReferenceIndex
 from index.registry import Registry
 from index.values import Claim
 from index.vectors import leading
-from service.stored import references_for, signatures_of
+from service.stored import signatures_of
 
 BATCH = 64
 OTHERS_EACH = 5  # Writers that each probe is claimed to be besides its own.
@@ -73,6 +73,7 @@ class Side:
     """One of the two models, with an index of its own in memory, beside those of servers."""
 
     def __init__(self, encoder: Encoder, registry: Registry, ivf_from: int) -> None:
+        self._encoder = encoder
         self._rule, self._model_id = encoder.rule, encoder.model_id
         self._dimension = encoder.index_dimension
         self._registry = registry
@@ -90,10 +91,11 @@ class Side:
         own = claims.get(probe.writer_id)
         if own is None or probe.reference_id not in own.reference_ids:
             return None
-        held_out, references = own.reference_ids == probe.reference_id, signatures_of(own)
+        held_out = own.reference_ids == probe.reference_id
+        references = signatures_of(own, self._encoder)
         one, rest = references[np.flatnonzero(held_out)], references[np.flatnonzero(~held_out)]
         others = [
-            references_for(one, claims[writer_id])
+            signatures_of(claims[writer_id], self._encoder)
             for writer_id in probe.others
             if writer_id in claims
         ]
@@ -115,7 +117,7 @@ class Side:
         for claim in claims.values():
             others = np.flatnonzero(claim.reference_ids != probe.reference_id)
             if len(others):
-                theirs = references_for(signature, claim)[others]
+                theirs = signatures_of(claim, self._encoder)[others]
                 scores[claim.writer_id] = self._rule.claim(signature, theirs).score
         return max(scores, key=scores.__getitem__, default=None)
 

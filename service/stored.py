@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from encoder.model import Encoder
 from encoder.pieces import pack, unpack
 from encoder.signatures import Signatures
 from index.errors import InvalidPieces
@@ -15,31 +16,22 @@ def packed_pieces(signatures: Signatures) -> Sequence[bytes | None]:
     return [pack(pieces) for pieces in signatures.pieces]
 
 
-def signatures_of(claim: Claim) -> Signatures:
-    """A writer's references as signatures, with pieces where the claim has them.
+def signatures_of(claim: Claim, encoder: Encoder) -> Signatures:
+    """A writer's references as the encoder described them, to be compared in full.
 
     Raises:
-        InvalidPieces: what is kept cannot be read: the registry is damaged.
+        InvalidPieces: the encoder knows pieces, and some reference's are not kept or damaged. A
+            score without them would be measured by thresholds that were made for another.
     """
-    if claim.pieces is None:
+    if not encoder.knows_pieces:
         return Signatures(claim.vectors)
-    try:
-        return Signatures(claim.vectors, tuple(unpack(own) for own in claim.pieces))
-    except ValueError as error:
-        raise InvalidPieces(f"The pieces kept of writer {claim.writer_id!r}: {error}.") from error
-
-
-def references_for(probe: Signatures, claim: Claim) -> Signatures:
-    """A writer's references, to compare in full with a probe described by the same model.
-
-    Raises:
-        InvalidPieces: the model knows pieces, and some reference's are not kept. A score without
-            them would be measured by thresholds that were made for another.
-    """
-    references = signatures_of(claim)
-    if probe.pieces is not None and references.pieces is None:
-        raise InvalidPieces(
-            f"Expected the pieces of strokes of each reference of writer {claim.writer_id!r}, some "
-            "are missing: the registry is damaged. Erase the writer, and enroll them again."
-        )
-    return references
+    problem = "some are missing"
+    if claim.pieces is not None:
+        try:
+            return Signatures(claim.vectors, tuple(unpack(own) for own in claim.pieces))
+        except ValueError as error:
+            problem = str(error)
+    raise InvalidPieces(
+        f"Expected the pieces of strokes of each reference of writer {claim.writer_id!r}: "
+        f"{problem}. The registry is damaged; erase the writer, and enroll them again."
+    )

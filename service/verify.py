@@ -9,7 +9,7 @@ from encoder.decision import Comparison
 from encoder.model import Encoder
 from index.registry import Registry
 from index.values import DecisionRecord
-from service.stored import references_for
+from service.stored import signatures_of
 from service.uploads import Upload, acquire_one, describe_each
 
 
@@ -67,7 +67,7 @@ def verify(
     claim = registry.claim(writer_id, encoder.model_id)
     acquired = acquire_one(upload, encoder)
     probe = describe_each([acquired], encoder)
-    comparison = encoder.rule.compare(probe, references_for(probe, claim), operating_point)
+    comparison = encoder.rule.compare(probe, signatures_of(claim, encoder), operating_point)
     reference_ids = tuple(int(reference_id) for reference_id in claim.reference_ids)
     decision_id = registry.record_decision(
         DecisionRecord(

@@ -68,7 +68,7 @@ def show_image(writer_id: str, reference_id: int, query_data: dict[str, Any]) ->
 def erase_reference(writer_id: str, reference_id: int) -> str:
     """Erase a reference
 
-    For good: its images and vectors, and what snapshots hold of it.
+    For good: its images, vectors and pieces of strokes, and what snapshots hold of it.
     """
     stories.erase_reference(
         writer_id, reference_id, registry=services().registry, gallery=services().gallery

@@ -95,8 +95,9 @@ def rename_writer(writer_id: str, json_data: dict[str, Any]) -> dict[str, Any]:
 def erase_writer(writer_id: str) -> str:
     """Erase a writer
 
-    For good: the writer, their references, images and vectors, and what snapshots hold of them.
-    Decisions stay in the audit trail, under the writer's id and without a name.
+    For good: the writer, their references, images, vectors and pieces of strokes, and what
+    snapshots hold of them. Decisions stay in the audit trail, under the writer's id and without a
+    name.
     """
     stories.erase_writer(writer_id, registry=services().registry, gallery=services().gallery)
     return ""

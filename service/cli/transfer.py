@@ -29,7 +29,7 @@ def transfer() -> None:
     """Move the gallery by a Parquet file, out and in elsewhere.
 
     For another machine, another database, or analysis in other programs. The files hold personal
-    data, names and vectors that people can be recognised by.
+    data: names, and vectors and pieces of strokes that people can be recognised by.
 
     \b
     Examples:
@@ -46,12 +46,12 @@ def transfer() -> None:
 @json_option
 @click.pass_context
 def export_file(ctx: click.Context, file: Path, images: bool, as_json: bool) -> None:
-    """Export writers, references and vectors to the new FILE.
+    """Export writers, references, vectors and pieces of strokes to the new FILE.
 
-    FILE is Parquet, and holds personal data: names, and vectors and scans that people can be
-    recognised by. Only its owner can read it; keep it like the registry itself, and delete it when
-    it has served. Erasing a writer does not reach into it. All in it is of one moment, whatever is
-    enrolled meanwhile; while it runs, an erasure on SQLite may say that it is incomplete.
+    FILE is Parquet, and holds personal data: names, and what people can be recognised by. Only its
+    owner can read it; keep it like the registry itself, and delete it when it has served. Erasing
+    a writer does not reach into it. All in it is of one moment, whatever is enrolled
+    meanwhile; while it runs, an erasure on SQLite may say that it is incomplete.
 
     References that the model has not embedded are left out; the exit code is 1 then.
 

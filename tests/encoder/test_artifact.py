@@ -156,6 +156,26 @@ def test_a_centre_that_does_not_fit_the_embeddings_is_refused(copy: Path, centre
         read_artifact(copy)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("axis", [0.0] * 575),
+        ("axis", [float("nan")] * 576),
+        ("amount", float("inf")),
+        ("offset", None),
+        ("local", float("nan")),
+        ("raised", "much"),
+    ],
+)
+def test_a_spread_that_cannot_score_is_refused(copy: Path, name: str, value: object) -> None:
+    decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
+    held = decision["spread"]["kinds"][0] if name in {"axis", "amount", "offset"} else None
+    (decision["spread"] if held is None else held)[name] = value
+    edit(copy, decision=decision)
+    with pytest.raises(ArtifactError, match="lacks or garbles"):
+        read_artifact(copy)
+
+
 @pytest.mark.parametrize("part", ["calibrations", "default_operating_point", "points"])
 def test_a_rule_that_cannot_decide_is_refused(copy: Path, part: str) -> None:
     decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from encoder import matching
 from encoder.identification import BEHIND, Drawn, search_scores
-from encoder.matching import FAR_CELLS, TOGETHER, likeness
+from encoder.matching import FAR_CELLS, ONE_THREAD, TOGETHER, likeness
 from encoder.pieces import (
     NO_PIECES,
     PIECE_SIZE,
@@ -71,7 +72,27 @@ def test_the_same_pieces_are_as_alike_as_can_be_and_moved_ones_less() -> None:
 
 
 def test_a_signature_without_pieces_is_like_nothing() -> None:
-    assert likeness([NO_PIECES], [invented(9, 2)])[0, 0] < 0.5
+    some = [NO_PIECES, invented(9, 2), NO_PIECES]
+    expected = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]])
+    assert likeness(some, some) == pytest.approx(expected, abs=1e-6)
+    assert likeness([NO_PIECES], [invented(9, 2)]) == 0
+
+
+def test_no_product_is_large_enough_for_blas_to_share_it_among_threads() -> None:
+    asked = []
+
+    def product(left: Doubles, right: Doubles, **options: Doubles) -> Doubles:
+        asked.append(len(left) * right.size)
+        return np.add(0, left @ right, **options)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(matching.np, "matmul", product)
+        found = likeness([invented(300, 1)], [invented(200, 2), invented(300, 3)])
+    assert max(asked) <= ONE_THREAD
+    assert sum(asked) == 300 * 28 * 500
+    assert found == pytest.approx(
+        likeness([invented(300, 1)], [invented(200, 2), invented(300, 3)]), abs=1e-6
+    )
 
 
 def test_of_each_block_the_cell_with_most_ink_is_kept() -> None:
@@ -136,7 +157,7 @@ def test_the_score_adds_how_the_pieces_match() -> None:
     assert one.score == pytest.approx(alone.score + expected, abs=1e-5)
 
 
-def test_many_references_cost_no_more_than_some() -> None:
+def test_of_many_references_the_last_alone_are_compared_with_each_other() -> None:
     signatures, spread = signed(1, count=OWN_LOCAL + 30), Spread()
     probe, references = signatures[[0]], signatures[1:]
     own = own_likenesses(references)
@@ -168,13 +189,20 @@ def test_a_search_looks_at_the_pieces_of_the_most_alike_alone() -> None:
     hands = [signed(seed) for seed in range(SHORTLIST + 4)]
     writers = [EmbeddedWriter(str(n), str(n), hand, hand[:0]) for n, hand in enumerate(hands)]
     gallery = [Drawn(writer, np.arange(3)) for writer in writers]
-    scores = search_scores([Drawn(w, np.array([7])) for w in writers], gallery, Spread())
+    asked = [Drawn(w, np.array([7])) for w in writers]
+    same = np.eye(len(writers), dtype=np.bool_)
+    scores, others = search_scores(asked, gallery, Spread(), same)
     probes = joined([hand[[7]] for hand in hands])
     full = np.stack([scored(probes, hand[:3]) for hand in hands], axis=1)
     listed = scores > -BEHIND / 2
     assert (listed.sum(axis=1) == SHORTLIST).all()
     assert scores[listed] == pytest.approx(full[listed], abs=1e-5)
     assert (scores.argmax(axis=1) == np.arange(len(hands))).all()
+    # Whoever is left out makes room for one more.
+    strangers = others > -BEHIND / 2
+    assert (strangers.sum(axis=1) == SHORTLIST).all()
+    assert not strangers[same].any()
+    assert others[strangers] == pytest.approx(full[strangers], abs=1e-5)
 
 
 def test_the_population_of_pieces_is_that_of_drawn_references() -> None:

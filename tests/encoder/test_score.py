@@ -10,7 +10,7 @@ from encoder.calibration import fit_log_lr, fit_rule
 from encoder.decision import DecisionRule, RandomTail
 from encoder.errors import TrainingDataError, UnknownOperatingPoint
 from encoder.identification import Drawn, search_scores
-from encoder.protocol import EmbeddedWriter, population_spread, run_trials
+from encoder.protocol import MOST_PEERS, EmbeddedWriter, population_spread, run_trials
 from encoder.score import (
     NORMALISATION,
     Spread,
@@ -76,7 +76,8 @@ def test_batch_equals_one_by_one() -> None:
     other = invented_writers(2)[1]
     five = np.arange(5)
     galleries = [Drawn(writer, five), Drawn(other, five)]
-    both = search_scores([Drawn(writer, np.arange(5, 12))], galleries, spread)
+    nobody = np.zeros((7, 2), np.bool_)
+    both, _ = search_scores([Drawn(writer, np.arange(5, 12))], galleries, spread, nobody)
     assert both[:, 0] == pytest.approx(apart, abs=1e-6)
     foreign = scored(writer.genuine[5:], other.genuine[:5], spread)
     assert both[:, 1] == pytest.approx(foreign, abs=1e-6)
@@ -183,6 +184,23 @@ def test_random_forgeries_are_of_the_same_text_where_texts_are_known() -> None:
         for writer, name in zip(invented_writers(12), names, strict=True)
     ]
     assert run_trials(writers, 5, Spread()).random.size == 12 * 3 * 10
+
+
+def test_scores_do_not_hang_on_who_was_compared_before() -> None:
+    """What writers found out about each other is kept, but never taken for somebody else's."""
+    kept = invented_writers(3)
+    for seed in range(1, 12):
+        (stranger,) = invented_writers(1, seed)
+        afresh = run_trials([*invented_writers(3), replace(stranger)], 5, Spread())
+        assert np.array_equal(run_trials([*kept, stranger], 5, Spread()).random, afresh.random)
+
+
+def test_of_very_many_peers_a_hundred_are_drawn() -> None:
+    writers = invented_writers(MOST_PEERS + 20)
+    trials = run_trials(writers, 5, Spread(), draws=1)
+    assert trials.random.size == MOST_PEERS * len(writers)
+    few = run_trials(writers[: MOST_PEERS + 1], 5, Spread(), draws=1)
+    assert few.random.size == MOST_PEERS * (MOST_PEERS + 1)
 
 
 def test_random_forgeries_come_from_the_same_data_set() -> None:

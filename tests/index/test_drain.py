@@ -115,7 +115,7 @@ def test_another_models_embeddings_stay_out(registry, drain, new_references, uni
     registry.register_model("b" * 64, "other", 128)
     drain.turn()
     _, added = registry.create_writer("C-1", "", MODEL, new_references(2))
-    registry.put_embeddings("b" * 64, ids_of(added), unit(2, seed=9))
+    registry.put_embeddings("b" * 64, ids_of(added), unit(2, seed=9), None)
     drain.turn()
     assert_equal(drain)
 

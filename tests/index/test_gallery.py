@@ -93,7 +93,7 @@ def test_a_gallery_sees_only_its_own_models_embeddings(
     _, added = registry.create_writer("C-1", "", MODEL, new_references(3))
     names = ids_of(added)
     assert new.search(unit(1), 5) == [[]]
-    registry.put_embeddings(OTHER, names[:2], unit(2, seed=8))
+    registry.put_embeddings(OTHER, names[:2], unit(2, seed=8), None)
     assert found(new, unit(2, seed=8)) == [[names[0]], [names[1]]]
     assert found(old, unit(3)) == [[name] for name in names]
     registry.erase_reference("C-1", names[0])

@@ -16,7 +16,7 @@ def other(registry):
 
 
 def embed(registry, model_id, reference_ids, vectors):
-    assert registry.put_embeddings(model_id, reference_ids, vectors) == len(reference_ids)
+    assert registry.put_embeddings(model_id, reference_ids, vectors, None) == len(reference_ids)
 
 
 def test_a_registry_begins_with_one_model(registry, other):

@@ -144,7 +144,7 @@ def test_a_vector_that_cannot_be_compared_is_never_stored(
     with pytest.raises(InvalidVector):
         registry.add_references("C-1", MODEL, [bad])
     with pytest.raises(InvalidVector):
-        registry.put_embeddings(MODEL, [enrolled[0].reference_id], vector[np.newaxis])
+        registry.put_embeddings(MODEL, [enrolled[0].reference_id], vector[np.newaxis], None)
     assert registry.get_writer("C-1").reference_count == 3
 
 
@@ -208,7 +208,7 @@ def test_sizes_follow_every_change_for_each_model(registry, enrolled, new_refere
     assert registry.gallery_size(MODEL) == GallerySize(writers=1, references=3)
     assert registry.gallery_size(OTHER) == GallerySize(writers=0, references=0)
     registry.add_references("C-2", MODEL, new_references(2, seed=3))
-    registry.put_embeddings(OTHER, [enrolled[0].reference_id], unit(1))
+    registry.put_embeddings(OTHER, [enrolled[0].reference_id], unit(1), None)
     assert registry.gallery_size(MODEL) == GallerySize(writers=2, references=5)
     assert registry.gallery_size(OTHER) == GallerySize(writers=1, references=1)
     registry.erase_reference("C-1", enrolled[0].reference_id)

@@ -51,7 +51,7 @@ def test_another_models_embeddings_touch_nothing_of_this_one(registry, new_refer
     _, added = registry.create_writer("C-1", "", MODEL, new_references(2))
     position = registry.head()
     registry.register_model(OTHER, "newer model", 128)
-    registry.put_embeddings(OTHER, [added[0].reference_id], unit(1, seed=3))
+    registry.put_embeddings(OTHER, [added[0].reference_id], unit(1, seed=3), None)
     mine = registry.changes_since(position, MODEL, 10)
     assert (mine.touched.size, mine.reference_ids.size, mine.rows) == (0, 0, 1)
     theirs = registry.changes_since(position, OTHER, 10)

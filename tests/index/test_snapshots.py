@@ -142,7 +142,7 @@ def test_a_snapshot_of_something_else_is_found(registry, saved, folder, field, v
 def test_a_snapshot_of_another_model_is_found(registry, saved, folder, unit):
     registry.register_model(OTHER, "newer model", 128)
     ids = [reference.reference_id for reference in registry.list_references("C-1")]
-    registry.put_embeddings(OTHER, ids, unit(5, seed=4))
+    registry.put_embeddings(OTHER, ids, unit(5, seed=4), None)
     gallery, report = reopened(registry, folder, OTHER)
     assert report.source == "rebuilt"
     assert "another model" in report.reason

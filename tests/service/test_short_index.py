@@ -10,7 +10,7 @@ from encoder.artifact import SHIPPED, replace_facts
 from service.composition import build_services
 from service.enroll import create_writer
 from service.identify import identify
-from service.stored import references_for
+from service.stored import signatures_of
 
 
 @pytest.fixture
@@ -49,6 +49,6 @@ def test_identification_scores_with_all_elements(short_services, uploads):
         for candidate in found.candidates:
             claim = services.registry.claim(candidate.writer_id, services.encoder.model_id)
             assert claim.vectors.shape[1] == services.encoder.dimension
-            references = references_for(probe, claim)
+            references = signatures_of(claim, services.encoder)
             assert candidate.score == services.encoder.rule.claim(probe, references).score
     assert services.gallery.check().clean

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.kinds import Kind
-from encoder.matching import likeness
+from encoder.matching import likeness, likeness_among
 from encoder.signatures import Numbers, Signatures, Vectors
 
 NORMALISATION = 0.7
@@ -116,8 +116,11 @@ def own_likenesses(references: Signatures) -> Likenesses:
 
     Comparing many of them takes the square of the time, and says no more of how a writer varies.
     """
-    last = references[-OWN_LOCAL:]
-    return Likenesses(references.vectors @ references.vectors.T, likenesses(last, last).local)
+    pieces = references.pieces
+    return Likenesses(
+        references.vectors @ references.vectors.T,
+        None if pieces is None else likeness_among(pieces[-OWN_LOCAL:]),
+    )
 
 
 def stacked(parts: Sequence[Likenesses]) -> Likenesses:

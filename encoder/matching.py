@@ -19,6 +19,9 @@ TOGETHER = 4_000_000  # Pairs of pieces compared at once: 16 MB of distances.
 
 Floats = NDArray[np.float32]
 
+UNITS = np.repeat(np.array([1 / SCALE, 1 / FAR_CELLS], np.float32), [SHAPE_SIZE, 2])
+TURNED = [*range(PIECE_SIZE), PIECE_SIZE + 1, PIECE_SIZE]
+
 
 def likeness(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
     """How well signatures match piece by piece: `(n, m)`, 1 where each piece has its very like.
@@ -30,7 +33,7 @@ def likeness(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
     """
     if sum(map(len, ones)) * sum(map(len, others)) > TOGETHER and len(ones) + len(others) > 2:
         return _by_halves(ones, others)
-    found = _matched(_stacked(ones, before=True), _stacked(others, before=False))
+    found = _matched(_stacked(ones), _turned(_stacked(others)))
     found[[not len(one) for one in ones]] = 0
     found[:, [not len(other) for other in others]] = 0
     return found
@@ -39,7 +42,8 @@ def likeness(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
 def likeness_among(signatures: Sequence[Pieces]) -> Floats:
     """As `likeness` of each with each of n signatures `(n, n)`, every pair looked at once."""
     count = len(signatures)
-    left, right = _stacked(signatures, before=True), _stacked(signatures, before=False)
+    left = _stacked(signatures)
+    right = _turned(left)
     found = np.zeros((count, count), np.float32)
     for number, end in enumerate(left.starts[1:].tolist()):
         one = Stacked(left.points[left.starts[number] : end], np.zeros(1, np.intp))
@@ -56,23 +60,26 @@ def likeness_among(signatures: Sequence[Pieces]) -> Floats:
 class Stacked:
     """The pieces of signatures as points `(p, 28)`, one signature's after another's.
 
-    The product of a point of one side and one of the other is less half their squared distance.
-    `starts` says where each signature begins; one without pieces has a point that counts nothing.
+    The product of a point and a turned one is less half their squared distance. `starts` says where
+    each signature begins; one without pieces has a point that counts nothing.
     """
 
     points: Floats
     starts: NDArray[np.intp]
 
 
-def _stacked(signatures: Sequence[Pieces], *, before: bool) -> Stacked:
+def _stacked(signatures: Sequence[Pieces]) -> Stacked:
     filled = [p if len(p) else np.zeros((1, PIECE_SIZE), np.int8) for p in signatures]
-    points = np.concatenate(filled).astype(np.float32)
-    points[:, :SHAPE_SIZE] /= SCALE
-    points[:, SHAPE_SIZE:] /= FAR_CELLS
-    half = -0.5 * np.einsum("ij,ij->i", points, points)
-    last = (half, np.ones_like(half)) if before else (np.ones_like(half), half)
-    starts = np.cumsum([0, *(len(p) for p in filled[:-1])])
-    return Stacked(np.column_stack([points, *last]), starts)
+    lengths = list(map(len, filled))
+    points = np.ones((sum(lengths), PIECE_SIZE + 2), np.float32)
+    seen = points[:, :PIECE_SIZE]
+    np.multiply(np.concatenate(filled), UNITS, out=seen)
+    points[:, -2] = -0.5 * np.einsum("ij,ij->i", seen, seen)
+    return Stacked(points, np.cumsum([0, *lengths[:-1]]))
+
+
+def _turned(stacked: Stacked) -> Stacked:
+    return Stacked(stacked.points[:, TURNED], stacked.starts)
 
 
 def _matched(ones: Stacked, others: Stacked) -> Floats:

@@ -16,7 +16,7 @@ from encoder.decision import (
     RandomTail,
 )
 from encoder.errors import TrainingDataError
-from encoder.kinds import fit_kinds
+from encoder.kinds import Amounts, fit_kinds
 from encoder.metrics import equal_error_rate, threshold_at_fmr
 from encoder.protocol import EmbeddedWriter, Trials, population_spread, run_trials
 from encoder.score import Spread
@@ -25,11 +25,11 @@ from encoder.signatures import Vectors
 REFERENCE_COUNTS = (1, 2, 3, 5, 8, 10)
 TARGETS = {"fmr_skilled=1%": 0.01, "fmr_skilled=5%": 0.05, "fmr_skilled=10%": 0.10}
 DEFAULT_OPERATING_POINT = "fmr_skilled=5%"
-KIND_REFERENCES = 5  # At which forgeries of different data sets are brought to one level.
 SHRINKAGES = (0.25, 0.5, 1.0, 2.0, 4.0)
 TAIL_SHARE = 0.02
 # One in a hundred strangers may be named: on known data that costs half a point of those enrolled.
 TARGET_FPIR = 0.01
+TAIL_GALLERY = 1000  # Writers, at which tails are held against each other.
 DRAWS = 10
 
 
@@ -54,10 +54,11 @@ def fit_rules(development: Sequence[EmbeddedWriter]) -> tuple[DecisionRule, Deci
     less_centre = [writer for writer in centre_data_sets(development) if len(writer.forged)]
     spread = _fit_spread(less_centre)
     lacks = _lacks(less_centre, spread)
-    centred = _rule(spread, less_centre, {kind.name: lacks[kind.name] for kind in kinds})
+    told = {kind.name: lacks[kind.name] for kind in kinds}
+    centred = _rule(spread, less_centre, told)
     # A gallery's kind is told once, when a model is adapted to it.
-    told = tuple(replace(kind, amount=lacks[kind.name]) for kind in kinds)
-    return plain, replace(centred, spread=replace(spread, kinds=told))
+    kinds = tuple(replace(kind, amounts=told[kind.name]) for kind in kinds)
+    return plain, replace(centred, spread=replace(spread, kinds=kinds))
 
 
 def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:
@@ -85,11 +86,11 @@ def _require_enough(writers: Sequence[EmbeddedWriter]) -> None:
 
 
 def _rule(
-    spread: Spread, writers: Sequence[EmbeddedWriter], raised: Mapping[str, float] | None = None
+    spread: Spread, writers: Sequence[EmbeddedWriter], raised: Mapping[str, Amounts] | None = None
 ) -> DecisionRule:
     """The rule for scores of this spread; those of some data sets are `raised` before."""
     sets = np.array([writer.data_set for writer in writers])
-    amounts = np.array([(raised or {}).get(name, 0.0) for name in sets])
+    by_count = {name: dict(amounts) for name, amounts in (raised or {}).items()}
     signatures = min(
         sum(len(writer.genuine) for writer in writers),
         sum(len(writer.forged) for writer in writers),
@@ -98,6 +99,7 @@ def _rule(
     for references in REFERENCE_COUNTS:
         trials = run_trials(writers, references, spread, DRAWS)
         if trials.genuine.size and trials.skilled.size and trials.random.size:
+            amounts = np.array([by_count.get(name, {}).get(references, 0.0) for name in sets])
             calibrations.append(_calibrate(trials.raised(amounts), sets, references, signatures))
     if not calibrations:
         raise TrainingDataError(
@@ -119,17 +121,23 @@ def _fit_spread(writers: Sequence[EmbeddedWriter]) -> Spread:
     return replace(spread, shrinkage=min(SHRINKAGES, key=error))
 
 
-def _lacks(writers: Sequence[EmbeddedWriter], spread: Spread) -> dict[str, float]:
-    """By data set, how far the scores of its forgeries stay below those of the best forged one."""
+def _lacks(writers: Sequence[EmbeddedWriter], spread: Spread) -> dict[str, Amounts]:
+    """By data set and number of references, how far its forgeries score below the best forged."""
     sets = np.array([writer.data_set for writer in writers])
-    trials = run_trials(writers, KIND_REFERENCES, spread, DRAWS, random=False)
-    of_set, target = sets[trials.skilled_writer], TARGETS[DEFAULT_OPERATING_POINT]
-    levels = {
-        str(one): match_threshold(trials.skilled[of_set == one], target)
-        for one in sorted(set(of_set))
-    }
-    best = max(levels.values(), default=0.0)
-    return {name: round(best - level, 5) for name, level in levels.items()}
+    target = TARGETS[DEFAULT_OPERATING_POINT]
+    lacks: dict[str, Amounts] = {}
+    for references in REFERENCE_COUNTS:
+        trials = run_trials(writers, references, spread, DRAWS, random=False)
+        of_set = sets[trials.skilled_writer]
+        levels = {
+            str(one): match_threshold(trials.skilled[of_set == one], target)
+            for one in sorted(set(of_set))
+        }
+        best = max(levels.values(), default=0.0)
+        for name, level in levels.items():
+            amount = round(best - level, 5)
+            lacks[name] = (*lacks.get(name, ()), (references, amount))
+    return lacks
 
 
 def _by_data_set(writers: Sequence[EmbeddedWriter]) -> dict[str, list[Vectors]]:
@@ -159,8 +167,15 @@ def _calibrate(
         skilled=fit_log_lr(trials.genuine, trials.skilled, signatures),
         random=fit_log_lr(trials.genuine, trials.random, signatures),
         points=points,
-        random_tail=fit_tail(trials.random),
+        random_tail=_strictest_tail(trials, sets),
     )
+
+
+def _strictest_tail(trials: Trials, sets: NDArray[np.str_]) -> RandomTail:
+    """The tail that names the fewest strangers: what it promises holds on each data set."""
+    of_set = sets[trials.random_writer]
+    tails = [fit_tail(trials.random[of_set == one]) for one in sorted(set(of_set))]
+    return max(tails, key=lambda tail: tail.threshold(TAIL_GALLERY))
 
 
 def match_threshold(skilled: NDArray[np.float64], target_fmr: float) -> float:

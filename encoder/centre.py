@@ -77,9 +77,8 @@ def centre_of(galleries: Iterable[Vectors], dimension: int) -> Centre:
 def adapted_rule(rule: DecisionRule, centre: Centre) -> DecisionRule:
     """The rule for centred embeddings with a gallery's centre; the gallery's kind is told by it."""
     mean = np.asarray(centre.vector, np.float32) * (1 + SHRINKAGE / max(centre.writers, 1))
-    raised = rule.spread.allowance(mean[np.newaxis])
-    spread = replace(rule.spread, kinds=(), raised=round(raised, 5))
-    return replace(rule, centre=centre.vector, spread=spread)
+    told = tuple(kind.told(mean[np.newaxis]) for kind in rule.spread.kinds)
+    return replace(rule, centre=centre.vector, spread=replace(rule.spread, kinds=told))
 
 
 def drawn(count: int, number: int, seed: int = 0) -> NDArray[np.intp]:

@@ -231,13 +231,18 @@ class DecisionRule:
 
 def _spread(row: Mapping[str, Any]) -> Spread:
     numbers = [v for k, v in row.items() if k != "kinds"]
-    numbers += [v for kind in row["kinds"] for v in (kind["offset"], kind["amount"], *kind["axis"])]
-    if not np.isfinite(numbers).all():
+    kinds = tuple(_kind(kind) for kind in row["kinds"])
+    for kind in kinds:
+        numbers += [kind.offset, *kind.axis, *(amount for _, amount in kind.amounts)]
+    if not np.isfinite(numbers).all() or not all(kind.amounts for kind in kinds):
         raise ValueError("the spread")
-    kinds = tuple(
-        Kind(**{**kind, "axis": tuple(map(float, kind["axis"]))}) for kind in row["kinds"]
-    )
     return Spread(**{**row, "kinds": kinds})
+
+
+def _kind(row: Mapping[str, Any]) -> Kind:
+    axis = tuple(map(float, row["axis"]))
+    amounts = tuple((int(count), float(amount)) for count, amount in row["amounts"])
+    return Kind(row["name"], axis, float(row["offset"]), amounts)
 
 
 def _calibrations(rows: Sequence[Mapping[str, Any]]) -> tuple[Calibration, ...]:

@@ -8,7 +8,7 @@ signatures of scripts that were never seen are told is not known.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +21,7 @@ NOT_OF_IT = 0.35  # Up to here a claim is not of the kind at all,
 OF_IT = 0.65  # from here on wholly, and in between in part.
 
 Doubles = NDArray[np.float64]
+Amounts = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
@@ -30,34 +31,44 @@ class Kind:
     Attributes:
         name: the data set that it was learned from.
         axis: `(d,)`, on which mean vectors of references are seen; `offset` is added.
-        amount: what is added to the scores of claims that are wholly of this kind.
+        amounts: by number of references, ascending, what is added to the scores of claims that are
+            wholly of this kind.
     """
 
     name: str
     axis: tuple[float, ...]
     offset: float
-    amount: float
+    amounts: Amounts
 
     @cached_property
     def _axis(self) -> Vectors:
         return np.asarray(self.axis, np.float32)
 
     def allowance(self, references: Vectors) -> float:
-        """What is added to the score of a claim with references `(r, d)`: 0 to `amount`."""
-        seen = float(references.mean(axis=0) @ self._axis) + self.offset
-        share = (seen - NOT_OF_IT) / (OF_IT - NOT_OF_IT)
-        return self.amount * min(max(share, 0.0), 1.0)
+        """What is added to the score of a claim with references `(r, d)`."""
+        fitting = [amount for count, amount in self.amounts if count <= len(references)]
+        share = (self.seen(references) - NOT_OF_IT) / (OF_IT - NOT_OF_IT)
+        return (fitting or [self.amounts[0][1]])[-1] * min(max(share, 0.0), 1.0)
+
+    def seen(self, references: Vectors) -> float:
+        """Where references `(r, d)` lie: about 1 those of this kind, about 0 all others."""
+        return float(references.mean(axis=0) @ self._axis) + self.offset
+
+    def told(self, references: Vectors) -> "Kind":
+        """The same for claims that all are of the kind that these references `(r, d)` are of."""
+        return replace(self, axis=(0.0,) * len(self.axis), offset=round(self.seen(references), 5))
 
 
 def fit_kinds(
-    vectors: Mapping[str, Sequence[Vectors]], amounts: Mapping[str, float]
+    vectors: Mapping[str, Sequence[Vectors]], amounts: Mapping[str, Amounts]
 ) -> tuple[Kind, ...]:
     """Learn to tell each kind from all other signatures, by least squares (Fisher 1936).
 
     Args:
         vectors: by data set, for each writer the genuine signatures `(n, d)`.
-        amounts: by data set, what its claims' scores lack to those of the data set forged best;
-            of data sets that are missing here, or lack nothing, no kind is made.
+        amounts: by data set and number of references, what the scores of its forgeries lack to
+            those of the data set forged best; of data sets that are missing here, or lack nothing,
+            no kind is made.
     """
     everything = np.concatenate([v for writers in vectors.values() for v in writers])
     names = np.repeat(list(vectors), [sum(map(len, writers)) for writers in vectors.values()])
@@ -66,10 +77,10 @@ def fit_kinds(
         [np.full(len(v), 1 / len(v) / len(w)) for w in vectors.values() for v in w]
     ) / len(vectors)
     kinds = []
-    for name, amount in sorted(amounts.items()):
-        if amount > 0 and len(vectors) > 1:
+    for name, lacking in sorted(amounts.items()):
+        if len(vectors) > 1 and any(amount > 0 for _, amount in lacking):
             axis, offset = _told_apart(everything, names == name, weights)
-            kinds.append(Kind(name, tuple(np.round(axis, 5).tolist()), round(offset, 5), amount))
+            kinds.append(Kind(name, tuple(np.round(axis, 5).tolist()), round(offset, 5), lacking))
     return tuple(kinds)
 
 

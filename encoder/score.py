@@ -38,18 +38,16 @@ class Spread:
         shrinkage: how many references beyond the first the population's value weighs as much as.
         local: mean over development writers of the mean local similarity of references.
         kinds: of signatures that are forged less well.
-        raised: what is added to all scores, for a gallery that is of one kind.
     """
 
     population: float = 0.6
     shrinkage: float = 1.0
     local: float = 0.6
     kinds: tuple[Kind, ...] = ()
-    raised: float = 0.0
 
     def allowance(self, references: Vectors) -> float:
         """What the kind of the references `(r, d)` adds to the scores of claims with them."""
-        return self.raised + max((kind.allowance(references) for kind in self.kinds), default=0.0)
+        return max((kind.allowance(references) for kind in self.kinds), default=0.0)
 
 
 @dataclass(frozen=True)

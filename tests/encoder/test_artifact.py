@@ -161,15 +161,15 @@ def test_a_centre_that_does_not_fit_the_embeddings_is_refused(copy: Path, centre
     [
         ("axis", [0.0] * 575),
         ("axis", [float("nan")] * 576),
-        ("amount", float("inf")),
+        ("amounts", [[1, float("inf")]]),
+        ("amounts", []),
         ("offset", None),
         ("local", float("nan")),
-        ("raised", "much"),
     ],
 )
 def test_a_spread_that_cannot_score_is_refused(copy: Path, name: str, value: object) -> None:
     decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
-    held = decision["spread"]["kinds"][0] if name in {"axis", "amount", "offset"} else None
+    held = decision["spread"]["kinds"][0] if name in {"axis", "amounts", "offset"} else None
     (decision["spread"] if held is None else held)[name] = value
     edit(copy, decision=decision)
     with pytest.raises(ArtifactError, match="lacks or garbles"):

@@ -46,7 +46,7 @@ def transfer() -> None:
 @json_option
 @click.pass_context
 def export_file(ctx: click.Context, file: Path, images: bool, as_json: bool) -> None:
-    """Export writers, references, vectors and pieces of strokes to the new FILE.
+    """Export writers, references and embeddings to the new FILE.
 
     FILE is Parquet, and holds personal data: names, and what people can be recognised by. Only its
     owner can read it; keep it like the registry itself, and delete it when it has served. Erasing

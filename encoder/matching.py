@@ -34,9 +34,7 @@ def likeness(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
     if sum(map(len, ones)) * sum(map(len, others)) > TOGETHER and len(ones) + len(others) > 2:
         return _by_halves(ones, others)
     found = _matched(_stacked(ones), _turned(_stacked(others)))
-    found[[not len(one) for one in ones]] = 0
-    found[:, [not len(other) for other in others]] = 0
-    return found
+    return _of_inked(found, ones, others)
 
 
 def likeness_among(signatures: Sequence[Pieces]) -> Floats:
@@ -50,10 +48,7 @@ def likeness_among(signatures: Sequence[Pieces]) -> Floats:
         later = Stacked(right.points[end:], right.starts[number + 1 :] - end)
         found[number, number + 1 :] = _matched(one, later)[0]
     found += found.T + np.eye(count, dtype=np.float32)
-    empty = [not len(signature) for signature in signatures]
-    found[empty] = 0
-    found[:, empty] = 0
-    return found
+    return _of_inked(found, signatures, signatures)
 
 
 @dataclass(frozen=True)
@@ -90,6 +85,13 @@ def _matched(ones: Stacked, others: Stacked) -> Floats:
     highest = np.stack([near[start:end].max(axis=0) for start, end in spans])
     back = _means(highest.T, others.starts).T
     return np.asarray(np.minimum(1 + (there + back) / 2, 1), np.float32)  # Rounding may pass it.
+
+
+def _of_inked(found: Floats, ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
+    """Likenesses `(n, m)`, 0 where either signature has no pieces; changed in place."""
+    found[[not len(one) for one in ones]] = 0
+    found[:, [not len(other) for other in others]] = 0
+    return found
 
 
 def _by_halves(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:

@@ -17,7 +17,7 @@ from encoder.acquire import preprocessing_sha256
 from encoder.decision import DecisionRule
 from encoder.errors import ArtifactError
 
-FORMAT = 4
+FORMAT = 5
 MANIFEST = "manifest.json"
 NETWORK = "network.onnx"
 KERAS_NETWORK = "network.keras"
@@ -81,8 +81,8 @@ def _require_own(manifest: Mapping[str, Any], source: str) -> None:
     if manifest.get("format") == FORMAT - 1:
         raise ArtifactError(
             f"{source} is a model of format {FORMAT - 1}, the one before this version's {FORMAT}: "
-            "it does not describe the pieces of strokes that signatures are matched by. Train it "
-            "again, or use the model that ships with this version."
+            "its thresholds are of another way to match pieces of strokes. Export it again, or use "
+            "the model that ships with this version."
         )
     if manifest.get("format") != FORMAT:
         raise ArtifactError(

@@ -162,13 +162,21 @@ def _calibrate(
             refusal_threshold(trials.genuine[genuine_in == one], target) for one in set(genuine_in)
         )
         points[name] = OperatingPoint(match, min(match, refusal))
+    mated, forgeries = _shares(genuine_in), _shares(forged_in)
+    strangers = _shares(sets[trials.random_writer])
     return Calibration(
         references=references,
-        skilled=fit_log_lr(trials.genuine, trials.skilled, signatures),
-        random=fit_log_lr(trials.genuine, trials.random, signatures),
+        skilled=fit_log_lr(trials.genuine, trials.skilled, signatures, mated, forgeries),
+        random=fit_log_lr(trials.genuine, trials.random, signatures, mated, strangers),
         points=points,
         random_tail=_strictest_tail(trials, sets),
     )
+
+
+def _shares(sets: NDArray[np.str_]) -> NDArray[np.float64]:
+    """What each of n trials weighs, 1 in all: every data set as much as any other."""
+    numbers, counts = np.unique(sets, return_inverse=True, return_counts=True)[1:]
+    return np.asarray(1.0 / (len(counts) * counts[numbers]), np.float64)
 
 
 def _strictest_tail(trials: Trials, sets: NDArray[np.str_]) -> RandomTail:
@@ -198,18 +206,32 @@ def ratio_bound(signatures: int) -> float:
 
 
 def fit_log_lr(
-    mated: NDArray[np.float64], nonmated: NDArray[np.float64], signatures: int
+    mated: NDArray[np.float64],
+    nonmated: NDArray[np.float64],
+    signatures: int,
+    mated_shares: NDArray[np.float64] | None = None,
+    nonmated_shares: NDArray[np.float64] | None = None,
 ) -> LogRatio:
     """log10 LR over score by logistic regression, never falling, as far as `signatures` support.
 
     Both classes weigh the same, so that the fitted log odds are the log likelihood ratio
     (Brümmer and du Preez 2006).
+
+    Args:
+        mated, nonmated: `(m,)` and `(n,)` scores.
+        signatures: how many they come from, of the class that has fewer.
+        mated_shares, nonmated_shares: what each score weighs in its class, 1 in all; all the same
+            where not given.
     """
     scores = np.concatenate([mated, nonmated])
     centre, width = float(scores.mean()), max(float(scores.std()), 1e-9)
     features = np.column_stack([(scores - centre) / width, np.ones_like(scores)])
     labels = np.concatenate([np.ones(mated.size), np.zeros(nonmated.size)])
-    weights = np.where(labels == 1, 0.5 / mated.size, 0.5 / nonmated.size)
+    if mated_shares is None:
+        mated_shares = np.full(mated.size, 1 / mated.size)
+    if nonmated_shares is None:
+        nonmated_shares = np.full(nonmated.size, 1 / nonmated.size)
+    weights = np.concatenate([mated_shares, nonmated_shares]) / 2
     beta = np.zeros(2)
     for _ in range(50):
         chance = 1.0 / (1.0 + np.exp(-features @ beta))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from encoder.decision import DecisionRule
 from encoder.protocol import EmbeddedWriter
 from encoder.score import centred
-from encoder.signatures import Signatures, Vectors
+from encoder.signatures import Vectors
 
 # The mean of few writers is mostly their own hands, not what they share: it is drawn towards the
 # origin as though so many more writers without any offset were there.
@@ -101,10 +101,8 @@ def centre_data_sets(writers: Sequence[EmbeddedWriter]) -> list[EmbeddedWriter]:
 
 def centre_writer(writer: EmbeddedWriter, centre: Vectors | None) -> EmbeddedWriter:
     """The writer with the centre `(d,)` taken off every embedding; as he is without one."""
-    return replace(
-        writer, genuine=_centred(writer.genuine, centre), forged=_centred(writer.forged, centre)
+    if centre is None:
+        return writer
+    return writer.with_vectors(
+        centred(writer.genuine.vectors, centre), centred(writer.forged.vectors, centre)
     )
-
-
-def _centred(signatures: Signatures, centre: Vectors | None) -> Signatures:
-    return signatures.with_vectors(centred(signatures.vectors, centre))

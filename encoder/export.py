@@ -63,7 +63,11 @@ def export(
         for part in ("development", "test")
     }
     describe = partial(run_network, _session(onnx_bytes))
-    development = [w for data in sets["development"] for w in embed_data_set(describe, data)]
+    writers = {
+        part: {data.name: embed_data_set(describe, data) for data in read}
+        for part, read in sets.items()
+    }
+    development = [writer for of_set in writers["development"].values() for writer in of_set]
     rule, centred_rule = fit_rules(development)
     facts = {
         "name": model_folder.name,
@@ -78,11 +82,8 @@ def export(
             "log": _read_log(run_folder),
         },
         "metrics": {
-            part: {
-                data.name: evaluate_writers(embed_data_set(describe, data), rule.spread)
-                for data in sets[part]
-            }
-            for part in sets
+            part: {name: evaluate_writers(of_set, rule.spread) for name, of_set in sets_of.items()}
+            for part, sets_of in writers.items()
         },
         "decision": rule.as_dict(),
         "centred_decision": centred_rule.as_dict(),

@@ -141,9 +141,8 @@ def _full_scores(
             known = gallery[place]
             own = known.writer.likenesses.of(known.numbers, known.numbers)
             allowance = spread.allowance(known.writer.genuine.vectors[known.numbers])
-            found = known.writer.likenesses_of(asking.writer).of(
-                asking.numbers[some[:, place]], known.numbers
-            )
+            found = known.writer.likenesses_of(asking.writer, asking.numbers[some[:, place]])
+            found = found.of(slice(None), known.numbers)
             rows[some[:, place], place] = claim_scores(found, own, spread, allowance)
     return scores
 

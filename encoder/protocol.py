@@ -9,26 +9,37 @@ people wrote the same text, theirs are taken. One threshold holds for all writer
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.matching import likeness
 from encoder.score import (
     Likenesses,
     Spread,
     claim_scores,
     likenesses,
+    local_likenesses,
     mean_of_pairs,
     observed_likeness,
     stacked,
 )
-from encoder.signatures import Signatures, joined
+from encoder.signatures import Numbers, Signatures, Vectors, joined
 from encoder.writers_folder import group_of
 
-MOST_PEERS = 100
+MOST_PEERS = 20
+
+
+class Matches:
+    """How a writer's pieces match his own genuine ones, and others' match them; found once."""
+
+    def __init__(self) -> None:
+        """Nothing is found yet."""
+        self.own: Vectors | None = None
+        self.others: WeakKeyDictionary[Matches, Vectors] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,23 +54,41 @@ class EmbeddedWriter:
     genuine: Signatures
     forged: Signatures
     data_set: str = ""
+    matches: Matches = field(default_factory=Matches, init=False, repr=False)
 
     @cached_property
     def likenesses(self) -> Likenesses:
         """Of all, the genuine ones first, with the genuine ones: draws only choose among them."""
-        return likenesses(joined([self.genuine, self.forged]), self.genuine)
+        everything = joined([self.genuine, self.forged])
+        if self.matches.own is None:
+            self.matches.own = local_likenesses(everything, self.genuine)
+        return Likenesses(everything.vectors @ self.genuine.vectors.T, self.matches.own)
 
-    def likenesses_of(self, other: "EmbeddedWriter") -> Likenesses:
-        """Of another's genuine signatures with one's own; found once, for all draws."""
-        if other not in self._others:
-            turned = other._others.get(self)
-            found = turned.turned() if turned else likenesses(other.genuine, self.genuine)
-            self._others[other] = found
-        return self._others[other]
+    def likenesses_of(self, other: "EmbeddedWriter", numbers: Numbers) -> Likenesses:
+        """Of some of another's genuine signatures with all of one's own."""
+        whole = other.genuine.vectors[numbers] @ self.genuine.vectors.T
+        return Likenesses(whole, self._local_of(other, numbers))
 
-    @cached_property
-    def _others(self) -> WeakKeyDictionary["EmbeddedWriter", Likenesses]:
-        return WeakKeyDictionary()
+    def _local_of(self, other: "EmbeddedWriter", numbers: Numbers) -> Vectors | None:
+        if self.genuine.pieces is None or other.genuine.pieces is None:
+            return None
+        sides = len(other.genuine), len(self.genuine)
+        known = self.matches.others.setdefault(other.matches, np.full(sides, np.nan, np.float32))
+        asked = np.unique(np.arange(len(known))[numbers])
+        missing = asked[np.isnan(known[asked]).any(axis=1)]
+        if missing.size:
+            known[missing] = likeness(other.genuine[missing].pieces or (), self.genuine.pieces)
+        return known[numbers]
+
+    def with_vectors(self, genuine: Vectors, forged: Vectors) -> "EmbeddedWriter":
+        """The same signatures by other vectors; how their pieces match need not be found anew."""
+        writer = replace(
+            self,
+            genuine=self.genuine.with_vectors(genuine),
+            forged=self.forged.with_vectors(forged),
+        )
+        object.__setattr__(writer, "matches", self.matches)
+        return writer
 
 
 @dataclass(frozen=True)
@@ -161,7 +190,7 @@ def _others(
 ) -> Likenesses:
     """Of a genuine signature of everyone else among the peers with those chosen of the claimed's.
 
-    Of very many peers some are drawn: nobody else's score says more than those of a hundred.
+    Of more than twenty peers so many are drawn, others for each draw of references.
     """
     others = [peer for peer in peers if peer.group != claimed.group and len(peer.genuine)]
     many = len(others) > MOST_PEERS
@@ -169,11 +198,12 @@ def _others(
         others = [others[n] for n in rng.choice(len(others), MOST_PEERS, replace=False)]
     picked = [(peer, [int(rng.integers(len(peer.genuine)))]) for peer in others]
     if not picked:
-        return claimed.likenesses_of(claimed).of([], chosen)
+        return claimed.likenesses_of(claimed, []).of([], chosen)
     if many:  # Hardly any pair comes twice.
         drawn = joined(peer.genuine[number] for peer, number in picked)
         return likenesses(drawn, claimed.genuine[chosen])
-    return stacked([claimed.likenesses_of(peer).of(number, chosen) for peer, number in picked])
+    alike = [claimed.likenesses_of(peer, number) for peer, number in picked]
+    return stacked([one.of(slice(None), chosen) for one in alike])
 
 
 def _by_text(writers: Sequence[EmbeddedWriter]) -> dict[tuple[str, str], list[EmbeddedWriter]]:

@@ -43,7 +43,7 @@ class Spread:
 
     population: float = 0.6
     shrinkage: float = 1.0
-    local: float = 0.6
+    local: float = 0.2
     kinds: tuple[Kind, ...] = ()
 
     def allowance(self, references: Vectors) -> float:
@@ -95,19 +95,17 @@ class Likenesses:
         local = None if self.local is None else self.local[ones][:, others]
         return Likenesses(self.whole[ones][:, others], local)
 
-    def turned(self) -> "Likenesses":
-        """Of the others with the ones."""
-        return Likenesses(self.whole.T, None if self.local is None else self.local.T)
-
 
 def likenesses(ones: Signatures, others: Signatures) -> Likenesses:
     """Compare each with each."""
-    whole = ones.vectors @ others.vectors.T
+    return Likenesses(ones.vectors @ others.vectors.T, local_likenesses(ones, others))
+
+
+def local_likenesses(ones: Signatures, others: Signatures) -> Vectors | None:
+    """Compare the pieces of each with those of each `(n, r)`; None where there are none kept."""
     if ones.pieces is None or others.pieces is None:
-        return Likenesses(whole, None)
-    if not whole.size:
-        return Likenesses(whole, np.zeros_like(whole))
-    return Likenesses(whole, likeness(ones.pieces, others.pieces))
+        return None
+    return likeness(ones.pieces, others.pieces)
 
 
 def own_likenesses(references: Signatures) -> Likenesses:
@@ -181,9 +179,8 @@ def observed_likeness(similarities: Vectors) -> float:
 
 
 def mean_of_pairs(similarities: Vectors) -> float:
-    """The mean of similarities `(r, r)` of different signatures, r >= 2."""
-    count = len(similarities)
-    return float(similarities.sum() - np.trace(similarities)) / (count * (count - 1))
+    """The mean of similarities `(r, r)` of each signature with each later one, r >= 2."""
+    return float(similarities[np.triu_indices(len(similarities), 1)].mean())
 
 
 def _shrunk(observed: float, population: float, count: int, spread: Spread) -> float:

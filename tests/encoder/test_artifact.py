@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoder.artifact import MANIFEST, NETWORK, SHIPPED, manifest_sha256, read_artifact
+from encoder.artifact import FORMAT, MANIFEST, NETWORK, SHIPPED, manifest_sha256, read_artifact
 from encoder.errors import ArtifactError
 from encoder.model import load_encoder
 from encoder.pieces import SHAPE_SIZE
@@ -99,10 +99,10 @@ def test_foreign_manifests_are_refused(copy: Path) -> None:
     edit(copy, format=99)
     with pytest.raises(ArtifactError, match="format 99"):
         read_artifact(copy)
-    edit(copy, format=3)
-    with pytest.raises(ArtifactError, match="before this version's 4"):
+    edit(copy, format=FORMAT - 1)
+    with pytest.raises(ArtifactError, match=f"before this version's {FORMAT}"):
         read_artifact(copy)
-    edit(copy, format=4, preprocessing_sha256="0" * 64)
+    edit(copy, format=FORMAT, preprocessing_sha256="0" * 64)
     with pytest.raises(ArtifactError, match="another preparation"):
         read_artifact(copy)
     (copy / MANIFEST).write_text("{", encoding="utf-8")

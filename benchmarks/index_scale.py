@@ -44,12 +44,11 @@ def measure(name: str, vectors: NDArray[np.float32], probes: NDArray[np.float32]
     """Measure one engine; times are wall-clock."""
     engine = ENGINES[name]()
     ids = np.arange(1, len(vectors) + 1)
-    before, start = _resident_bytes(), perf_counter()
+    before, start = _held_bytes(), perf_counter()
     engine.build(ids, vectors)
     row: dict[str, Any] = {"engine": name, "size": len(ids)}
     row["build_s"] = perf_counter() - start
-    ctypes.CDLL(None).malloc_trim(0)  # What building has freed is not the index's.
-    row["bytes_per_reference"] = (_resident_bytes() - before) / len(ids)
+    row["bytes_per_reference"] = (_held_bytes() - before) / len(ids)
     truth = _exact(vectors, probes)
     curve = []
     for setting in engine.settings:
@@ -63,6 +62,7 @@ def measure(name: str, vectors: NDArray[np.float32], probes: NDArray[np.float32]
         row |= {"nearest_p50_ms": nearest["p50_ms"], "nearest_p99_ms": nearest["p99_ms"]}
     row["qps_2_threads"] = _two_threads(engine, int(best["setting"]), probes, best["p50_ms"])
     row |= _changes(engine, probes) | _restart(engine)
+    row["bytes_per_reference_loaded"] = (_held_bytes() - before) / len(ids)
     return row
 
 
@@ -156,8 +156,9 @@ def _exact(vectors: NDArray[np.float32], probes: NDArray[np.float32]) -> NDArray
     return found
 
 
-def _resident_bytes() -> int:
-    """Return the memory that is this process's own, without files mapped into it."""
+def _held_bytes() -> int:
+    """Return the memory that is this process's own, without files mapped into it, nor freed."""
+    ctypes.CDLL(None).malloc_trim(0)
     (line,) = (
         line
         for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines()

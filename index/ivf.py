@@ -8,7 +8,7 @@ knows where a reference is, `blocks` the form of the lists, `ivf_file` the form 
 
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +16,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index import ivf_file
+from index import freed, ivf_file
 from index.blocks import PER_BLOCK, layout_of, resized, views
 from index.errors import DuplicateReference, InvalidVector, SnapshotUnusable
 from index.ivf_file import Codes, Ids, Part, Trained
@@ -196,17 +196,17 @@ class IvfIndex:
             except TypeError as error:
                 raise SnapshotUnusable(f"{path.name} does not say how it is searched") from error
             index = cls(trained, tuning, parts)
-        ordered = index.reference_ids()
-        if np.any(ordered[1:] == ordered[:-1]):
+        if not np.diff(index.reference_ids()).all():
             raise SnapshotUnusable(f"{path.name} holds a reference twice")
+        freed.give_back()
         return index
 
     def compacted(self) -> Self:
         """Return a copy in which what is near lies together, without room to grow."""
-        trained = Trained(
-            ivf_file.without_lists(self._scan), self._trained.rotation, self._trained.fine
-        )
-        return type(self)(trained, self.tuning, self._copied_lists())
+        trained = replace(self._trained, scan=ivf_file.without_lists(self._scan))
+        compact = type(self)(trained, self.tuning, self._copied_lists())
+        freed.give_back()
+        return compact
 
     def _candidates(self, rotated: NDArray[np.float32], found: int) -> NDArray[np.int64]:
         """Return slots (n, c) of at least `found` candidates each, padded with -1."""

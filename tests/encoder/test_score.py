@@ -93,6 +93,31 @@ def test_log_lr_recovers_a_known_ratio() -> None:
     assert ratio.of(100.0) == ratio.bound == 2.0  # Of 300, 1 % may be errors that were not seen.
 
 
+def test_log_lr_weighs_scores_by_their_shares() -> None:
+    rng = np.random.default_rng(2)
+    many, few = rng.normal(1.0, 0.5, 1000), rng.normal(2.0, 0.5, 100)
+    strangers = rng.normal(0.0, 0.5, 500)
+    mated, shares = np.concatenate([many, few]), np.repeat([1 / 2000, 1 / 200], [1000, 100])
+    weighed = fit_log_lr(mated, strangers, 300, shares)
+    repeated = fit_log_lr(np.concatenate([many, np.tile(few, 10)]), strangers, 300)
+    assert weighed.slope == pytest.approx(repeated.slope, rel=1e-2)
+    assert weighed.intercept == pytest.approx(repeated.intercept, abs=1e-2)
+    assert fit_log_lr(mated, strangers, 300).slope != pytest.approx(weighed.slope, rel=0.05)
+
+
+def test_likelihood_ratios_take_each_data_set_for_as_much() -> None:
+    small = [  # Forged better than the others.
+        replace(writer, data_set="small", forged=Signatures(unit(writer.genuine.vectors + 0.1)))
+        for writer in invented_writers(4)
+    ]
+    large = [replace(writer, data_set="large") for writer in invented_writers(12)[4:]]
+    copies = [replace(writer, writer_id=f"{writer.writer_id}b") for writer in large]
+    once, twice = fit_rule([*small, *large]), fit_rule([*small, *large, *copies])
+    at = once.calibration_for(5).points["fmr_skilled=5%"].match
+    ratios = [rule.calibration_for(5).skilled.of(at) for rule in (once, twice)]
+    assert ratios[0] == pytest.approx(ratios[1], abs=0.1)
+
+
 def test_rule_keeps_its_target_on_the_writers_it_was_fitted_on() -> None:
     writers = invented_writers()
     rule = fit_rule(writers)

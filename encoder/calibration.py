@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.centre import centre_data_sets
+from encoder.clusters import independent
 from encoder.decision import (
     Calibration,
     DecisionRule,
@@ -162,12 +163,15 @@ def _calibrate(
             refusal_threshold(trials.genuine[genuine_in == one], target) for one in set(genuine_in)
         )
         points[name] = OperatingPoint(match, min(match, refusal))
-    mated, forgeries = _shares(genuine_in), _shares(forged_in)
-    strangers = _shares(sets[trials.random_writer])
+    random_in = sets[trials.random_writer]
+    mated, forgeries, strangers = map(_shares, (genuine_in, forged_in, random_in))
+    refusals = independent(-trials.genuine, trials.genuine_writer, genuine_in, signatures)
+    passed = independent(trials.skilled, trials.skilled_writer, forged_in, signatures)
+    mistaken = independent(trials.random, trials.random_writer, random_in, signatures)
     return Calibration(
         references=references,
-        skilled=fit_log_lr(trials.genuine, trials.skilled, signatures, mated, forgeries),
-        random=fit_log_lr(trials.genuine, trials.random, signatures, mated, strangers),
+        skilled=fit_log_lr(trials.genuine, trials.skilled, min(refusals, passed), mated, forgeries),
+        random=fit_log_lr(trials.genuine, trials.random, min(refusals, mistaken), mated, strangers),
         points=points,
         random_tail=_strictest_tail(trials, sets),
     )
@@ -197,7 +201,7 @@ def refusal_threshold(genuine: NDArray[np.float64], target: float) -> float:
     return round(float(np.quantile(genuine, target)), 5)
 
 
-def ratio_bound(signatures: int) -> float:
+def ratio_bound(signatures: float) -> float:
     """The largest log10 likelihood ratio that so many signatures of either kind can support.
 
     Rule of three: n signatures without an error leave a rate of 3/n possible.
@@ -208,7 +212,7 @@ def ratio_bound(signatures: int) -> float:
 def fit_log_lr(
     mated: NDArray[np.float64],
     nonmated: NDArray[np.float64],
-    signatures: int,
+    signatures: float,
     mated_shares: NDArray[np.float64] | None = None,
     nonmated_shares: NDArray[np.float64] | None = None,
 ) -> LogRatio:
@@ -219,7 +223,8 @@ def fit_log_lr(
 
     Args:
         mated, nonmated: `(m,)` and `(n,)` scores.
-        signatures: how many they come from, of the class that has fewer.
+        signatures: to how many independent ones those they come from come down, of the class
+            that has fewer (`clusters`).
         mated_shares, nonmated_shares: what each score weighs in its class, 1 in all; all the same
             where not given.
     """

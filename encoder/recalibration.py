@@ -8,6 +8,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from encoder.calibration import (
     DRAWS,
     TAIL_SHARE,
@@ -18,6 +21,7 @@ from encoder.calibration import (
     refusal_threshold,
 )
 from encoder.centre import centre_writer
+from encoder.clusters import independent
 from encoder.decision import Calibration, DecisionRule, OperatingPoint
 from encoder.protocol import EmbeddedWriter, Trials, run_trials
 
@@ -115,14 +119,20 @@ def _fitted(
     fitted = replace(former, points=points)
     lack = need_of(RATIO_TARGET).lacks(supply.forged)
     if not lack:
-        signatures = min(supply.genuine.signatures, supply.forged.signatures)
+        signatures = min(
+            _independent(-trials.genuine, trials.genuine_writer, supply.genuine),
+            _independent(trials.skilled, trials.skilled_writer, supply.forged),
+        )
         fitted = replace(fitted, skilled=fit_log_lr(trials.genuine, trials.skilled, signatures))
     at = former.points[default].match
     ratios = former.skilled.of(at), fitted.skilled.of(at)
     changes.append(Change(count, "likelihood ratio, skilled", *ratios, lack))
     lack = need_of(RATIO_TARGET).lacks(supply.genuine)
     if not lack:
-        signatures = supply.genuine.signatures
+        signatures = min(
+            _independent(-trials.genuine, trials.genuine_writer, supply.genuine),
+            _independent(trials.random, trials.random_writer, supply.genuine),
+        )
         fitted = replace(fitted, random=fit_log_lr(trials.genuine, trials.random, signatures))
     ratios = former.random.of(at), fitted.random.of(at)
     changes.append(Change(count, "likelihood ratio, random", *ratios, lack))
@@ -132,6 +142,10 @@ def _fitted(
     tails = former.random_tail.start, fitted.random_tail.start
     changes.append(Change(count, "random tail", *tails, lack))
     return fitted, changes
+
+
+def _independent(scores: NDArray[np.float64], writers: NDArray[np.intp], supply: Need) -> float:
+    return independent(scores, writers, np.full(len(scores), ""), supply.signatures)
 
 
 def _fitted_points(

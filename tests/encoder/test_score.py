@@ -143,7 +143,8 @@ def test_verdicts_and_bounds() -> None:
     assert near.operating_point == rule.default_operating_point
     bound = rule.calibration_for(5).skilled.bound
     assert far.log_lr == -bound
-    assert (far.log_lr_bound, far.log_lr_random_bound) == (bound, bound)
+    random_bound = rule.calibration_for(5).random.bound
+    assert (far.log_lr_bound, far.log_lr_random_bound) == (bound, random_bound)
     assert abs(near.log_lr) <= bound
     # Halfway to the writer, a forger's score tells more against a stranger than against a forger.
     forged = rule.compare(writer.forged[[0]], writer.genuine[:5])

@@ -9,7 +9,7 @@ score = (highest + mean)/2 of the similarities - 0.7 own similarity
         + what the kind of the references adds (`kinds`)
 
 Measured on several data sets, taking off the own similarity is worth 5 to 7 points of equal error
-rate against skilled forgeries; the local similarities take up to 1.3 off where forgers are good
+rate against skilled forgeries; the local similarities take up to 1.2 off where forgers are good
 (docs/experiments.md).
 """
 

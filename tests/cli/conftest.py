@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -96,6 +97,8 @@ def writers_folder(tmp_path: Path) -> Callable[..., Path]:
 def start(data_dir: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start a command in a process of its own, which ends with the test."""
     started: list[subprocess.Popen[str]] = []
+    # A process that runs in the background of a shell may have been told to ignore it.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def popen(*arguments: object) -> subprocess.Popen[str]:
         process = subprocess.Popen(
@@ -109,6 +112,7 @@ def start(data_dir: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         return process
 
     yield popen
+    signal.signal(signal.SIGINT, former)
     for process in started:
         process.kill()
         process.communicate()

@@ -1,15 +1,11 @@
-"""The vector indexes that `index_scale` measures, each behind the same few methods.
+"""What `index_scale` asks of a vector index, and Countersign's own, used as the gallery does it.
 
-Countersign's own are used as the gallery uses them; the others from their own packages, where these
-are installed. Nothing is measured here.
+Those of others are in `index_libraries` and `index_databases`. Nothing is measured here.
 """
 
-import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +13,15 @@ from numpy.typing import NDArray
 from index import training
 from index.flat import FlatIndex
 from index.growth import KINDS
-from index.ivf import IvfIndex
 from index.reference_index import ReferenceIndex
 from index.snapshot import Origin, SnapshotFolder
+from index.tuning import ExactNeighbours, tune
 from index.values import Position
 
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 _BATCH = 50_000
-_THREADS = 2
+THREADS = 2
 
 
 class Engine(Protocol):
@@ -93,208 +89,35 @@ class Flat(Own):
 
 
 class Ivf(Own):
-    """Countersign's index for large galleries, trained and tuned as the gallery does it."""
+    """Countersign's index for large galleries, trained and tuned as the gallery does it.
+
+    Its settings are tunings to a recall, of the nearest alone or of the ten nearest.
+    """
+
+    tunings = ((0.98, 1), (0.99, 1), (0.999, 1), (0.99, 10), (training.RECALL, 10))
+    settings = range(len(tunings))
 
     def build(self, ids: Ids, vectors: Vectors) -> None:
         """Index everything."""
-        random = np.random.default_rng(0)
+        order = np.random.default_rng(0).permutation(len(ids))
+        held_back, others = np.split(order, [min(training.PROBES, len(ids) // 4)])
         lists = training.lists_for(len(ids))
-        drawn = random.permutation(len(ids))[: training.POINTS_PER_LIST * lists].copy()
-        held_back, rest = np.split(drawn, [500])
-        index = training.untuned(vectors[np.sort(rest)], lists)
-        exact = training.ExactNeighbours(
-            training.Sample(vectors[:0], ids[held_back], vectors[held_back])
-        )
-        for start in range(0, len(ids), _BATCH):
-            part = slice(start, start + _BATCH)
-            index.add(ids[part], vectors[part])
-            exact.see(ids[part], vectors[part])
-        exact.finish()
+        sample = np.sort(others[: training.POINTS_PER_LIST * lists])
+        index = training.untuned(vectors[sample], lists)
+        exact = ExactNeighbours(vectors[held_back])
+        others.sort()
+        for start in range(0, len(others), _BATCH):
+            rows = others[start : start + _BATCH]
+            index.add(ids[rows], vectors[rows])
+            exact.see(ids[rows], vectors[rows])
+        self.tuned = []
+        for recall, nearest in self.tunings:
+            tune(index, exact, recall, nearest)
+            self.tuned.append(index.tuning)
+        index.add(ids[held_back], vectors[held_back])
         self.index = index.compacted()
-        del index
-        training.tune(self.index, exact, training.RECALL)
-        nprobe = self.index.tuning.nprobe
-        # What fewer lists would find, up to what the gallery uses.
-        self.settings = sorted({max(1, nprobe * part // 8) for part in (2, 3, 4, 5, 6, 7, 8)})
 
     def search(self, probe: Vectors, k: int, setting: int) -> list[int]:
-        """Return up to k ids near a (1, d) probe, from so many lists."""
-        if isinstance(self.index, IvfIndex) and self.index.tuning.nprobe != setting:
-            self.index.tuning = replace(self.index.tuning, nprobe=setting)
+        """Return up to k ids near a (1, d) probe."""
+        self.index.tuning = self.tuned[setting]
         return super().search(probe, k, setting)
-
-
-class Hnswlib:
-    """hnswlib: a graph of float32 vectors; what is deleted stays in it, marked."""
-
-    settings: Sequence[int] = (50, 100, 200, 400, 800, 1600, 3200)
-
-    def build(self, ids: Ids, vectors: Vectors) -> None:
-        """Index everything."""
-        self._new(vectors.shape[1])
-        self.index.init_index(len(ids) + 2000, M=16, ef_construction=200)
-        self.index.add_items(vectors, ids, num_threads=_THREADS)
-
-    def _new(self, dimension: int) -> None:
-        self.index: Any = import_module("hnswlib").Index(space="ip", dim=dimension)
-        self.dimension = dimension
-
-    def search(self, probe: Vectors, k: int, setting: int) -> list[int]:
-        """Return up to k ids near a (1, d) probe."""
-        self.index.set_ef(max(setting, k))
-        found: list[int] = self.index.knn_query(probe, k, num_threads=1)[0][0].tolist()
-        return found
-
-    def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Add some."""
-        self.index.add_items(vectors, ids, num_threads=1)
-
-    def remove(self, ids: Ids) -> None:
-        """Mark some as deleted."""
-        for one in ids.tolist():
-            self.index.mark_deleted(one)
-
-    def save(self, folder: Path) -> None:
-        """Write a file."""
-        self.index.save_index(str(folder / "hnswlib"))
-
-    def load(self, folder: Path) -> None:
-        """Read the file."""
-        self._new(self.dimension)
-        self.index.load_index(str(folder / "hnswlib"))
-
-
-class Usearch:
-    """usearch: a graph of 8-bit vectors."""
-
-    settings: Sequence[int] = (50, 100, 200, 400, 800, 1600, 3200)
-
-    def build(self, ids: Ids, vectors: Vectors) -> None:
-        """Index everything."""
-        module = import_module("usearch.index")
-        self.index: Any = module.Index(
-            ndim=vectors.shape[1], metric="ip", dtype="i8", connectivity=16, expansion_add=200
-        )
-        self.index.add(ids.astype(np.uint64), vectors, threads=_THREADS)
-
-    def search(self, probe: Vectors, k: int, setting: int) -> list[int]:
-        """Return up to k ids near a (1, d) probe."""
-        if self.index.expansion_search != setting:
-            self.index.expansion_search = setting
-        found: list[int] = self.index.search(probe[0], k, threads=1).keys.tolist()
-        return found
-
-    def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Add some."""
-        self.index.add(ids.astype(np.uint64), vectors, threads=1)
-
-    def remove(self, ids: Ids) -> None:
-        """Take some out."""
-        self.index.remove(ids.astype(np.uint64), threads=1)
-
-    def save(self, folder: Path) -> None:
-        """Write a file."""
-        self.index.save(str(folder / "usearch"))
-
-    def load(self, folder: Path) -> None:
-        """Read the file."""
-        self.index.load(str(folder / "usearch"))
-
-
-class SqliteVec:
-    """sqlite-vec: an exact scan in SQLite."""
-
-    settings: Sequence[int] = (0,)
-
-    def build(self, ids: Ids, vectors: Vectors) -> None:
-        """Index everything, in memory as the others are."""
-        self._open(":memory:")
-        self.database.execute(
-            "CREATE VIRTUAL TABLE v USING "
-            f"vec0(id INTEGER PRIMARY KEY, e float[{vectors.shape[1]}])"
-        )
-        self.add(ids, vectors)
-
-    def _open(self, path: str) -> None:
-        self.database = sqlite3.connect(path, check_same_thread=False)
-        self.database.enable_load_extension(True)
-        import_module("sqlite_vec").load(self.database)
-
-    def search(self, probe: Vectors, k: int, setting: int) -> list[int]:  # noqa: ARG002  # Exact.
-        """Return up to k ids near a (1, d) probe."""
-        rows = self.database.execute(
-            "SELECT id FROM v WHERE e MATCH ? AND k = ? ORDER BY distance", (probe.tobytes(), k)
-        )
-        return [row[0] for row in rows]
-
-    def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Add some."""
-        rows = zip(ids.tolist(), map(np.ndarray.tobytes, vectors), strict=True)
-        with self.database:
-            self.database.executemany("INSERT INTO v VALUES (?, ?)", rows)
-
-    def remove(self, ids: Ids) -> None:
-        """Take some out."""
-        with self.database:
-            self.database.executemany("DELETE FROM v WHERE id = ?", [(i,) for i in ids.tolist()])
-
-    def save(self, folder: Path) -> None:
-        """Write a database."""
-        self.database.execute("VACUUM INTO ?", (str(folder / "sqlite-vec"),))
-
-    def load(self, folder: Path) -> None:
-        """Open the database."""
-        self._open(str(folder / "sqlite-vec"))
-
-
-class Scann:
-    """ScaNN: partitions, 4-bit anisotropic codes, and exact scores of the best; never changes."""
-
-    settings: Sequence[int] = (100, 200, 400, 800, 1600, 3200)
-
-    def build(self, ids: Ids, vectors: Vectors) -> None:
-        """Index everything."""
-        builder = import_module("scann").scann_ops_pybind.builder(vectors, 50, "dot_product")
-        leaves = int(np.sqrt(len(ids)))
-        self.index: Any = (
-            builder.tree(num_leaves=leaves, num_leaves_to_search=leaves // 10)
-            .score_ah(2, anisotropic_quantization_threshold=0.2)
-            .reorder(1000)
-            .build()
-        )
-        self.first, self.leaves = int(ids[0]), leaves
-
-    def search(self, probe: Vectors, k: int, setting: int) -> list[int]:
-        """Return up to k ids near a (1, d) probe; the setting is how many leaves of 3200."""
-        found = self.index.search(
-            probe[0], k, leaves_to_search=max(1, self.leaves * setting // 3200)
-        )[0]
-        return (found.astype(np.int64) + self.first).tolist()  # type: ignore[no-any-return]
-
-    def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Not there."""
-        raise NotImplementedError
-
-    def remove(self, ids: Ids) -> None:
-        """Not there."""
-        raise NotImplementedError
-
-    def save(self, folder: Path) -> None:
-        """Write a folder."""
-        self.index.serialize(str(folder))
-
-    def load(self, folder: Path) -> None:
-        """Read the folder."""
-        module = import_module("scann").scann_ops_pybind
-        self.index = module.load_searcher(str(folder))
-
-
-ENGINES: dict[str, type[Engine]] = {
-    "flat": Flat,
-    "ivf": Ivf,
-    "hnswlib": Hnswlib,
-    "usearch": Usearch,
-    "sqlite-vec": SqliteVec,
-    "scann": Scann,
-}
-PACKAGES = {name: name.replace("-", "_") for name in ENGINES if name not in {"flat", "ivf"}}

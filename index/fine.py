@@ -47,14 +47,16 @@ class FineCodes:
 
         A row's result depends on that row alone.
         """
-        weights = probe * self.step
-        found = np.full(len(codes), np.dot(probe, self.least), np.float32)
-        whole, rest = codes[:, : self._whole], codes[:, self._whole :]
-        found += np.einsum("ij,j->i", whole.astype(np.float32), weights[: self._whole])
-        pairs = weights[self._whole :]
-        found += np.einsum("ij,j->i", (rest & 15).astype(np.float32), pairs[::2])
-        found += np.einsum("ij,j->i", (rest >> 4).astype(np.float32), pairs[1::2])
-        return found
+        whole, weights = self._whole, probe * self.step
+        low, high = weights[whole::2], weights[whole + 1 :: 2] / 16
+        # A byte that holds two numbers counts once as a whole, and its lower one once more.
+        numbers = np.empty((len(codes), self.dimension), np.float32)
+        numbers[:, : self.code_bytes] = codes
+        numbers[:, self.code_bytes :] = codes[:, whole:] & _LOW
+        found: NDArray[np.float32] = np.einsum(
+            "ij,j->i", numbers, np.concatenate([weights[:whole], high, low - high])
+        )
+        return found + np.dot(probe, self.least)  # type: ignore[no-any-return]
 
     def steps_apart(self, one: Codes, other: Codes) -> NDArray[np.int16]:
         """Return by how many steps (n,) the codes (n, c) differ, in the element where most."""

@@ -24,6 +24,7 @@ from index.follow import Followed, follow
 from index.growth import IVF_FROM, KINDS, build, outgrown
 from index.registry import Registry
 from index.snapshot import Origin, SnapshotFolder
+from index.tuning import NEAREST
 from index.values import START, CheckReport, ErasureReport, Hit, OpenReport, Position
 from index.vectors import leading
 
@@ -40,7 +41,8 @@ class Gallery:
 
     Build it after a fork, never before. Threads search side by side; one at a time follows the
     registry. Processes of one host may share `snapshot_dir`. `dimension` may be less than that of
-    the registry's vectors: the index then knows their leading elements only.
+    the registry's vectors: the index then knows their leading elements only. From `ivf_from`
+    references on it is approximate, and finds 99.9 % of the `nearest` (1 or 10) nearest.
     """
 
     def __init__(
@@ -50,11 +52,12 @@ class Gallery:
         dimension: int,
         snapshot_dir: Path,
         ivf_from: int = IVF_FROM,
+        nearest: int = NEAREST,
     ) -> None:
         self._registry = registry
         self._model_id = model_id
         self._origin = Origin(registry.registry_id(), model_id, dimension)
-        self._ivf_from = ivf_from
+        self._ivf_from, self._nearest = ivf_from, nearest
         self._folder = SnapshotFolder(snapshot_dir)
         # Replaced as a whole: a thread that reads it sees an index and a place that fit.
         self._followed = Followed(FlatIndex(dimension), START)
@@ -215,7 +218,13 @@ class Gallery:
         return self._followed
 
     def _built(self) -> Followed:
-        return build(self._registry, self._model_id, self._origin.dimension, self._ivf_from)
+        return build(
+            self._registry,
+            self._model_id,
+            self._origin.dimension,
+            self._ivf_from,
+            self._nearest,
+        )
 
     def _open_rebuilt(self, reason: str) -> OpenReport:
         logger.info("The index is rebuilt from the registry: %s.", reason)
@@ -233,7 +242,7 @@ class Gallery:
 
     def _grow_when_due(self) -> None:
         growing = self._grower is not None and self._grower.is_alive()
-        if growing or not outgrown(self._followed.index, self._ivf_from):
+        if growing or not outgrown(self._followed.index, self._ivf_from, self._nearest):
             return
         self._grower = threading.Thread(target=self._grow_or_warn, daemon=True)
         self._grower.start()

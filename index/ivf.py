@@ -1,14 +1,15 @@
 """The index for large galleries: a quick look at many, a closer one at few (FAISS IVF fast scan).
 
-The first goes through the lists nearest to the probe, by 4-bit codes of pairs of elements, many at
-once; the second puts the best few hundred in order by `fine` codes. What comes back is near, not
+The first goes through the lists nearest to the probe, by 4-bit codes (`scan_codes`), many at once;
+the second puts the best few hundred in order by `fine` codes. Where that finds neighbours so near
+that none nearer can be expected, it is left at a part of the lists. What comes back is near, not
 exact: whoever needs scores computes them from the registry. `training` makes a new one, `slots`
-knows where a reference is, `blocks` the form of the lists, `ivf_file` the form on disk.
+knows where a reference is, `lists` what is scanned, `ivf_file` the form on disk.
 """
 
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
@@ -17,31 +18,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import freed, ivf_file
-from index.blocks import PER_BLOCK, layout_of, resized, views
 from index.errors import DuplicateReference, InvalidVector, SnapshotUnusable
-from index.ivf_file import Codes, Ids, Part, Trained
+from index.ivf_file import Part, Trained
+from index.lists import Lists
 from index.openmp import one_thread
-from index.rwlock import ReadersWriterLock
 from index.slots import Slots
 from index.values import Hit
 from index.vectors import unit_vectors
 
 # A list as near as this to the nearest may hold a vector: sums are rounded by up to so much.
 _SAME_SIMILARITY = 1e-4
-# Of the pairs of elements of a vector: rounding may put so many into the code beside.
-_OTHERWISE_ROUNDED = 0.1
+# Of what a 4-bit code loses: where rounding decides, another code may be as good, or nearly.
+_AS_GOOD, _ROUNDING = 1.2, 1e-3
 
 
 @dataclass(frozen=True)
 class Tuning:
     """How far a search looks, and what that reached when it was measured.
 
-    `candidates`: how many the first look hands to the second; `recall`: share of the 10 exactly
-    nearest that were among the neighbours fetched; `size`: how many references there were then.
+    `nprobe`: lists looked into, or `first` of them where the neighbour number `nearest` found there
+    is at least as similar as `enough`. `candidates`: how many each look hands to the closer one.
+    `recall`: share of the `nearest` exactly nearest that were among the neighbours fetched;
+    `size`: how many references there were then.
     """
 
     nprobe: int
     candidates: int
+    first: int
+    enough: float
+    nearest: int
     recall: float
     recall_of_nearest: float
     size: int
@@ -50,24 +55,18 @@ class Tuning:
 class IvfIndex:
     """References in lists of neighbours; see ReferenceIndex for what each method promises.
 
-    One change at a time is prepared beside the searches, and keeps them waiting only while it
-    copies into one list.
+    One change at a time is prepared beside the searches.
     """
 
     kind = "ivf"
 
     def __init__(self, trained: Trained, tuning: Tuning, parts: Iterable[Part] = ()) -> None:
-        """Take over what was trained, and the lists if there are any yet."""
+        """Take over what was trained, and what the lists hold if there is anything yet."""
         self.tuning = tuning
-        self.dimension: int = trained.scan.d
+        self.dimension: int = trained.centroids.shape[1]
         self._trained = trained
-        self._scan = trained.scan
-        self._layout = layout_of(self._scan.code_size)
-        self._centroids: NDArray[np.float32] = self._scan.quantizer.reconstruct_n(
-            0, self._scan.nlist
-        )
+        self._lists = Lists(trained.scan, len(trained.centroids))
         self._slots = self._filled(parts)
-        self._lock = ReadersWriterLock()
         self._changing = threading.Lock()
 
     def add(self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
@@ -82,9 +81,8 @@ class IvfIndex:
             raise DuplicateReference(None)
         if not ids.size:
             return
-        one_thread()
-        numbers, codes = self._coded(checked)
-        fine = self._trained.fine.encode(checked)
+        numbers = self._nearest_list(checked)[1]
+        codes, fine = self._trained.scan.encode(checked), self._trained.fine.encode(checked)
         with self._changing:
             known = ids[self._slots.slots_of(ids) >= 0]
             if known.size:
@@ -94,7 +92,7 @@ class IvfIndex:
             order = np.argsort(numbers, kind="stable")
             found, starts = np.unique(numbers[order], return_index=True)
             for number, rows in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
-                self._append(number, slots[rows], codes[rows])
+                self._lists.append(number, slots[rows], codes[rows])
 
     def remove(self, reference_ids: NDArray[np.int64]) -> int:
         """Take references out and return how many there were."""
@@ -104,7 +102,7 @@ class IvfIndex:
             gone = slots[slots >= 0]
             numbers = self._slots.lists[gone]
             for number in np.unique(numbers).tolist():
-                self._take_out(number, gone[numbers == number])
+                self._lists.take_out(number, gone[numbers == number])
             self._slots.drop(gone)
         return len(gone)
 
@@ -116,21 +114,15 @@ class IvfIndex:
         if k < 1:
             raise ValueError(f"Expected k of at least 1, got {k}.")
         checked = unit_vectors(probes, self.dimension)
-        one_thread()
-        rotated = checked @ self._trained.rotation
-        with self._lock.reading():
+        with self._lists.lock.reading():
             found = min(k, self.size())
-            if not found or not len(checked):
+            if not found:
                 return [[] for _ in checked]
-            candidates = self._candidates(rotated, found)
-            return [
-                self._in_order(probe, row[row >= 0], found)
-                for probe, row in zip(checked, candidates, strict=True)
-            ]
+            return [self._nearest(probe, found) for probe in checked]
 
     def size(self) -> int:
         """How many references there are."""
-        return int(self._scan.ntotal)
+        return self._lists.size()
 
     def reference_ids(self) -> NDArray[np.int64]:
         """Return all ids (n,), ascending."""
@@ -142,40 +134,54 @@ class IvfIndex:
     ) -> NDArray[np.bool_]:
         """Whether (n,) each vector is held, to one step of the codes, in a list nearest to it.
 
-        One step, and a tenth of the 4-bit codes, since another build of FAISS may round otherwise.
+        A 4-bit code is right if it loses about as little of the vector as the one made now.
         """
-        one_thread()
         with self._changing:
             slots = self._slots.slots_of(reference_ids)
             if reference_ids.size and slots.min() < 0:
                 raise KeyError(int(reference_ids[slots.argmin()]))
-            numbers = self._slots.lists[slots].astype(np.int64)
-            fine, codes = self._slots.codes[slots], self._codes_of(slots, numbers)
+            numbers = self._slots.lists[slots]
+            fine, codes = self._slots.codes[slots], self._lists.codes_of(slots, numbers)
+        if not reference_ids.size:
+            return np.empty(0, np.bool_)
         whole = np.ascontiguousarray(vectors, dtype=np.float32)
-        rotated = whole @ self._trained.rotation
+        scan = self._trained.scan
         steps = self._trained.fine.steps_apart(fine, self._trained.fine.encode(whole))
-        expected = self._encoded(rotated, numbers)
-        other = ((codes ^ expected) & 15 != 0).astype(float) + (codes >> 4 != expected >> 4)
-        near = other.mean(axis=1) <= 2 * _OTHERWISE_ROUNDED if len(whole) else np.empty(0, bool)
-        own = np.einsum("ij,ij->i", rotated, self._centroids[numbers])
-        best = self._scan.quantizer.search(rotated, 1)[0][:, 0]
-        right: NDArray[np.bool_] = (steps <= 1) & near & (own >= best - _SAME_SIMILARITY)
+        least = scan.losses(whole, scan.encode(whole))
+        as_good = scan.losses(whole, codes) <= _AS_GOOD * least + _ROUNDING
+        own = np.einsum("ij,ij->i", whole, self._trained.centroids[numbers])
+        best = self._nearest_list(whole)[0]
+        right: NDArray[np.bool_] = (steps <= 1) & as_good & (own >= best - _SAME_SIMILARITY)
         return right
+
+    def depths(
+        self, probes: NDArray[np.float32], reference_ids: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return how many lists a search for probes (n, d) looks into before a reference's (n, k).
+
+        None for a reference that is not there.
+        """
+        with self._changing:
+            slots = self._slots.slots_of(reference_ids.ravel())
+            numbers = self._slots.lists[slots].reshape(reference_ids.shape).astype(np.int64)
+        order = np.argsort(-(probes @ self._trained.centroids.T), axis=1)
+        depths = np.take_along_axis(np.argsort(order, axis=1), numbers, axis=1)
+        return np.where(slots.reshape(depths.shape) < 0, 0, depths)
 
     def memory_bytes(self) -> int:
         """About how much memory the index takes."""
-        each = self._layout.code_bytes + 8  # A list's ids are FAISS's, of 64 bits.
-        room = self._scan.nlist * PER_BLOCK // 2 * self._layout.code_bytes  # Half a block a list.
-        fixed = 2 * int(self._centroids.nbytes) + room
-        return self.size() * int(each) + self._slots.memory_bytes() + int(fixed)
+        trained = int(self._trained.centroids.nbytes)
+        return self._lists.memory_bytes() + self._slots.memory_bytes() + trained
 
     def details(self) -> dict[str, int | float]:
         """Return the recall reached, and how."""
         return {
             "recall": self.tuning.recall,
+            "recall_counts": self.tuning.nearest,
             "recall_of_nearest": self.tuning.recall_of_nearest,
-            "lists": self._scan.nlist,
+            "lists": self._lists.count,
             "nprobe": self.tuning.nprobe,
+            "nprobe_first": self.tuning.first,
             "candidates": self.tuning.candidates,
             "tuned_at_size": self.tuning.size,
         }
@@ -203,97 +209,68 @@ class IvfIndex:
 
     def compacted(self) -> Self:
         """Return a copy in which what is near lies together, without room to grow."""
-        trained = replace(self._trained, scan=ivf_file.without_lists(self._scan))
-        compact = type(self)(trained, self.tuning, self._copied_lists())
+        compact = type(self)(self._trained, self.tuning, self._copied_lists())
         freed.give_back()
         return compact
 
-    def _candidates(self, rotated: NDArray[np.float32], found: int) -> NDArray[np.int64]:
-        """Return slots (n, c) of at least `found` candidates each, padded with -1."""
-        asked = faiss.SearchParametersIVF()
-        asked.nprobe = self.tuning.nprobe
-        most = min(max(found, self.tuning.candidates), self.size())
-        while True:
-            slots: NDArray[np.int64] = self._scan.search(rotated, most, params=asked)[1]
-            if asked.nprobe >= self._scan.nlist or np.all(slots[:, found - 1] >= 0):
-                return slots
-            asked.nprobe = min(4 * asked.nprobe, self._scan.nlist)
-
-    def _in_order(self, probe: NDArray[np.float32], slots: Ids, found: int) -> list[Hit]:
-        """Return the best of the candidates in slots (c,), by their fine codes."""
-        codes = self._slots.codes.take(slots, axis=0)
-        similarities = self._trained.fine.similarities(probe, codes)
+    def _nearest(self, probe: NDArray[np.float32], found: int) -> list[Hit]:
+        """Return the `found` best of what is looked at for a probe (d,)."""
+        tuning, count = self.tuning, self._lists.count
+        order = np.argsort(-(self._trained.centroids @ probe))
+        projected = probe @ self._trained.scan.axes
+        slots, similarities = np.empty(0, np.int64), np.empty(0, np.float32)
+        start, end = 0, tuning.first
+        while start < end:
+            most = min(max(found, tuning.candidates), self.size())
+            seen = self._lists.scan(projected, order[start:end], most)
+            codes = self._slots.codes.take(seen, axis=0)
+            slots = np.concatenate([slots, seen])
+            similarities = np.concatenate(
+                [similarities, self._trained.fine.similarities(probe, codes)]
+            )
+            start = end
+            if len(slots) < found:
+                end = min(max(4 * end, tuning.nprobe), count)
+            elif not self._near_enough(similarities):
+                end = max(end, tuning.nprobe)
         best = np.argpartition(-similarities, found - 1)[:found]
         best = best[np.argsort(-similarities[best], kind="stable")]
         ids = self._slots.ids[slots[best]]
         return list(map(Hit, ids.tolist(), similarities[best].tolist()))
 
-    def _coded(self, checked: NDArray[np.float32]) -> tuple[NDArray[np.int64], Codes]:
-        """Return the lists (n,) that vectors (n, d) belong to, and their 4-bit codes (n, c)."""
-        rotated = checked @ self._trained.rotation
-        numbers: NDArray[np.int64] = self._scan.quantizer.assign(rotated, 1)[:, 0]
-        return numbers, self._encoded(rotated, numbers)
+    def _near_enough(self, similarities: NDArray[np.float32]) -> bool:
+        nearest = self.tuning.nearest
+        if len(similarities) < nearest:
+            return False
+        return bool(np.partition(similarities, -nearest)[-nearest] >= self.tuning.enough)
 
-    def _encoded(self, rotated: NDArray[np.float32], numbers: NDArray[np.int64]) -> Codes:
-        codes = np.empty((len(rotated), self._layout.code_bytes), np.uint8)
-        pointers = [faiss.swig_ptr(array) for array in (rotated, numbers, codes)]
-        self._scan.encode_vectors(len(rotated), *pointers)
-        return codes
-
-    def _append(self, number: int, slots: Ids, codes: Codes) -> None:
-        ids, blocks = views(self._scan, number, self._layout)
-        size = len(ids)
-        first = size // PER_BLOCK
-        last = self._layout.unpack(blocks, np.arange(first * PER_BLOCK, size))
-        packed = self._layout.pack(np.concatenate([last, codes]))
-        with self._lock.writing():
-            ids, blocks = resized(self._scan, number, size + len(slots), self._layout)
-            ids[size:], blocks[first:] = slots, packed
-            self._scan.ntotal += len(slots)
-
-    def _take_out(self, number: int, gone: Ids) -> None:
-        """Take slots out of their list, the last of it filling the holes."""
-        ids, blocks = views(self._scan, number, self._layout)
-        leaving = np.isin(ids, gone, assume_unique=True)
-        left = len(ids) - len(gone)
-        holes = np.flatnonzero(leaving[:left])
-        fillers = left + np.flatnonzero(~leaving[left:])
-        moved, slots = self._layout.unpack(blocks, fillers), ids[fillers]
-        touched, packed = self._layout.replaced(blocks, left, holes, moved)
-        with self._lock.writing():
-            ids[holes], blocks[touched] = slots, packed
-            resized(self._scan, number, left, self._layout)
-            self._scan.ntotal -= len(gone)
-
-    def _codes_of(self, slots: Ids, numbers: NDArray[np.int64]) -> Codes:
-        """Return the 4-bit codes (n, c) that are in the lists; all zero for one that is not."""
-        found = np.zeros((len(slots), self._layout.code_bytes), np.uint8)
-        for number in np.unique(numbers).tolist():
-            rows = np.flatnonzero(numbers == number)
-            ids, blocks = views(self._scan, number, self._layout)
-            _, mine, theirs = np.intersect1d(slots[rows], ids, return_indices=True)
-            found[rows[mine]] = self._layout.unpack(blocks, theirs)
-        return found
+    def _nearest_list(
+        self, vectors: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the similarity (n,) to the nearest centroid of vectors (n, d), and its list."""
+        one_thread()
+        similarities, numbers = faiss.knn(
+            vectors, self._trained.centroids, 1, metric=faiss.METRIC_INNER_PRODUCT
+        )
+        return similarities[:, 0], numbers[:, 0]
 
     def _filled(self, parts: Iterable[Part]) -> Slots:
-        """Fill FAISS's lists, and return the slots that they hold, numbered list by list."""
+        """Fill the lists, and return the slots that they hold, numbered list by list."""
         all_ids = [np.empty(0, np.int64)]
         all_codes = [np.empty((0, self._trained.fine.code_bytes), np.uint8)]
         sizes, start = [], 0
         for number, (ids, fine, blocks) in enumerate(parts):
-            slots, held = resized(self._scan, number, len(ids), self._layout)
-            slots[:], held[:] = np.arange(start, start + len(ids)), blocks
+            self._lists.fill(number, np.arange(start, start + len(ids)), blocks)
             start += len(ids)
             sizes.append(len(ids))
             all_ids.append(ids)
             all_codes.append(fine)
-        self._scan.ntotal = start
         lists = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
         return Slots(np.concatenate(all_ids), lists, np.concatenate(all_codes))
 
     def _copied_lists(self) -> Iterator[Part]:
-        for number in range(self._scan.nlist):
+        for number in range(self._lists.count):
             with self._changing:
-                slots, blocks = views(self._scan, number, self._layout)
-                copied = self._slots.ids[slots], self._slots.codes[slots], blocks.copy()
+                slots, blocks = self._lists.content(number)
+                copied = self._slots.ids[slots], self._slots.codes[slots], blocks
             yield copied

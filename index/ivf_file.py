@@ -5,21 +5,22 @@ their fine codes, and its blocks of 4-bit codes.
 """
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from index.blocks import PER_BLOCK, layout_of
 from index.errors import SnapshotNotSaved, SnapshotUnusable
 from index.fine import FineCodes
+from index.scan_codes import PER_CELL, ScanCodes
 
-_KIND = "ivf-4bit"
+_KIND = "ivf-4bit-2"
 _HEADER_MOST_BYTES = 4096
 
 Ids = NDArray[np.int64]
@@ -30,27 +31,23 @@ Part = tuple[Ids, Codes, Codes]
 
 @dataclass(frozen=True)
 class Trained:
-    """What is learned from a sample: lists and 4-bit codes of rotated vectors, and fine codes.
+    """What is learned from a sample: centroids (l, d) of the lists, and the codes of both looks."""
 
-    `scan` is an IndexIVFPQFastScan. The rotation (d, d) spreads what the elements say evenly, since
-    each pair of them gets the same four bits.
-    """
-
-    scan: Any
-    rotation: NDArray[np.float32]
+    centroids: NDArray[np.float32]
+    scan: ScanCodes
     fine: FineCodes
 
 
 def save(path: Path, trained: Trained, facts: Mapping[str, object], parts: Iterable[Part]) -> None:
     """Write what was trained, and lists; raises SnapshotNotSaved."""
-    learned = faiss.serialize_index(without_lists(trained.scan))
-    numbers = np.vstack([trained.rotation, trained.fine.least, trained.fine.step])
-    header = {"kind": _KIND, "lists": trained.scan.nlist, "trained_bytes": len(learned), **facts}
+    scan, fine = trained.scan, trained.fine
+    lists, dimension = trained.centroids.shape
+    header = {"kind": _KIND, "dimension": dimension, "lists": lists, "cells": scan.cells, **facts}
     try:
         with path.open("wb") as file:
             file.write(json.dumps(header).encode() + b"\n")
-            file.write(learned.tobytes())
-            file.write(numbers.astype("<f4").tobytes())
+            for learned in (trained.centroids, scan.axes, scan.places, fine.least, fine.step):
+                file.write(learned.astype("<f4").tobytes())
             for part in parts:
                 file.write(np.int64(len(part[0])).tobytes())
                 for array in part:
@@ -73,39 +70,22 @@ def opened(path: Path, dimension: int) -> Iterator[tuple[Trained, dict[str, Any]
         raise SnapshotUnusable(f"{path.name} is not a saved index of the kind ivf") from error
 
 
-def without_lists(scan: Any) -> Any:
-    """Return an empty index that shares nothing with this one but what was trained."""
-    quantizer: Any = faiss.clone_index(scan.quantizer)
-    empty = faiss.IndexIVFPQFastScan(
-        quantizer, scan.d, scan.nlist, scan.M, scan.nbits, scan.metric_type, scan.bbs
-    )
-    quantizer.this.disown()
-    empty.own_fields = True
-    empty.by_residual = scan.by_residual
-    empty.implem = scan.implem
-    empty.pq = scan.pq
-    empty.is_trained = True
-    return empty
-
-
 def _read(file: BinaryIO, dimension: int, name: str) -> tuple[Trained, dict[str, Any]]:
     facts = json.loads(file.readline(_HEADER_MOST_BYTES))
     if not isinstance(facts, dict) or facts.pop("kind", None) != _KIND:
         raise SnapshotUnusable(f"{name} is not a saved index of the kind ivf")
-    lists, learned_bytes = int(facts.pop("lists")), int(facts.pop("trained_bytes"))
-    scan = faiss.deserialize_index(_array(file, np.dtype(np.uint8), learned_bytes))
-    if scan.d != dimension:
-        raise SnapshotUnusable(f"its vectors are {scan.d} long, expected {dimension}")
-    if not isinstance(scan, faiss.IndexIVFPQFastScan) or scan.nlist != lists:
-        raise SnapshotUnusable(f"{name} is not a saved index of the kind ivf")
-    numbers = _array(file, np.dtype("<f4"), (dimension + 2) * dimension).reshape(-1, dimension)
-    rotation, least, step = np.split(numbers, [dimension, dimension + 1])
-    return Trained(scan, rotation, FineCodes(least[0], step[0])), facts
+    dimension_saved, lists, cells = (facts.pop(name) for name in ("dimension", "lists", "cells"))
+    if dimension_saved != dimension:
+        raise SnapshotUnusable(f"its vectors are {dimension_saved} long, expected {dimension}")
+    centroids = _numbers(file, lists, dimension)
+    scan = ScanCodes(_numbers(file, dimension, 2 * cells), _numbers(file, cells, PER_CELL, 2))
+    fine = FineCodes(_numbers(file, dimension), _numbers(file, dimension))
+    return Trained(centroids, scan, fine), facts
 
 
 def _parts(file: BinaryIO, trained: Trained, name: str) -> Iterator[Part]:
-    layout = layout_of(trained.scan.code_size)
-    for _ in range(trained.scan.nlist):
+    layout = layout_of(trained.scan.code_bytes)
+    for _ in range(len(trained.centroids)):
         size = int(_array(file, np.dtype(np.int64), 1)[0])
         ids = _array(file, np.dtype(np.int64), size)
         fine = _array(file, np.dtype(np.uint8), size * trained.fine.code_bytes)
@@ -118,6 +98,11 @@ def _parts(file: BinaryIO, trained: Trained, name: str) -> Iterator[Part]:
         )
     if file.read(1):
         raise SnapshotUnusable(f"{name} is longer than it says")
+
+
+def _numbers(file: BinaryIO, *shape: int) -> NDArray[np.float32]:
+    numbers = _array(file, np.dtype("<f4"), math.prod(shape))
+    return numbers.reshape(shape).astype(np.float32)
 
 
 def _array(file: BinaryIO, dtype: np.dtype[Any], count: int) -> NDArray[Any]:

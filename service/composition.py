@@ -112,6 +112,7 @@ def build_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> A
         encoder.index_dimension,
         settings.snapshot_dir,
         settings.index_ivf_from,
+        settings.index_nearest,
     )
 
 

@@ -31,6 +31,7 @@ class Settings:
     data_dir: Path = DEFAULT_DATA_DIR
     index_url: str = "faiss:"
     index_ivf_from: int = 200_000  # References from which on the index is an approximate one.
+    index_nearest: int = 10  # How many of the nearest references count for its recall: 10, or 1.
     model: Path | None = None  # None is the model that ships with the package.
     auth: Literal["off"] = "off"
     host: str = "127.0.0.1"
@@ -172,6 +173,15 @@ def _data_dir(value: str) -> Path:
     return folder
 
 
+def _index_nearest(value: str) -> int:
+    if value not in ("1", "10"):
+        raise SettingsError(
+            f"{PREFIX}INDEX_NEAREST: expected 1 or 10, how many of the nearest references count "
+            f"for the recall of a large index; {value!r} came."
+        )
+    return int(value)
+
+
 def _auth(value: str) -> str:
     if value != "off":
         raise SettingsError(
@@ -219,6 +229,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "data_dir": _data_dir,
     "index_url": _index_url,
     "index_ivf_from": _whole_number("INDEX_IVF_FROM", 1000, 2**40),
+    "index_nearest": _index_nearest,
     "model": _model,
     "auth": _auth,
     "host": _host,

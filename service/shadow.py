@@ -72,13 +72,13 @@ class Answers:
 class Side:
     """One of the two models, with an index of its own in memory, beside those of servers."""
 
-    def __init__(self, encoder: Encoder, registry: Registry, ivf_from: int) -> None:
+    def __init__(self, encoder: Encoder, registry: Registry, ivf_from: int, nearest: int) -> None:
         self._encoder = encoder
         self._rule, self._model_id = encoder.rule, encoder.model_id
         self._dimension = encoder.index_dimension
         self._registry = registry
         self._index: ReferenceIndex = build(
-            registry, encoder.model_id, encoder.index_dimension, ivf_from
+            registry, encoder.model_id, encoder.index_dimension, ivf_from, nearest
         ).index
 
     def answers(self, probes: Sequence[Probe]) -> list[Answers | None]:

@@ -50,7 +50,12 @@ def compare_models(old: str, new: str, limit: int, as_json: bool) -> None:
         models = [find_model(one, registry) for one in (old, new)]
         reference_ids = sample(registry, models[0].model_id, models[1].model_id, limit)
         sides = [
-            Side(open_encoder(settings, registry, one.model_id), registry, settings.index_ivf_from)
+            Side(
+                open_encoder(settings, registry, one.model_id),
+                registry,
+                settings.index_ivf_from,
+                settings.index_nearest,
+            )
             for one in models
         ]
         counted = Shadow()

@@ -174,8 +174,9 @@ def open_gallery(registry, tmp_path) -> Iterator[Callable[..., Gallery]]:
         model_id: str = MODEL,
         folder: str = "snapshots",
         ivf_from: int = IVF_FROM,
+        nearest: int = 10,
     ) -> Gallery:
-        gallery = Gallery(own_registry, model_id, DIMENSION, tmp_path / folder, ivf_from)
+        gallery = Gallery(own_registry, model_id, DIMENSION, tmp_path / folder, ivf_from, nearest)
         gallery.report = gallery.open()
         opened.append(gallery)
         return gallery

@@ -1,0 +1,145 @@
+"""How far an IVF index must look to find what exact search finds, on references held back."""
+
+from dataclasses import replace
+from functools import cached_property
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from index.ivf import IvfIndex, Tuning
+from index.openmp import one_thread
+
+# A caller fetches at least so many neighbours and scores them exactly (`service.identify`). So what
+# counts is whether the nearest are among them, not in which order the codes put them.
+FETCHED = 50
+NEAREST = 10  # Count for the recall, unless the nearest alone does.
+
+_CANDIDATES = (256, 512, 1024, 2048)
+# To order one takes as long as to scan so many references, measured at a million.
+_SCANNED_PER_CANDIDATE = 250
+_NEVER = 2.0  # A similarity that nothing has.
+
+
+class ExactNeighbours:
+    """The ten nearest references of each probe (p, d), found by looking at every vector.
+
+    The probes themselves are not among them, if they are not shown.
+    """
+
+    def __init__(self, probes: NDArray[np.float32]) -> None:
+        self.probes = probes
+        self._heap = faiss.ResultHeap(len(probes), NEAREST, keep_max=True)
+
+    def see(self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Look at the next vectors (n, d) of the gallery."""
+        if not len(vectors) or not len(self.probes):
+            return
+        one_thread()
+        similarities, rows = faiss.knn(
+            self.probes, vectors, min(NEAREST, len(vectors)), metric=faiss.METRIC_INNER_PRODUCT
+        )
+        self._heap.add_result(similarities, reference_ids[rows])
+
+    @cached_property
+    def found(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Ids (p, 10), -1 where there are fewer, and similarities, nearest first: all was seen."""
+        self._heap.finalize()
+        return self._heap.I, self._heap.D
+
+
+def whole(nprobe: int, candidates: int, nearest: int, size: int) -> Tuning:
+    """Return a tuning, not measured yet, that always looks into so many lists."""
+    return Tuning(nprobe, candidates, nprobe, _NEVER, nearest, 1.0, 1.0, size)
+
+
+def tune(index: IvfIndex, exact: ExactNeighbours, recall: float, nearest: int = NEAREST) -> None:
+    """Let the index look no farther than the recall asks for, of the ten nearest or the nearest.
+
+    Of what may be missed, half is left to the codes and to lists not looked into, and the other
+    half to searches that end at a first part of the lists. The cheapest that reaches the recall is
+    taken; where nothing does, searches look into all lists for the most candidates.
+    """
+    size, lists = index.size(), int(index.details()["lists"])
+    ids, similarities = exact.found
+    depths = index.depths(exact.probes, ids)
+    steps = _steps(lists)
+    best, least = whole(lists, _CANDIDATES[-1], nearest, size), np.inf
+    for candidates in _CANDIDATES:
+        closer = candidates * _SCANNED_PER_CANDIDATE
+        index.tuning = whole(_reaching(steps, depths, nearest, recall), candidates, nearest, size)
+        # In lists farther down no more is lost to the codes than in these.
+        found = _fetched(index, exact.probes, ids) | (depths >= index.tuning.nprobe)
+        depths_found = np.where(found, depths, lists)
+        for asked in ((1 + recall) / 2, recall):
+            nprobe = _reaching(steps, depths_found, nearest, asked)
+            seen = depths_found < nprobe
+            may_lose = seen[:, :nearest].mean() - recall
+            if may_lose < 0:
+                continue
+            for first in (step for step in steps if step <= nprobe):
+                early = depths_found < first
+                lost = (seen & ~early)[:, :nearest].mean(axis=1)
+                enough, left = _enough(_similarity(similarities, early, nearest), lost, may_lose)
+                scanned = (first + (1 - left) * (nprobe - first)) * size / lists
+                if scanned + (2 - left) * closer < least:
+                    best = whole(nprobe, candidates, nearest, size)
+                    best = replace(best, first=first, enough=enough)
+                    least = scanned + (2 - left) * closer
+    index.tuning = best
+    found = _fetched(index, exact.probes, ids)
+    index.tuning = replace(best, recall=_mean(found), recall_of_nearest=_mean(found[:, :1]))
+
+
+def _fetched(
+    index: IvfIndex, probes: NDArray[np.float32], ids: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which of the neighbours (p, 10) of probes (p, d) a search fetches."""
+    hits = index.search(probes, FETCHED)
+    rows = [
+        np.isin(row, [hit.reference_id for hit in own]) for row, own in zip(ids, hits, strict=True)
+    ]
+    found: NDArray[np.bool_] = np.array(rows, np.bool_).reshape(ids.shape)
+    return found | (ids < 0)
+
+
+def _similarity(
+    similarities: NDArray[np.float32], seen: NDArray[np.bool_], nearest: int
+) -> NDArray[np.float32]:
+    """Return the similarity (p,) of number `nearest` of the neighbours seen (p, 10).
+
+    Where fewer are seen, that of the tenth: what a search finds instead is no nearer.
+    """
+    at = np.argmax(np.cumsum(seen, axis=1) >= nearest, axis=1)
+    at[seen.sum(axis=1) < nearest] = NEAREST - 1
+    found: NDArray[np.float32] = similarities[np.arange(len(at)), at]
+    return found
+
+
+def _enough(
+    similarity: NDArray[np.float32], lost: NDArray[np.float64], may_lose: float
+) -> tuple[float, float]:
+    """Return the least similarity that is enough, and the share (0 to 1) of searches it is for.
+
+    If these end early, no more of the recall is lost than may be.
+    """
+    order = np.argsort(-similarity, kind="stable")
+    too_much = np.cumsum(lost[order]) > may_lose * len(order) + 1e-6
+    left = int(np.argmax(too_much)) if too_much.any() else len(order)
+    return (float(similarity[order[left - 1]]) if left else _NEVER), left / max(len(order), 1)
+
+
+def _reaching(steps: list[int], depths: NDArray[np.int64], nearest: int, recall: float) -> int:
+    """Return the least number of lists in which so much of the neighbours is; else all."""
+    return next((step for step in steps if _mean(depths[:, :nearest] < step) >= recall), steps[-1])
+
+
+def _mean(found: NDArray[np.bool_]) -> float:
+    return float(found.mean()) if found.size else 1.0
+
+
+def _steps(most: int) -> list[int]:
+    found = [1]
+    while found[-1] < most:
+        found.append(min(found[-1] + max(1, found[-1] // 8), most))
+    return found

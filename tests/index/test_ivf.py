@@ -1,0 +1,185 @@
+"""The index of lists: what its tuning reaches, where a search ends, how its codes lie in memory."""
+
+from dataclasses import replace
+
+import faiss
+import numpy as np
+import pytest
+
+from benchmarks.signature_like import gallery
+from index.blocks import PER_BLOCK, layout_of, views
+from index.ivf import IvfIndex
+from index.scan_codes import fit
+from index.training import untuned
+from index.tuning import ExactNeighbours, tune, whole
+from index.vectors import unit_vectors
+
+
+@pytest.fixture
+def clustered(unit):
+    """Vectors of 400 writers, 10 each, as near one another as references are."""
+    spread = np.repeat(unit(400, seed=1), 10, axis=0) + 1.3 * unit(4000, seed=2)
+    return unit_vectors(spread / np.linalg.norm(spread, axis=1, keepdims=True), 128)
+
+
+@pytest.fixture
+def exact(clustered):
+    """Every twentieth is a probe, the others are a gallery of which ids say nothing."""
+    others = np.arange(4000) % 20 != 0
+    exact = ExactNeighbours(clustered[~others])
+    for start in range(0, 3800, 700):
+        part = slice(start, start + 700)
+        exact.see(np.flatnonzero(others)[part] + 10**9, clustered[others][part])
+    return exact
+
+
+@pytest.fixture
+def gallery_of(clustered):
+    def make(lists):
+        others = np.arange(4000) % 20 != 0
+        index = untuned(clustered, lists)
+        index.add(np.flatnonzero(others) + 10**9, clustered[others])
+        return index
+
+    return make
+
+
+def reached(index, clustered):
+    """The share found of the ten nearest, and of the nearest, by numpy alone."""
+    probes = clustered[::20]
+    similarities = probes @ clustered.T
+    similarities[:, ::20] = -np.inf
+    truth = np.argsort(-similarities, axis=1)[:, :10] + 10**9
+    hits = index.search(probes, 50)
+    fetched = [[hit.reference_id for hit in own] for own in hits]
+    found = np.array([np.isin(row, own) for row, own in zip(truth, fetched, strict=True)])
+    return found.mean(), found[:, 0].mean()
+
+
+@pytest.mark.parametrize("nearest", [1, 10])
+def test_tuning_looks_no_farther_than_the_recall_asks_for(clustered, exact, gallery_of, nearest):
+    index = gallery_of(64)
+    used = []
+    for asked in (0.5, 0.8, 0.99):
+        tune(index, exact, asked, nearest)
+        details = index.details()
+        of_ten, of_nearest = reached(index, clustered)
+        assert details["recall"] == pytest.approx(of_ten, abs=0.002)
+        assert details["recall_of_nearest"] == pytest.approx(of_nearest, abs=0.006)
+        assert details["recall_counts"] == nearest
+        assert (of_nearest if nearest == 1 else of_ten) >= asked
+        used.append(details["nprobe"])
+    assert used[0] < used[1] < used[2] < 64
+
+
+def test_a_search_ends_where_the_nearest_are_near_enough(clustered, gallery_of):
+    """It looks into the first lists alone then, and answers as if there were no others."""
+    index = gallery_of(64)
+    probes = clustered[::20]
+    answers = {}
+    for nprobe in (4, 40):
+        index.tuning = whole(nprobe, 256, 1, 0)
+        answers[nprobe] = index.search(probes, 20)
+    best = np.array([row[0].similarity for row in answers[4]])
+    enough = float(np.median(best))
+    index.tuning = replace(whole(40, 256, 1, 0), first=4, enough=enough)
+    for row, similarity in enumerate(best):
+        [hits] = index.search(probes[row : row + 1], 20)
+        if similarity >= enough:
+            assert hits == answers[4][row]
+        else:
+            assert hits[0] == answers[40][row][0]
+    assert answers[4] != answers[40]
+
+
+def test_more_lists_are_looked_into_where_the_nearest_hold_too_few(clustered):
+    index = untuned(clustered, 64)
+    index.add(np.arange(4000), clustered)
+    everything = index.tuning
+    index.tuning = replace(everything, nprobe=1)
+    assert len(index.search(clustered[:1], 10)[0]) == 10
+    assert {hit.reference_id for hit in index.search(clustered[:1], 5000)[0]} == set(range(4000))
+
+
+def test_a_compact_index_answers_as_before(clustered):
+    index = untuned(clustered, 64)
+    index.add(np.arange(4000), clustered)
+    index.remove(np.arange(0, 4000, 7))
+    before = index.search(clustered[:50], 20)
+    index = index.compacted()
+    for was, now in zip(before, index.search(clustered[:50], 20), strict=True):
+        assert was == now
+    index.add(np.arange(0, 4000, 7), clustered[::7])
+    assert index.holds(np.arange(4000), clustered).all()
+
+
+def test_a_save_keeps_no_search_and_no_change_waiting(clustered, tmp_path, monkeypatch):
+    index = untuned(clustered, 64)
+    index.add(np.arange(4000), clustered)
+    read = index._copied_lists
+
+    def reading_slowly():
+        for number, one in enumerate(read()):
+            if number == 32:
+                index.remove(np.arange(100))
+                index.add(np.arange(5000, 5100), clustered[:100])
+                assert index.search(clustered[:1], 1)[0][0].reference_id == 5000
+            yield one
+
+    monkeypatch.setattr(index, "_copied_lists", reading_slowly)
+    index.save(tmp_path / "index")
+    loaded = IvfIndex.load(tmp_path / "index", 128)
+    stable = np.arange(100, 4000)
+    assert loaded.holds(stable, clustered[stable]).all()
+    assert loaded.tuning == index.tuning
+
+
+def test_blocks_are_laid_out_as_faiss_does_it(clustered):
+    """FAISS's own packer knows no blocks of 128: what it makes of many is the measure."""
+    theirs = faiss.IndexIVFPQFastScan(
+        faiss.IndexFlatIP(128), 128, 16, 48 + 16, 4, faiss.METRIC_INNER_PRODUCT, PER_BLOCK
+    )
+    theirs.by_residual = False
+    theirs.train(clustered)
+    theirs.add(clustered)
+    layout = layout_of(theirs.code_size)
+    for number in range(16):
+        ids, blocks = views(theirs, number, layout)
+        codes = theirs.pq.compute_codes(clustered[ids])
+        assert np.array_equal(layout.unpack(blocks, np.arange(len(ids))), codes)
+        assert np.array_equal(layout.pack(codes), blocks)
+
+
+def test_codes_keep_what_an_inner_product_with_something_near_needs():
+    """The nearest codes lose less of a vector, and tell its neighbours less well."""
+    references, probes = gallery(20_000, seed=1, probes=500)
+    codes = fit(references)
+    plain = faiss.ProductQuantizer(96, 48, 4)
+    faiss.copy_array_to_vector(codes.places.ravel(), plain.centroids)
+    nearest, ours = plain.compute_codes(references @ codes.axes), codes.encode(references)
+    assert ours.shape == (20_000, codes.code_bytes) == (20_000, 24)
+    assert (codes.losses(references, ours) <= codes.losses(references, nearest) + 1e-6).all()
+    truth = np.argmax(probes @ references.T, axis=1)
+    places = {}
+    for name, chosen in (("nearest", nearest), ("ours", ours)):
+        similarities = probes @ codes.axes @ plain.decode(chosen).T
+        own = similarities[np.arange(500), truth][:, np.newaxis]
+        places[name] = np.quantile((similarities > own).sum(axis=1), 0.98)
+    assert places["ours"] < 0.8 * places["nearest"]
+
+
+def test_what_is_removed_leaves_no_code_behind(clustered):
+    index = untuned(clustered, 16)
+    index.add(np.arange(4000), clustered)
+    gone = np.arange(0, 4000, 3)
+    slots = index._slots.slots_of(gone)
+    index.remove(gone)
+    assert not index._slots.codes[slots].any()
+    for number in range(16):
+        ids, blocks = views(index._lists._scanner, number, index._lists._layout)
+        behind = np.arange(len(ids), len(blocks) * PER_BLOCK)
+        assert not index._lists._layout.unpack(blocks, behind).any()
+    kept = np.setdiff1d(np.arange(4000), gone)
+    assert index.holds(kept, clustered[kept]).all()
+    index.add(gone, clustered[gone])
+    assert index.holds(np.arange(4000), clustered).all()

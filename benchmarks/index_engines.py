@@ -94,7 +94,7 @@ class Ivf(Own):
     Its settings are tunings to a recall, of the nearest alone or of the ten nearest.
     """
 
-    tunings = ((0.98, 1), (0.99, 1), (0.999, 1), (0.99, 10), (training.RECALL, 10))
+    tunings = ((0.98, 1), (0.995, 1), (training.RECALL, 1), (training.RECALL, 10))
     settings = range(len(tunings))
 
     def build(self, ids: Ids, vectors: Vectors) -> None:

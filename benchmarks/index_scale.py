@@ -52,7 +52,7 @@ PACKAGES = {  # What is not installed is left out.
 SIZES = (10_000, 100_000, 1_000_000)
 PEER_SIZES = (100_000, 1_000_000)
 FLAT_MOST = 1_000_000
-PROBES, TIMED = 1000, 500
+PROBES = 2000
 FETCHED, NEAREST = 50, 10
 RECALL = 0.999
 CHANGES = 500
@@ -92,7 +92,7 @@ def _searches(
     found, times = [], []
     end = perf_counter() + BUDGET_S
     engine.search(probes[:1], FETCHED, setting)
-    for number in range(TIMED):
+    for number in range(len(probes)):
         start = perf_counter()
         found.append(engine.search(probes[number : number + 1], FETCHED, setting))
         times.append(perf_counter() - start)

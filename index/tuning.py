@@ -67,6 +67,8 @@ def tune(index: IvfIndex, exact: ExactNeighbours, recall: float, nearest: int = 
     best, least = whole(lists, _CANDIDATES[-1], nearest, size), np.inf
     for candidates in _CANDIDATES:
         closer = candidates * _SCANNED_PER_CANDIDATE
+        if closer >= least:
+            break
         index.tuning = whole(_reaching(steps, depths, nearest, recall), candidates, nearest, size)
         # In lists farther down no more is lost to the codes than in these.
         found = _fetched(index, exact.probes, ids) | (depths >= index.tuning.nprobe)

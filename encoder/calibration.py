@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.centre import centre_data_sets
-from encoder.clusters import independent
+from encoder.clusters import independent, people_of
 from encoder.decision import (
     Calibration,
     DecisionRule,
@@ -92,16 +92,20 @@ def _rule(
     """The rule for scores of this spread; those of some data sets are `raised` before."""
     sets = np.array([writer.data_set for writer in writers])
     by_count = {name: dict(amounts) for name, amounts in (raised or {}).items()}
-    signatures = min(
-        sum(len(writer.genuine) for writer in writers),
-        sum(len(writer.forged) for writer in writers),
-    )
+    people = people_of(writers)
     calibrations = []
     for references in REFERENCE_COUNTS:
         trials = run_trials(writers, references, spread, DRAWS)
         if trials.genuine.size and trials.skilled.size and trials.random.size:
             amounts = np.array([by_count.get(name, {}).get(references, 0.0) for name in sets])
-            calibrations.append(_calibrate(trials.raised(amounts), sets, references, signatures))
+            # Who has no signature left beside the references takes no part.
+            able = [writer for writer in writers if len(writer.genuine) > references]
+            signatures = min(
+                sum(len(writer.genuine) for writer in able),
+                sum(len(writer.forged) for writer in able),
+            )
+            raised_trials = trials.raised(amounts)
+            calibrations.append(_calibrate(raised_trials, sets, people, references, signatures))
     if not calibrations:
         raise TrainingDataError(
             "No data set has development writers of two people or more with two genuine "
@@ -150,7 +154,11 @@ def _by_data_set(writers: Sequence[EmbeddedWriter]) -> dict[str, list[Vectors]]:
 
 
 def _calibrate(
-    trials: Trials, sets: NDArray[np.str_], references: int, signatures: int
+    trials: Trials,
+    sets: NDArray[np.str_],
+    people: NDArray[np.intp],
+    references: int,
+    signatures: int,
 ) -> Calibration:
     """One calibration for all; its thresholds keep their promise on each data set apart."""
     forged_in, genuine_in = sets[trials.skilled_writer], sets[trials.genuine_writer]
@@ -165,9 +173,9 @@ def _calibrate(
         points[name] = OperatingPoint(match, min(match, refusal))
     random_in = sets[trials.random_writer]
     mated, forgeries, strangers = map(_shares, (genuine_in, forged_in, random_in))
-    refusals = independent(-trials.genuine, trials.genuine_writer, genuine_in, signatures)
-    passed = independent(trials.skilled, trials.skilled_writer, forged_in, signatures)
-    mistaken = independent(trials.random, trials.random_writer, random_in, signatures)
+    refusals = independent(-trials.genuine, people[trials.genuine_writer], genuine_in, signatures)
+    passed = independent(trials.skilled, people[trials.skilled_writer], forged_in, signatures)
+    mistaken = independent(trials.random, people[trials.random_writer], random_in, signatures)
     return Calibration(
         references=references,
         skilled=fit_log_lr(trials.genuine, trials.skilled, min(refusals, passed), mated, forgeries),

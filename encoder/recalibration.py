@@ -21,7 +21,7 @@ from encoder.calibration import (
     refusal_threshold,
 )
 from encoder.centre import centre_writer
-from encoder.clusters import independent
+from encoder.clusters import independent, people_of
 from encoder.decision import Calibration, DecisionRule, OperatingPoint
 from encoder.protocol import EmbeddedWriter, Trials, run_trials
 
@@ -92,7 +92,9 @@ def recalibrate(
     for former in rule.calibrations:
         able = [writer for writer in writers if len(writer.genuine) > former.references]
         trials = run_trials(writers, former.references, rule.spread, DRAWS)
-        fitted, moves = _fitted(former, trials, _supply(able), rule.default_operating_point)
+        fitted, moves = _fitted(
+            former, trials, _supply(able), people_of(writers), rule.default_operating_point
+        )
         calibrations.append(fitted)
         changes += moves
     return replace(rule, calibrations=tuple(calibrations)), changes
@@ -107,7 +109,11 @@ def _supply(able: Sequence[EmbeddedWriter]) -> Supply:
 
 
 def _fitted(
-    former: Calibration, trials: Trials, supply: Supply, default: str
+    former: Calibration,
+    trials: Trials,
+    supply: Supply,
+    people: NDArray[np.intp],
+    default: str,
 ) -> tuple[Calibration, list[Change]]:
     count = former.references
     points = _fitted_points(former, trials, supply)
@@ -120,18 +126,20 @@ def _fitted(
     lack = need_of(RATIO_TARGET).lacks(supply.forged)
     if not lack:
         signatures = min(
-            _independent(-trials.genuine, trials.genuine_writer, supply.genuine),
-            _independent(trials.skilled, trials.skilled_writer, supply.forged),
+            _independent(-trials.genuine, people[trials.genuine_writer], supply.genuine),
+            _independent(trials.skilled, people[trials.skilled_writer], supply.forged),
         )
         fitted = replace(fitted, skilled=fit_log_lr(trials.genuine, trials.skilled, signatures))
     at = former.points[default].match
     ratios = former.skilled.of(at), fitted.skilled.of(at)
     changes.append(Change(count, "likelihood ratio, skilled", *ratios, lack))
     lack = need_of(RATIO_TARGET).lacks(supply.genuine)
+    if not lack and not trials.random.size:
+        lack = "needs two people or more who wrote the same text"
     if not lack:
         signatures = min(
-            _independent(-trials.genuine, trials.genuine_writer, supply.genuine),
-            _independent(trials.random, trials.random_writer, supply.genuine),
+            _independent(-trials.genuine, people[trials.genuine_writer], supply.genuine),
+            _independent(trials.random, people[trials.random_writer], supply.genuine),
         )
         fitted = replace(fitted, random=fit_log_lr(trials.genuine, trials.random, signatures))
     ratios = former.random.of(at), fitted.random.of(at)
@@ -144,8 +152,8 @@ def _fitted(
     return fitted, changes
 
 
-def _independent(scores: NDArray[np.float64], writers: NDArray[np.intp], supply: Need) -> float:
-    return independent(scores, writers, np.full(len(scores), ""), supply.signatures)
+def _independent(scores: NDArray[np.float64], people: NDArray[np.intp], supply: Need) -> float:
+    return independent(scores, people, np.full(len(scores), ""), supply.signatures)
 
 
 def _fitted_points(

@@ -1,7 +1,7 @@
 """The lists of a FAISS fast-scan index in memory: ids, and 4-bit codes packed in blocks.
 
 FAISS packs the codes of 128 vectors into a block, so that one instruction looks many of them up. A
-list is changed by packing anew the blocks that change; who may do so when is for `ivf`.
+list is changed by packing anew the blocks that change; who may do so when is for `lists`.
 """
 
 from dataclasses import dataclass

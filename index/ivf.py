@@ -38,8 +38,8 @@ class Tuning:
 
     `nprobe`: lists looked into, or `first` of them where the neighbour number `nearest` found there
     is at least as similar as `enough`. `candidates`: how many each look hands to the closer one.
-    `recall`: share of the `nearest` exactly nearest that were among the neighbours fetched;
-    `size`: how many references there were then.
+    `recall`: share of the ten exactly nearest that were among the neighbours fetched; that of the
+    `nearest` (1 or 10) is what was tuned to. `size`: how many references there were then.
     """
 
     nprobe: int
@@ -50,6 +50,15 @@ class Tuning:
     recall: float
     recall_of_nearest: float
     size: int
+
+    def fits(self, lists: int) -> bool:
+        """Whether an index of so many lists can be searched like this: it may come from a file."""
+        whole = (self.nprobe, self.candidates, self.first, self.nearest, self.size)
+        shares = (self.enough, self.recall, self.recall_of_nearest)
+        numbers = all(type(one) is int for one in whole) and all(
+            type(one) in (int, float) for one in shares
+        )
+        return numbers and 1 <= self.first <= self.nprobe <= lists and self.candidates >= 1
 
 
 class IvfIndex:
@@ -161,12 +170,13 @@ class IvfIndex:
 
         None for a reference that is not there.
         """
+        numbers = np.zeros(reference_ids.shape, np.int64)
         with self._changing:
-            slots = self._slots.slots_of(reference_ids.ravel())
-            numbers = self._slots.lists[slots].reshape(reference_ids.shape).astype(np.int64)
+            slots = self._slots.slots_of(reference_ids.ravel()).reshape(numbers.shape)
+            numbers[slots >= 0] = self._slots.lists[slots[slots >= 0]]
         order = np.argsort(-(probes @ self._trained.centroids.T), axis=1)
         depths = np.take_along_axis(np.argsort(order, axis=1), numbers, axis=1)
-        return np.where(slots.reshape(depths.shape) < 0, 0, depths)
+        return np.where(slots < 0, 0, depths)
 
     def memory_bytes(self) -> int:
         """About how much memory the index takes."""
@@ -177,8 +187,8 @@ class IvfIndex:
         """Return the recall reached, and how."""
         return {
             "recall": self.tuning.recall,
-            "recall_counts": self.tuning.nearest,
             "recall_of_nearest": self.tuning.recall_of_nearest,
+            "tuned_to_nearest": self.tuning.nearest,
             "lists": self._lists.count,
             "nprobe": self.tuning.nprobe,
             "nprobe_first": self.tuning.first,
@@ -199,8 +209,10 @@ class IvfIndex:
         with ivf_file.opened(path, dimension) as (trained, facts, parts):
             try:
                 tuning = Tuning(**facts)
-            except TypeError as error:
-                raise SnapshotUnusable(f"{path.name} does not say how it is searched") from error
+            except TypeError:
+                tuning = None
+            if tuning is None or not tuning.fits(len(trained.centroids)):
+                raise SnapshotUnusable(f"{path.name} does not say how it is searched")
             index = cls(trained, tuning, parts)
         if not np.diff(index.reference_ids()).all():
             raise SnapshotUnusable(f"{path.name} holds a reference twice")

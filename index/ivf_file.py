@@ -6,6 +6,7 @@ their fine codes, and its blocks of 4-bit codes.
 
 import json
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ def opened(path: Path, dimension: int) -> Iterator[tuple[Trained, dict[str, Any]
         with path.open("rb") as file:
             trained, facts = _read(file, dimension, path.name)
             yield trained, facts, _parts(file, trained, path.name)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise SnapshotUnusable(f"{path.name} is not a saved index of the kind ivf") from error
 
 
@@ -107,7 +108,7 @@ def _numbers(file: BinaryIO, *shape: int) -> NDArray[np.float32]:
 
 def _array(file: BinaryIO, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
     """Return the next `count` numbers; raises ValueError where the file ends before."""
-    content = file.read(count * dtype.itemsize) if count >= 0 else b""
-    if count < 0 or len(content) != count * dtype.itemsize:
-        raise ValueError(f"expected {count} numbers, got {len(content)} bytes")
-    return np.frombuffer(content, dtype=dtype)
+    left = os.fstat(file.fileno()).st_size - file.tell()
+    if not 0 <= count * dtype.itemsize <= left:
+        raise ValueError(f"expected {count} numbers, {left} bytes are left")
+    return np.frombuffer(file.read(count * dtype.itemsize), dtype=dtype)

@@ -43,7 +43,8 @@ class Lists:
     def scan(self, projected: NDArray[np.float32], numbers: Slots, most: int) -> Slots:
         """Return the slots (at most `most`) that look best in lists (n,); hold `lock`.
 
-        `projected` is the probe (2c,) on the axes of the codes.
+        `projected` is the probe (2c,) on the axes of the codes. FAISS passes over what looks worst
+        of all, so where it finds too few, everything in these lists is returned.
         """
         one_thread()
         asked = faiss.SearchParametersIVF()
@@ -53,7 +54,10 @@ class Lists:
         arrays = (projected, numbers, nearness, similarities, slots)
         at = [faiss.swig_ptr(array) for array in arrays]
         self._scanner.search_preassigned_c(1, at[0], most, *at[1:], False, asked)
-        return slots[slots >= 0]
+        if slots[-1] >= 0:
+            return slots
+        held = [views(self._scanner, one, self._layout)[0] for one in numbers.tolist()]
+        return np.concatenate(held)
 
     def content(self, number: int) -> tuple[Slots, Codes]:
         """Return copies of a list's slots (n,) and blocks."""

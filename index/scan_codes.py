@@ -102,7 +102,7 @@ class ScanCodes:
 
 
 def fit(vectors: Vectors) -> ScanCodes:
-    """Fit codes to a sample (n, d) of unit vectors: half a bit and more for each element."""
+    """Fit codes to a sample (n, d) of unit vectors: a bit and a half for each element of 128."""
     one_thread()
     dimension = vectors.shape[1]
     cells = max(1, 3 * dimension // 8)

@@ -18,6 +18,8 @@ NEAREST = 10  # Count for the recall, unless the nearest alone does.
 _CANDIDATES = (256, 512, 1024, 2048)
 # To order one takes as long as to scan so many references, measured at a million.
 _SCANNED_PER_CANDIDATE = 250
+_ATTEMPTS = 3
+_SAME = 1e-6  # So near are similarities to vectors that are the same.
 _NEVER = 2.0  # A similarity that nothing has.
 
 
@@ -57,9 +59,27 @@ def tune(index: IvfIndex, exact: ExactNeighbours, recall: float, nearest: int = 
     """Let the index look no farther than the recall asks for, of the ten nearest or the nearest.
 
     Of what may be missed, half is left to the codes and to lists not looked into, and the other
-    half to searches that end at a first part of the lists. The cheapest that reaches the recall is
-    taken; where nothing does, searches look into all lists for the most candidates.
+    half to searches that end at a first part of the lists. The cheapest that is expected to reach
+    the recall is taken, and measured; where nothing does, or there is nothing to measure by,
+    searches look into all lists for the most candidates.
     """
+    size, lists = index.size(), int(index.details()["lists"])
+    index.tuning = whole(lists, _CANDIDATES[-1], nearest, size)
+    asked = recall
+    for _ in range(_ATTEMPTS if len(exact.probes) else 0):
+        index.tuning = _cheapest(index, exact, asked, nearest)
+        found = _fetched(index, exact)
+        index.tuning = replace(
+            index.tuning, recall=_mean(found), recall_of_nearest=_mean(found[:, :1])
+        )
+        short = recall - _mean(found[:, :nearest])
+        if short <= 0:
+            break
+        asked = min(asked + short, 1.0)
+
+
+def _cheapest(index: IvfIndex, exact: ExactNeighbours, recall: float, nearest: int) -> Tuning:
+    """Return the tuning that is expected to reach the recall at the least cost."""
     size, lists = index.size(), int(index.details()["lists"])
     ids, similarities = exact.found
     depths = index.depths(exact.probes, ids)
@@ -71,7 +91,7 @@ def tune(index: IvfIndex, exact: ExactNeighbours, recall: float, nearest: int = 
             break
         index.tuning = whole(_reaching(steps, depths, nearest, recall), candidates, nearest, size)
         # In lists farther down no more is lost to the codes than in these.
-        found = _fetched(index, exact.probes, ids) | (depths >= index.tuning.nprobe)
+        found = _fetched(index, exact) | (depths >= index.tuning.nprobe)
         depths_found = np.where(found, depths, lists)
         for asked in ((1 + recall) / 2, recall):
             nprobe = _reaching(steps, depths_found, nearest, asked)
@@ -88,21 +108,18 @@ def tune(index: IvfIndex, exact: ExactNeighbours, recall: float, nearest: int = 
                     best = whole(nprobe, candidates, nearest, size)
                     best = replace(best, first=first, enough=enough)
                     least = scanned + (2 - left) * closer
-    index.tuning = best
-    found = _fetched(index, exact.probes, ids)
-    index.tuning = replace(best, recall=_mean(found), recall_of_nearest=_mean(found[:, :1]))
+    return best
 
 
-def _fetched(
-    index: IvfIndex, probes: NDArray[np.float32], ids: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """Return which of the neighbours (p, 10) of probes (p, d) a search fetches."""
-    hits = index.search(probes, FETCHED)
-    rows = [
-        np.isin(row, [hit.reference_id for hit in own]) for row, own in zip(ids, hits, strict=True)
-    ]
-    found: NDArray[np.bool_] = np.array(rows, np.bool_).reshape(ids.shape)
-    return found | (ids < 0)
+def _fetched(index: IvfIndex, exact: ExactNeighbours) -> NDArray[np.bool_]:
+    """Return which of the ten nearest (p, 10) a search for each probe fetches."""
+    ids, similarities = exact.found
+    hits = index.search(exact.probes, FETCHED)
+    # Where there are fewer; or where all are alike, and others may be as near.
+    found = (ids < 0) | (similarities[:, :1] <= similarities[:, -1:] + _SAME)
+    for row, (wanted, own) in enumerate(zip(ids, hits, strict=True)):
+        found[row] |= np.isin(wanted, [hit.reference_id for hit in own])
+    return found
 
 
 def _similarity(

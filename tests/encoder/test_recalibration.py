@@ -82,6 +82,45 @@ def test_without_forgeries_only_what_genuine_signatures_tell_moves(rule: Decisio
     assert after.random_tail != before.random_tail
 
 
+def test_several_names_of_one_person_support_less_than_as_many_people(rule: DecisionRule) -> None:
+    """Who writes one name unsteadily writes all of them so."""
+    writers = []
+    for person in range(40):
+        unsteady = [invented(1, forged=0, seed=4 * person + name)[0] for name in range(4)]
+        for name, one in enumerate(unsteady):
+            drawn = np.random.default_rng(name).normal(scale=0.004 * person, size=(12, 32))
+            genuine = Signatures(unit(one.genuine.vectors + drawn))
+            writer_id = f"w{person}_n{name}"
+            writers.append(replace(one, writer_id=writer_id, group=writer_id, genuine=genuine))
+    people = [replace(one, group=one.writer_id.split("_")[0]) for one in writers]
+    bounds = [
+        recalibrate(rule, given)[0].calibration_for(5).random.bound for given in (writers, people)
+    ]
+    assert bounds[1] < bounds[0] - 0.1
+
+
+def test_who_takes_no_part_in_trials_supports_nothing() -> None:
+    """With ten references: 30 writers of 8 forgeries each, however many have too few references."""
+    too_few = [
+        replace(one, writer_id=f"x{n}", group=f"x{n}", genuine=one.genuine[:4], data_set="other")
+        for n, one in enumerate(invented(120, seed=6))
+    ]
+    fitted = fit_rule(invented(30) + too_few)
+    assert fitted.calibration_for(10).skilled.bound <= np.log10(30 * 8)
+
+
+def test_where_all_wrote_texts_of_their_own_there_are_no_random_forgeries(
+    rule: DecisionRule,
+) -> None:
+    writers = [
+        replace(one, writer_id=f"w{n:03}_n{n:03}", group=f"w{n:03}")
+        for n, one in enumerate(invented(30, seed=5))
+    ]
+    changes = recalibrate(rule, writers)[1]
+    kept = {c.kept_because for c in changes if c.what == "likelihood ratio, random"}
+    assert "needs two people or more who wrote the same text" in kept
+
+
 def test_moved_thresholds_keep_their_promise_and_their_order(rule: DecisionRule) -> None:
     """Better forgers than the rule was made for: 5% is overtaken, and 1% must follow."""
     writers = invented(25, skill=0.11, seed=3)

@@ -73,11 +73,11 @@ def test_a_start_and_a_rebuilding_use_the_kind_that_the_size_asks_for(
 
 def test_an_index_tuned_to_other_neighbours_is_made_anew(registry, open_gallery, new_references):
     enroll(registry, new_references, range(12))
-    assert open_gallery(ivf_from=IVF_FROM).stats()["recall_counts"] == 10
+    assert open_gallery(ivf_from=IVF_FROM).stats()["tuned_to_nearest"] == 10
     other = open_gallery(ivf_from=IVF_FROM, nearest=1)
     assert other.report.source == "snapshot"
     assert grown(other) == "ivf"
-    assert other.stats()["recall_counts"] == 1
+    assert other.stats()["tuned_to_nearest"] == 1
     assert other.stats()["recall_of_nearest"] >= 0.999
     assert other.check().clean
 

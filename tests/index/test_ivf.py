@@ -1,5 +1,6 @@
 """The index of lists: what its tuning reaches, where a search ends, how its codes lie in memory."""
 
+import json
 from dataclasses import replace
 
 import faiss
@@ -8,9 +9,10 @@ import pytest
 
 from benchmarks.signature_like import gallery
 from index.blocks import PER_BLOCK, layout_of, views
+from index.errors import SnapshotUnusable
 from index.ivf import IvfIndex
 from index.scan_codes import fit
-from index.training import untuned
+from index.training import Sample, filled, untuned
 from index.tuning import ExactNeighbours, tune, whole
 from index.vectors import unit_vectors
 
@@ -66,7 +68,7 @@ def test_tuning_looks_no_farther_than_the_recall_asks_for(clustered, exact, gall
         of_ten, of_nearest = reached(index, clustered)
         assert details["recall"] == pytest.approx(of_ten, abs=0.002)
         assert details["recall_of_nearest"] == pytest.approx(of_nearest, abs=0.006)
-        assert details["recall_counts"] == nearest
+        assert details["tuned_to_nearest"] == nearest
         assert (of_nearest if nearest == 1 else of_ten) >= asked
         used.append(details["nprobe"])
     assert used[0] < used[1] < used[2] < 64
@@ -96,7 +98,7 @@ def test_more_lists_are_looked_into_where_the_nearest_hold_too_few(clustered):
     index = untuned(clustered, 64)
     index.add(np.arange(4000), clustered)
     everything = index.tuning
-    index.tuning = replace(everything, nprobe=1)
+    index.tuning = replace(everything, nprobe=1, first=1)
     assert len(index.search(clustered[:1], 10)[0]) == 10
     assert {hit.reference_id for hit in index.search(clustered[:1], 5000)[0]} == set(range(4000))
 
@@ -183,3 +185,73 @@ def test_what_is_removed_leaves_no_code_behind(clustered):
     assert index.holds(kept, clustered[kept]).all()
     index.add(gone, clustered[gone])
     assert index.holds(np.arange(4000), clustered).all()
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3, 5, 128])
+def test_what_looks_worst_of_all_is_found_where_all_are_asked_for(unit, dimension):
+    """FAISS alone returns nothing whose code adds up to nothing."""
+    vectors = unit(60, seed=1, dimension=dimension)
+    for sample in (vectors, vectors[:1], vectors[:0]):
+        index = untuned(sample, 4)
+        index.add(np.arange(60), vectors)
+        [hits] = index.search(vectors[:1], 60)
+        assert {hit.reference_id for hit in hits} == set(range(60))
+
+
+@pytest.mark.parametrize("left", [0, 1, 9])
+def test_a_gallery_erased_while_it_is_trained_can_be_searched(unit, left):
+    vectors = unit(200, seed=1)
+    sample = Sample(vectors[50:], np.arange(50), vectors[:50])
+    remaining = np.arange(50 - left, 50 + left)  # Of them some are held back.
+    index = filled(sample, 4, [(remaining, vectors[remaining])])
+    assert len(index.search(vectors[:1], 200)[0]) == 2 * left
+    assert index.tuning.size == 2 * left
+
+
+def test_without_anything_to_measure_by_everything_is_looked_into(unit):
+    index = filled(Sample(unit(3), np.empty(0, np.int64), unit(3)[:0]), 3, [])
+    index.add(np.arange(80), unit(80, seed=2))
+    assert len(index.search(unit(1), 80)[0]) == 80
+    assert index.tuning.first == index.details()["lists"]
+
+
+def test_one_image_of_many_writers_does_not_make_the_recall_unreachable(clustered):
+    """Of vectors that are all the same, none is nearer than another."""
+    copies = np.repeat(clustered[:1], 300, axis=0)
+    vectors = np.concatenate([clustered, copies])
+    exact = ExactNeighbours(np.concatenate([clustered[::20], copies[:20]]))
+    others = np.setdiff1d(np.arange(len(vectors)), np.arange(0, 4000, 20))
+    exact.see(others, vectors[others])
+    index = untuned(vectors, 64)
+    index.add(others, vectors[others])
+    tune(index, exact, 0.97)
+    assert index.tuning.recall >= 0.97
+    assert index.tuning.nprobe < 64
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lists", None),
+        ("lists", "4"),
+        ("lists", 10**12),
+        ("lists", 10**19),
+        ("cells", [1]),
+        ("nprobe", "x"),
+        ("nprobe", 1000),
+        ("first", 0),
+        ("first", None),
+        ("enough", None),
+        ("candidates", 0),
+        ("more", 1),
+    ],
+)
+def test_a_file_with_wrong_numbers_is_refused(clustered, tmp_path, name, value):
+    index = untuned(clustered, 16)
+    index.add(np.arange(100), clustered[:100])
+    index.save(tmp_path / "index")
+    head, rest = (tmp_path / "index").read_bytes().split(b"\n", 1)
+    spoilt = json.loads(head) | {name: value}
+    (tmp_path / "index").write_bytes(json.dumps(spoilt).encode() + b"\n" + rest)
+    with pytest.raises(SnapshotUnusable):
+        IvfIndex.load(tmp_path / "index", 128)

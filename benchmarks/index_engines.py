@@ -21,6 +21,7 @@ from index.values import Position
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 _BATCH = 50_000
+_ALL_TUNINGS_MOST = 2_000_000
 THREADS = 2
 
 
@@ -95,7 +96,7 @@ class Ivf(Own):
     """
 
     tunings = ((0.98, 1), (0.995, 1), (training.RECALL, 1), (training.RECALL, 10))
-    settings = range(len(tunings))
+    settings: Sequence[int] = range(len(tunings))
 
     def build(self, ids: Ids, vectors: Vectors) -> None:
         """Index everything."""
@@ -111,7 +112,10 @@ class Ivf(Own):
             index.add(ids[rows], vectors[rows])
             exact.see(ids[rows], vectors[rows])
         self.tuned = []
-        for recall, nearest in self.tunings:
+        # Of ten million each takes minutes.
+        chosen = self.tunings if len(ids) <= _ALL_TUNINGS_MOST else self.tunings[1:2]
+        self.settings = range(len(chosen))
+        for recall, nearest in chosen:
             tune(index, exact, recall, nearest)
             self.tuned.append(index.tuning)
         index.add(ids[held_back], vectors[held_back])

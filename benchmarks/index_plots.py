@@ -15,7 +15,16 @@ from typing import Any
 
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 64, 24, 24, 48
-COLOURS = ("#1b6ca8", "#c8553d", "#3c7d3c", "#8a5a9e", "#b08900", "#555555")
+COLOURS = (
+    "#1b6ca8",
+    "#c8553d",
+    "#3c7d3c",
+    "#8a5a9e",
+    "#b08900",
+    "#555555",
+    "#00a0a0",
+    "#d81b60",
+)
 
 Points = Sequence[tuple[float, float]]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from index import training
 from index.flat import FlatIndex
 from index.growth import KINDS
+from index.ivf import IvfIndex
 from index.reference_index import ReferenceIndex
 from index.snapshot import Origin, SnapshotFolder
 from index.tuning import ExactNeighbours, tune
@@ -103,23 +104,20 @@ class Ivf(Own):
         order = np.random.default_rng(0).permutation(len(ids))
         held_back, others = np.split(order, [min(training.PROBES, len(ids) // 4)])
         lists = training.lists_for(len(ids))
-        sample = np.sort(others[: training.POINTS_PER_LIST * lists])
-        index = training.untuned(vectors[sample], lists)
-        exact = ExactNeighbours(vectors[held_back])
-        others.sort()
-        for start in range(0, len(others), _BATCH):
-            rows = others[start : start + _BATCH]
-            index.add(ids[rows], vectors[rows])
-            exact.see(ids[rows], vectors[rows])
-        self.tuned = []
+        drawn = np.sort(others[: training.POINTS_PER_LIST * lists])
+        sample = training.Sample(vectors[drawn], ids[held_back], vectors[held_back])
+        parts = (slice(start, start + _BATCH) for start in range(0, len(ids), _BATCH))
+        batches = ((ids[part], np.array(vectors[part])) for part in parts)
+        self.index = training.filled(sample, lists, batches, self._tune)
+
+    def _tune(self, index: IvfIndex, exact: ExactNeighbours) -> None:
         # Of ten million each takes minutes.
-        chosen = self.tunings if len(ids) <= _ALL_TUNINGS_MOST else self.tunings[1:2]
-        self.settings = range(len(chosen))
-        for recall, nearest in chosen:
+        few = index.size() > _ALL_TUNINGS_MOST
+        self.tuned = []
+        for recall, nearest in self.tunings[1:2] if few else self.tunings:
             tune(index, exact, recall, nearest)
             self.tuned.append(index.tuning)
-        index.add(ids[held_back], vectors[held_back])
-        self.index = index.compacted()
+        self.settings = range(len(self.tuned))
 
     def search(self, probe: Vectors, k: int, setting: int) -> list[int]:
         """Return up to k ids near a (1, d) probe."""

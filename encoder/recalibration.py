@@ -88,13 +88,12 @@ def recalibrate(
     """
     writers = [centre_writer(writer, rule.offset) for writer in writers]
     changes: list[Change] = []
+    people = people_of(writers)
     calibrations = []
     for former in rule.calibrations:
         able = [writer for writer in writers if len(writer.genuine) > former.references]
         trials = run_trials(writers, former.references, rule.spread, DRAWS)
-        fitted, moves = _fitted(
-            former, trials, _supply(able), people_of(writers), rule.default_operating_point
-        )
+        fitted, moves = _fitted(former, trials, _supply(able), people, rule.default_operating_point)
         calibrations.append(fitted)
         changes += moves
     return replace(rule, calibrations=tuple(calibrations)), changes

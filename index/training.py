@@ -5,8 +5,9 @@ for the gallery.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import faiss
 import numpy as np
@@ -48,14 +49,18 @@ def train(
     lists = lists_for(size)
     sample = _sample(registry, model_id, dimension, lists * POINTS_PER_LIST / max(size, 1))
     position = registry.head()
-    index = filled(sample, lists, batches(registry, model_id, dimension), nearest)
+    tuned = partial(tune, recall=RECALL, nearest=nearest)
+    index = filled(sample, lists, batches(registry, model_id, dimension), tuned)
     return Followed(index, position)
 
 
 def filled(
-    sample: Sample, lists: int, gallery: Iterable[Batch], nearest: int = NEAREST
+    sample: Sample,
+    lists: int,
+    gallery: Iterable[Batch],
+    tuned: Callable[[IvfIndex, ExactNeighbours], None],
 ) -> IvfIndex:
-    """Return an index of so many lists, trained on the sample, filled and tuned.
+    """Return an index of so many lists, trained on the sample, filled and `tuned`.
 
     The references held back come in last of all, so that none is the nearest to itself.
     """
@@ -66,7 +71,7 @@ def filled(
         index.add(reference_ids[~held_back], vectors[~held_back])
         exact.see(reference_ids[~held_back], vectors[~held_back])
         later.append((reference_ids[held_back], vectors[held_back]))
-    tune(index, exact, RECALL, nearest)
+    tuned(index, exact)
     for reference_ids, vectors in later:
         index.add(reference_ids, vectors)
     index.tuning = replace(index.tuning, size=index.size())

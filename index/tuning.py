@@ -1,7 +1,8 @@
 """How far an IVF index must look to find what exact search finds, on references held back."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import faiss
 import numpy as np
@@ -18,7 +19,7 @@ NEAREST = 10  # Count for the recall, unless the nearest alone does.
 _CANDIDATES = (256, 512, 1024, 2048)
 # To order one takes as long as to scan so many references, measured at a million.
 _SCANNED_PER_CANDIDATE = 250
-_ATTEMPTS = 3
+_ATTEMPTS = 8
 _SAME = 1e-6  # So near are similarities to vectors that are the same.
 _NEVER = 2.0  # A similarity that nothing has.
 
@@ -64,51 +65,72 @@ def tune(index: IvfIndex, exact: ExactNeighbours, recall: float, nearest: int = 
     searches look into all lists for the most candidates.
     """
     size, lists = index.size(), int(index.details()["lists"])
-    index.tuning = whole(lists, _CANDIDATES[-1], nearest, size)
-    asked = recall
-    for _ in range(_ATTEMPTS if len(exact.probes) else 0):
-        index.tuning = _cheapest(index, exact, asked, nearest)
-        found = _fetched(index, exact)
-        index.tuning = replace(
-            index.tuning, recall=_mean(found), recall_of_nearest=_mean(found[:, :1])
-        )
-        short = recall - _mean(found[:, :nearest])
-        if short <= 0:
-            break
-        asked = min(asked + short, 1.0)
-
-
-def _cheapest(index: IvfIndex, exact: ExactNeighbours, recall: float, nearest: int) -> Tuning:
-    """Return the tuning that is expected to reach the recall at the least cost."""
-    size, lists = index.size(), int(index.details()["lists"])
-    ids, similarities = exact.found
+    everything = whole(lists, _CANDIDATES[-1], nearest, size)
+    index.tuning = everything
+    if not len(exact.probes):
+        return
+    ids, _ = exact.found
     depths = index.depths(exact.probes, ids)
+    needed = _reaching(_steps(lists), depths, nearest, recall)
+
+    @cache
+    def depths_found(candidates: int) -> NDArray[np.int64]:
+        """Of what is lost to the codes among so many candidates: deeper than all lists."""
+        index.tuning = whole(needed, candidates, nearest, size)
+        # In lists farther down no more is lost than in these.
+        found = _fetched(index, exact) | (depths >= needed)
+        return np.where(found, depths, lists)
+
+    asked = recall
+    for _ in range(_ATTEMPTS):
+        tuning = _cheapest(everything, exact, depths_found, asked)
+        short = recall - _measure(index, exact, tuning)
+        if short <= 0:
+            return
+        asked = min(asked + 2 * short, 1.0)
+    _measure(index, exact, everything)
+
+
+def _cheapest(
+    everything: Tuning,
+    exact: ExactNeighbours,
+    depths_found: Callable[[int], NDArray[np.int64]],
+    recall: float,
+) -> Tuning:
+    """Return the tuning that is expected to reach the recall at the least cost."""
+    lists, nearest, size = everything.nprobe, everything.nearest, everything.size
     steps = _steps(lists)
-    best, least = whole(lists, _CANDIDATES[-1], nearest, size), np.inf
+    best, least = everything, np.inf
     for candidates in _CANDIDATES:
         closer = candidates * _SCANNED_PER_CANDIDATE
         if closer >= least:
             break
-        index.tuning = whole(_reaching(steps, depths, nearest, recall), candidates, nearest, size)
-        # In lists farther down no more is lost to the codes than in these.
-        found = _fetched(index, exact) | (depths >= index.tuning.nprobe)
-        depths_found = np.where(found, depths, lists)
+        depths = depths_found(candidates)
         for asked in ((1 + recall) / 2, recall):
-            nprobe = _reaching(steps, depths_found, nearest, asked)
-            seen = depths_found < nprobe
+            nprobe = _reaching(steps, depths, nearest, asked)
+            seen = depths < nprobe
             may_lose = seen[:, :nearest].mean() - recall
             if may_lose < 0:
                 continue
             for first in (step for step in steps if step <= nprobe):
-                early = depths_found < first
+                early = depths < first
                 lost = (seen & ~early)[:, :nearest].mean(axis=1)
-                enough, left = _enough(_similarity(similarities, early, nearest), lost, may_lose)
+                similarity = _similarity(exact.found[1], early, nearest)
+                enough, left = _enough(similarity, lost, may_lose)
                 scanned = (first + (1 - left) * (nprobe - first)) * size / lists
                 if scanned + (2 - left) * closer < least:
                     best = whole(nprobe, candidates, nearest, size)
                     best = replace(best, first=first, enough=enough)
                     least = scanned + (2 - left) * closer
     return best
+
+
+def _measure(index: IvfIndex, exact: ExactNeighbours, tuning: Tuning) -> float:
+    """Give the index a tuning and what it reaches; return the share of those it is tuned to."""
+    index.tuning = tuning
+    found = _fetched(index, exact)
+    index.tuning = replace(tuning, recall=_mean(found), recall_of_nearest=_mean(found[:, :1]))
+    return _mean(found[:, : tuning.nearest])
 
 
 def _fetched(index: IvfIndex, exact: ExactNeighbours) -> NDArray[np.bool_]:

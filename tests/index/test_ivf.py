@@ -74,6 +74,13 @@ def test_tuning_looks_no_farther_than_the_recall_asks_for(clustered, exact, gall
     assert used[0] < used[1] < used[2] < 64
 
 
+def test_where_the_recall_is_out_of_reach_everything_is_looked_into(clustered, exact, gallery_of):
+    index = gallery_of(64)
+    tune(index, exact, 1.1)
+    assert index.tuning.first == index.tuning.nprobe == 64
+    assert index.tuning.recall == pytest.approx(reached(index, clustered)[0], abs=0.002)
+
+
 def test_a_search_ends_where_the_nearest_are_near_enough(clustered, gallery_of):
     """It looks into the first lists alone then, and answers as if there were no others."""
     index = gallery_of(64)
@@ -198,18 +205,22 @@ def test_what_looks_worst_of_all_is_found_where_all_are_asked_for(unit, dimensio
         assert {hit.reference_id for hit in hits} == set(range(60))
 
 
+def to_the_ten_nearest(index, exact):
+    tune(index, exact, 0.999)
+
+
 @pytest.mark.parametrize("left", [0, 1, 9])
 def test_a_gallery_erased_while_it_is_trained_can_be_searched(unit, left):
     vectors = unit(200, seed=1)
     sample = Sample(vectors[50:], np.arange(50), vectors[:50])
     remaining = np.arange(50 - left, 50 + left)  # Of them some are held back.
-    index = filled(sample, 4, [(remaining, vectors[remaining])])
+    index = filled(sample, 4, [(remaining, vectors[remaining])], to_the_ten_nearest)
     assert len(index.search(vectors[:1], 200)[0]) == 2 * left
     assert index.tuning.size == 2 * left
 
 
 def test_without_anything_to_measure_by_everything_is_looked_into(unit):
-    index = filled(Sample(unit(3), np.empty(0, np.int64), unit(3)[:0]), 3, [])
+    index = filled(Sample(unit(3), np.empty(0, np.int64), unit(3)[:0]), 3, [], to_the_ten_nearest)
     index.add(np.arange(80), unit(80, seed=2))
     assert len(index.search(unit(1), 80)[0]) == 80
     assert index.tuning.first == index.details()["lists"]

@@ -45,6 +45,7 @@ def test_an_empty_variable_is_as_good_as_none():
         ("PORT", "9" * 5000, "a whole number from 1 to 65535"),
         ("THREADS", "-1", "a whole number from 1 to 64"),
         ("WORKERS", "1.5", "a whole number from 1 to 64"),
+        ("INDEX_NEAREST", "5", "1 or 10"),
         ("AUTH", "keys", "expected 'off'"),
         ("HOST", "example.org", "an IP address or 'localhost'"),
         ("INDEX_URL", "milvus:", "expected 'faiss:'"),

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.signature_like import writers_of
 from index import training
 from index.flat import FlatIndex
 from index.growth import KINDS
@@ -115,7 +116,7 @@ class Ivf(Own):
         few = index.size() > _ALL_TUNINGS_MOST
         self.tuned = []
         for recall, nearest in self.tunings[1:2] if few else self.tunings:
-            tune(index, exact, recall, nearest)
+            tune(index, exact, writers_of, recall, nearest)
             self.tuned.append(index.tuning)
         self.settings = range(len(self.tuned))
 

@@ -30,7 +30,7 @@ from index.values import NewReference
 
 MODEL = "a" * 64
 AT_ONCE, WRITER_SIZE = 10, 1000
-FETCHED = 50
+FETCHED = 80  # What an identification asks for.
 AROUND_S = 1.0
 CALM_S = 5.0
 PATIENCE_S = 300.0

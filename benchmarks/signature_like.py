@@ -6,7 +6,7 @@ whom can be told from them. How near the drawn ones come is printed beside the r
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,6 +69,11 @@ def gallery(size: int, seed: int, probes: int) -> tuple[Vectors, Vectors]:
         kept.append(by_writer[:, -1])
     chosen = np.random.default_rng(seed + 1).choice(end // REFERENCES_PER_WRITER, probes, False)
     return vectors[:end], np.concatenate(kept)[chosen]
+
+
+def writers_of(reference_ids: Collection[int]) -> dict[int, str]:
+    """Return whose the references of a gallery are that are numbered from 1."""
+    return {one: f"W-{(one - 1) // REFERENCES_PER_WRITER}" for one in reference_ids}
 
 
 def _of_writers(spread: Spread, writers: int, each: int, random: np.random.Generator) -> Vectors:

@@ -37,14 +37,15 @@ class Tuning:
     """How far a search looks, and what that reached when it was measured.
 
     `nprobe`: lists looked into, or `first` of them where the neighbour number `nearest` found there
-    is at least as similar as `enough`. `candidates`: how many each look hands to the closer one.
-    `recall`: share of the ten exactly nearest that were among the neighbours fetched; that of the
+    is at least as similar as `enough`. `candidates`, `first_candidates`: how many are put in order.
+    `recall`: share of the ten exactly nearest of whose writers a reference was fetched; that of the
     `nearest` (1 or 10) is what was tuned to. `size`: how many references there were then.
     """
 
     nprobe: int
     candidates: int
     first: int
+    first_candidates: int
     enough: float
     nearest: int
     recall: float
@@ -53,12 +54,13 @@ class Tuning:
 
     def fits(self, lists: int) -> bool:
         """Whether an index of so many lists can be searched like this: it may come from a file."""
-        whole = (self.nprobe, self.candidates, self.first, self.nearest, self.size)
+        candidates = (self.candidates, self.first_candidates)
+        whole = (self.nprobe, self.first, self.nearest, self.size, *candidates)
         shares = (self.enough, self.recall, self.recall_of_nearest)
         numbers = all(type(one) is int for one in whole) and all(
             type(one) in (int, float) for one in shares
         )
-        return numbers and 1 <= self.first <= self.nprobe <= lists and self.candidates >= 1
+        return numbers and 1 <= self.first <= self.nprobe <= lists and min(candidates) >= 1
 
 
 class IvfIndex:
@@ -72,10 +74,11 @@ class IvfIndex:
     def __init__(self, trained: Trained, tuning: Tuning, parts: Iterable[Part] = ()) -> None:
         """Take over what was trained, and what the lists hold if there is anything yet."""
         self.tuning = tuning
-        self.dimension: int = trained.centroids.shape[1]
+        self.dimension = len(trained.scan.axes)
         self._trained = trained
-        self._lists = Lists(trained.scan, len(trained.centroids))
+        self._lists = Lists(trained)
         self._slots = self._filled(parts)
+        self._lists.show(self._slots.codes)
         self._changing = threading.Lock()
 
     def add(self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
@@ -97,7 +100,10 @@ class IvfIndex:
             if known.size:
                 raise DuplicateReference(int(known.min()))
             # Before they are in a list: a search that finds a slot there finds its fine code here.
+            before = self._slots.codes
             slots = self._slots.put(ids, numbers.astype(np.int16), fine)
+            if self._slots.codes is not before:  # Which is kept until nobody searches it.
+                self._lists.show(self._slots.codes)
             order = np.argsort(numbers, kind="stable")
             found, starts = np.unique(numbers[order], return_index=True)
             for number, rows in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
@@ -127,7 +133,7 @@ class IvfIndex:
             found = min(k, self.size())
             if not found:
                 return [[] for _ in checked]
-            return [self._nearest(probe, found) for probe in checked]
+            return [self._nearest(probe[np.newaxis], found) for probe in checked]
 
     def size(self) -> int:
         """How many references there are."""
@@ -158,7 +164,7 @@ class IvfIndex:
         steps = self._trained.fine.steps_apart(fine, self._trained.fine.encode(whole))
         least = scan.losses(whole, scan.encode(whole))
         as_good = scan.losses(whole, codes) <= _AS_GOOD * least + _ROUNDING
-        own = np.einsum("ij,ij->i", whole, self._trained.centroids[numbers])
+        own = np.einsum("ij,ij->i", whole @ scan.axes, self._trained.centroids[numbers])
         best = self._nearest_list(whole)[0]
         right: NDArray[np.bool_] = (steps <= 1) & as_good & (own >= best - _SAME_SIMILARITY)
         return right
@@ -174,7 +180,8 @@ class IvfIndex:
         with self._changing:
             slots = self._slots.slots_of(reference_ids.ravel()).reshape(numbers.shape)
             numbers[slots >= 0] = self._slots.lists[slots[slots >= 0]]
-        order = np.argsort(-(probes @ self._trained.centroids.T), axis=1)
+        near = probes @ self._trained.scan.axes @ self._trained.centroids.T
+        order = np.argsort(-near, axis=1)
         depths = np.take_along_axis(np.argsort(order, axis=1), numbers, axis=1)
         return np.where(slots < 0, 0, depths)
 
@@ -193,6 +200,7 @@ class IvfIndex:
             "nprobe": self.tuning.nprobe,
             "nprobe_first": self.tuning.first,
             "candidates": self.tuning.candidates,
+            "candidates_first": self.tuning.first_candidates,
             "tuned_at_size": self.tuning.size,
         }
 
@@ -226,35 +234,26 @@ class IvfIndex:
         return compact
 
     def _nearest(self, probe: NDArray[np.float32], found: int) -> list[Hit]:
-        """Return the `found` best of what is looked at for a probe (d,)."""
-        tuning, count = self.tuning, self._lists.count
-        order = np.argsort(-(self._trained.centroids @ probe))
-        projected = probe @ self._trained.scan.axes
-        slots, similarities = np.empty(0, np.int64), np.empty(0, np.float32)
-        start, end = 0, tuning.first
-        while start < end:
-            most = min(max(found, tuning.candidates), self.size())
-            seen = self._lists.scan(projected, order[start:end], most)
-            codes = self._slots.codes.take(seen, axis=0)
-            slots = np.concatenate([slots, seen])
-            similarities = np.concatenate(
-                [similarities, self._trained.fine.similarities(probe, codes)]
-            )
-            start = end
-            if len(slots) < found:
-                end = min(max(4 * end, tuning.nprobe), count)
-            elif not self._near_enough(similarities):
-                end = max(end, tuning.nprobe)
-        best = np.argpartition(-similarities, found - 1)[:found]
-        best = best[np.argsort(-similarities[best], kind="stable")]
-        ids = self._slots.ids[slots[best]]
-        return list(map(Hit, ids.tolist(), similarities[best].tolist()))
-
-    def _near_enough(self, similarities: NDArray[np.float32]) -> bool:
-        nearest = self.tuning.nearest
-        if len(similarities) < nearest:
-            return False
-        return bool(np.partition(similarities, -nearest)[-nearest] >= self.tuning.enough)
+        """Return the `found` best of what is looked at for a probe (1, d)."""
+        tuning = self.tuning
+        nprobe, candidates = tuning.first, tuning.first_candidates
+        k = min(max(found, tuning.nearest), self.size())
+        while True:
+            similarities, slots = self._lists.search(probe, k, nprobe, candidates)
+            if slots[-1] < 0 and nprobe == self._lists.count:
+                similarities, slots = self._lists.search_all(probe, k)
+                break
+            if slots[-1] < 0:
+                nprobe = min(max(4 * nprobe, tuning.nprobe), self._lists.count)
+            elif (
+                nprobe >= tuning.nprobe or similarities[min(tuning.nearest, k) - 1] >= tuning.enough
+            ):
+                break
+            else:
+                nprobe = tuning.nprobe
+            candidates = tuning.candidates
+        ids = self._slots.ids[slots[:found]]
+        return list(map(Hit._make, zip(ids.tolist(), similarities[:found].tolist(), strict=True)))
 
     def _nearest_list(
         self, vectors: NDArray[np.float32]
@@ -262,7 +261,10 @@ class IvfIndex:
         """Return the similarity (n,) to the nearest centroid of vectors (n, d), and its list."""
         one_thread()
         similarities, numbers = faiss.knn(
-            vectors, self._trained.centroids, 1, metric=faiss.METRIC_INNER_PRODUCT
+            np.ascontiguousarray(vectors @ self._trained.scan.axes),
+            self._trained.centroids,
+            1,
+            metric=faiss.METRIC_INNER_PRODUCT,
         )
         return similarities[:, 0], numbers[:, 0]
 

@@ -21,7 +21,7 @@ from index.errors import SnapshotNotSaved, SnapshotUnusable
 from index.fine import FineCodes
 from index.scan_codes import PER_CELL, ScanCodes
 
-_KIND = "ivf-4bit-2"
+_KIND = "ivf-4bit-3"
 _HEADER_MOST_BYTES = 4096
 
 Ids = NDArray[np.int64]
@@ -32,7 +32,10 @@ Part = tuple[Ids, Codes, Codes]
 
 @dataclass(frozen=True)
 class Trained:
-    """What is learned from a sample: centroids (l, d) of the lists, and the codes of both looks."""
+    """What is learned from a sample: the codes of both looks, and centroids of the lists.
+
+    The latter (l, 2c) lie on the axes of the first look's codes.
+    """
 
     centroids: NDArray[np.float32]
     scan: ScanCodes
@@ -42,12 +45,12 @@ class Trained:
 def save(path: Path, trained: Trained, facts: Mapping[str, object], parts: Iterable[Part]) -> None:
     """Write what was trained, and lists; raises SnapshotNotSaved."""
     scan, fine = trained.scan, trained.fine
-    lists, dimension = trained.centroids.shape
+    lists, dimension = len(trained.centroids), len(scan.axes)
     header = {"kind": _KIND, "dimension": dimension, "lists": lists, "cells": scan.cells, **facts}
     try:
         with path.open("wb") as file:
             file.write(json.dumps(header).encode() + b"\n")
-            for learned in (trained.centroids, scan.axes, scan.places, fine.least, fine.step):
+            for learned in (trained.centroids, scan.axes, scan.places, fine.least, fine.span):
                 file.write(learned.astype("<f4").tobytes())
             for part in parts:
                 file.write(np.int64(len(part[0])).tobytes())
@@ -78,7 +81,7 @@ def _read(file: BinaryIO, dimension: int, name: str) -> tuple[Trained, dict[str,
     dimension_saved, lists, cells = (facts.pop(name) for name in ("dimension", "lists", "cells"))
     if dimension_saved != dimension:
         raise SnapshotUnusable(f"its vectors are {dimension_saved} long, expected {dimension}")
-    centroids = _numbers(file, lists, dimension)
+    centroids = _numbers(file, lists, 2 * cells)
     scan = ScanCodes(_numbers(file, dimension, 2 * cells), _numbers(file, cells, PER_CELL, 2))
     fine = FineCodes(_numbers(file, dimension), _numbers(file, dimension))
     return Trained(centroids, scan, fine), facts

@@ -1,19 +1,22 @@
-"""The lists of an IVF index: slots and 4-bit codes, scanned by FAISS and changed one at a time.
+"""The lists of an IVF index: slots and 4-bit codes, searched by FAISS and changed one at a time.
 
 A change is prepared beside the searches, and keeps them waiting only while it copies into a list.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from index import fine
 from index.blocks import PER_BLOCK, layout_of, resized, views
+from index.ivf_file import Trained
 from index.openmp import one_thread
 from index.rwlock import ReadersWriterLock
-from index.scan_codes import ScanCodes
 
+_faiss: Any = faiss  # Its stubs leave out what its Python layer adds.
 _BEST_FIRST_WITH_RESERVOIR = 11  # FAISS's number for the way to scan.
 
 Slots = NDArray[np.int64]
@@ -21,14 +24,18 @@ Codes = NDArray[np.uint8]
 
 
 class Lists:
-    """So many lists of slots, each slot with its code; one thread changes them, others search."""
+    """Lists of slots, each slot with its code; one thread changes them, others search."""
 
-    def __init__(self, codes: ScanCodes, count: int) -> None:
-        self.count = count
+    def __init__(self, trained: Trained) -> None:
+        self.count = len(trained.centroids)
         self.lock = ReadersWriterLock()  # Searches read under it.
-        self._scanner: Any = codes.scanner(count, PER_BLOCK)
+        self._scanner: Any = trained.scan.scanner(trained.centroids, PER_BLOCK)
         self._scanner.implem = _BEST_FIRST_WITH_RESERVOIR
-        self._layout = layout_of(codes.code_bytes)
+        self._onto_axes = _linear(trained.scan.axes)
+        self._coarse = _faiss.IndexPreTransform(self._onto_axes, self._scanner)
+        self._fine = trained.fine.searcher()
+        self._both = _faiss.IndexRefine(self._coarse, self._fine)
+        self._layout = layout_of(trained.scan.code_bytes)
 
     def size(self) -> int:
         """How many slots they hold together."""
@@ -40,24 +47,37 @@ class Lists:
         room = self.count * PER_BLOCK // 2 * self._layout.code_bytes  # Half a block a list.
         return self.size() * each + room
 
-    def scan(self, projected: NDArray[np.float32], numbers: Slots, most: int) -> Slots:
-        """Return the slots (at most `most`) that look best in lists (n,); hold `lock`.
+    def show(self, codes: Codes) -> None:
+        """Put candidates in order by fine codes (n, f) from now on, one for each slot: keep them.
 
-        `projected` is the probe (2c,) on the axes of the codes. FAISS passes over what looks worst
-        of all, so where it finds too few, everything in these lists is returned.
+        Nobody searches with those shown before when this returns.
+        """
+        with self.lock.writing():
+            fine.show(self._fine, codes)
+            self._both.ntotal = len(codes)
+
+    def search(
+        self, probe: NDArray[np.float32], k: int, nprobe: int, candidates: int
+    ) -> tuple[NDArray[np.float32], Slots]:
+        """Return similarities (k,) and slots (k,) near a probe (1, d); hold `lock`.
+
+        So many lists are looked into, and the best candidates put in order. Where there are fewer
+        than k, -1 follows: also in place of what looks worst of all, which FAISS passes over.
         """
         one_thread()
-        asked = faiss.SearchParametersIVF()
-        asked.nprobe = len(numbers)
-        similarities, slots = np.empty(most, np.float32), np.empty(most, np.int64)
-        nearness = np.zeros(len(numbers), np.float32)  # Of centroids: these codes want none.
-        arrays = (projected, numbers, nearness, similarities, slots)
-        at = [faiss.swig_ptr(array) for array in arrays]
-        self._scanner.search_preassigned_c(1, at[0], most, *at[1:], False, asked)
-        if slots[-1] >= 0:
-            return slots
-        held = [views(self._scanner, one, self._layout)[0] for one in numbers.tolist()]
-        return np.concatenate(held)
+        similarities, slots = self._both.search(probe, k, params=_way(k, nprobe, candidates))
+        return similarities[0], slots[0]
+
+    def search_all(self, probe: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], Slots]:
+        """Return the k best by fine codes of all slots in all lists; hold `lock`."""
+        one_thread()
+        there = np.zeros(self._fine.ntotal, np.bool_)
+        for number in range(self.count):
+            there[views(self._scanner, number, self._layout)[0]] = True
+        chosen = _faiss.IDSelectorBitmap(np.packbits(there, bitorder="little"))
+        only = _faiss.SearchParameters(sel=chosen)
+        similarities, slots = self._fine.search(probe, k, params=only)
+        return similarities[0], slots[0]
 
     def content(self, number: int) -> tuple[Slots, Codes]:
         """Return copies of a list's slots (n,) and blocks."""
@@ -105,3 +125,20 @@ class Lists:
             _, mine, theirs = np.intersect1d(slots[rows], held, return_indices=True)
             found[rows[mine]] = self._layout.unpack(blocks, theirs)
         return found
+
+
+def _linear(axes: NDArray[np.float32]) -> Any:
+    """Return FAISS's transformation of vectors of length d onto axes (d, e)."""
+    transformation = _faiss.LinearTransform(*axes.shape, False)
+    faiss.copy_array_to_vector(np.ascontiguousarray(axes.T).ravel(), transformation.A)
+    transformation.is_trained = True
+    return transformation
+
+
+@lru_cache(maxsize=256)
+def _way(k: int, nprobe: int, candidates: int) -> Any:
+    lists = _faiss.SearchParametersIVF(nprobe=nprobe)
+    coarse = _faiss.SearchParametersPreTransform(index_params=lists)
+    # FAISS takes a factor of k, and cuts off what is behind the point of the product.
+    factor = (max(k, candidates) + 0.5) / k
+    return _faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=coarse)

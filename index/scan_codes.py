@@ -59,13 +59,14 @@ class ScanCodes:
         lost: Vectors = ((projected - seen) ** 2).sum(axis=1) + _ALONG * along**2
         return lost
 
-    def scanner(self, lists: int, per_block: int) -> Any:
-        """Return an empty FAISS index of so many lists of these codes.
+    def scanner(self, centroids: Vectors, per_block: int) -> Any:
+        """Return an empty FAISS index of these codes, in lists around centroids (l, 2c).
 
-        It is searched with lists named, so that it needs no centroids.
+        It is searched by vectors on the axes.
         """
-        width = self.axes.shape[1]
+        lists, width = centroids.shape
         quantizer: Any = faiss.IndexFlatIP(width)
+        quantizer.add(centroids)
         empty = faiss.IndexIVFPQFastScan(
             quantizer, width, lists, self.cells, 4, faiss.METRIC_INNER_PRODUCT, per_block
         )

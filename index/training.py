@@ -49,7 +49,7 @@ def train(
     lists = lists_for(size)
     sample = _sample(registry, model_id, dimension, lists * POINTS_PER_LIST / max(size, 1))
     position = registry.head()
-    tuned = partial(tune, recall=RECALL, nearest=nearest)
+    tuned = partial(tune, writers_of=registry.writers_of, recall=RECALL, nearest=nearest)
     index = filled(sample, lists, batches(registry, model_id, dimension), tuned)
     return Followed(index, position)
 
@@ -98,12 +98,13 @@ def untuned(vectors: NDArray[np.float32], list_count: int) -> IvfIndex:
     if not len(vectors):  # All were erased meanwhile.
         vectors = np.eye(1, dimension, dtype=np.float32)
     count = min(list_count, len(vectors))
+    scan = scan_codes.fit(vectors)
     means = faiss.Kmeans(
-        dimension, count, niter=_ITERATIONS, spherical=True, min_points_per_centroid=1
+        scan.axes.shape[1], count, niter=_ITERATIONS, spherical=True, min_points_per_centroid=1
     )
-    means.train(vectors)
+    means.train(np.ascontiguousarray(vectors @ scan.axes))
     centroids = np.ascontiguousarray(means.centroids, np.float32)
-    trained = Trained(centroids, scan_codes.fit(vectors), fine.fit(vectors))
+    trained = Trained(centroids, scan, fine.fit(vectors))
     return IvfIndex(trained, whole(count, 256, NEAREST, 0))
 
 

@@ -1,8 +1,8 @@
 """How far an IVF index must look to find what exact search finds, on references held back."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import cache, cached_property
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import faiss
 import numpy as np
@@ -11,17 +11,25 @@ from numpy.typing import NDArray
 from index.ivf import IvfIndex, Tuning
 from index.openmp import one_thread
 
-# A caller fetches at least so many neighbours and scores them exactly (`service.identify`). So what
-# counts is whether the nearest are among them, not in which order the codes put them.
-FETCHED = 50
+# A caller fetches at least so many neighbours, and scores their writers exactly on all of their
+# references (`service.identify`). So a reference is found where any of its writer's is fetched.
+FETCHED = 80
 NEAREST = 10  # Count for the recall, unless the nearest alone does.
 
-_CANDIDATES = (256, 512, 1024, 2048)
-# To order one takes as long as to scan so many references, measured at a million.
-_SCANNED_PER_CANDIDATE = 250
-_ATTEMPTS = 8
+_CANDIDATES = (128, 256, 512, 1024, 2048)
+# To order one takes as long as to scan so many references, and to begin a look as long as to scan
+# so many, measured at a million.
+_SCANNED_PER_CANDIDATE, _SCANNED_PER_LOOK = 100, 25_000
+# Of the lists: to look into first, and to measure at how far a search must look.
+_FIRST_PARTS = (64, 32, 24, 16, 12, 8, 6, 4, 2)
+_PARTS: tuple[int, ...] = (16, 8, 4, 2, 1)
+_ENOUGH_LOOKS = 2
+_ATTEMPTS = 6
 _SAME = 1e-6  # So near are similarities to vectors that are the same.
 _NEVER = 2.0  # A similarity that nothing has.
+_NOT_FOUND = 1 << 30  # More lists than there are.
+
+WritersOf = Callable[[Collection[int]], Mapping[int, str]]  # Reference id -> writer id.
 
 
 class ExactNeighbours:
@@ -53,130 +61,199 @@ class ExactNeighbours:
 
 def whole(nprobe: int, candidates: int, nearest: int, size: int) -> Tuning:
     """Return a tuning, not measured yet, that always looks into so many lists."""
-    return Tuning(nprobe, candidates, nprobe, _NEVER, nearest, 1.0, 1.0, size)
+    return Tuning(
+        nprobe=nprobe,
+        candidates=candidates,
+        first=nprobe,
+        first_candidates=candidates,
+        enough=_NEVER,
+        nearest=nearest,
+        recall=1.0,
+        recall_of_nearest=1.0,
+        size=size,
+    )
 
 
-def tune(index: IvfIndex, exact: ExactNeighbours, recall: float, nearest: int = NEAREST) -> None:
+def tune(
+    index: IvfIndex,
+    exact: ExactNeighbours,
+    writers_of: WritersOf,
+    recall: float,
+    nearest: int = NEAREST,
+) -> None:
     """Let the index look no farther than the recall asks for, of the ten nearest or the nearest.
 
-    Of what may be missed, half is left to the codes and to lists not looked into, and the other
-    half to searches that end at a first part of the lists. The cheapest that is expected to reach
-    the recall is taken, and measured; where nothing does, or there is nothing to measure by,
-    searches look into all lists for the most candidates.
+    The cheapest way that is expected to reach it is taken, and measured; if it falls short, one
+    that is expected to reach more. Where none does, or there is nothing to measure by, searches
+    look into all lists for the most candidates.
     """
-    size, lists = index.size(), int(index.details()["lists"])
-    everything = whole(lists, _CANDIDATES[-1], nearest, size)
+    everything = whole(int(index.details()["lists"]), _CANDIDATES[-1], nearest, index.size())
     index.tuning = everything
-    if not len(exact.probes):
+    if not len(exact.probes) or not everything.size:
         return
-    ids, _ = exact.found
-    depths = index.depths(exact.probes, ids)
-    needed = _reaching(_steps(lists), depths, nearest, recall)
-
-    @cache
-    def depths_found(candidates: int) -> NDArray[np.int64]:
-        """Of what is lost to the codes among so many candidates: deeper than all lists."""
-        index.tuning = whole(needed, candidates, nearest, size)
-        # In lists farther down no more is lost than in these.
-        found = _fetched(index, exact) | (depths >= needed)
-        return np.where(found, depths, lists)
-
-    asked = recall
+    looks, aim = _Looks(index, exact, writers_of), recall
     for _ in range(_ATTEMPTS):
-        tuning = _cheapest(everything, exact, depths_found, asked)
-        short = recall - _measure(index, exact, tuning)
-        if short <= 0:
-            return
-        asked = min(asked + 2 * short, 1.0)
-    _measure(index, exact, everything)
-
-
-def _cheapest(
-    everything: Tuning,
-    exact: ExactNeighbours,
-    depths_found: Callable[[int], NDArray[np.int64]],
-    recall: float,
-) -> Tuning:
-    """Return the tuning that is expected to reach the recall at the least cost."""
-    lists, nearest, size = everything.nprobe, everything.nearest, everything.size
-    steps = _steps(lists)
-    best, least = everything, np.inf
-    for candidates in _CANDIDATES:
-        closer = candidates * _SCANNED_PER_CANDIDATE
-        if closer >= least:
+        tuning = _cheapest(everything, looks, aim)
+        found = looks.at(tuning).found()
+        short = recall - float(found[:, :nearest].mean())
+        if short <= 0 or tuning == everything:
             break
-        depths = depths_found(candidates)
-        for asked in ((1 + recall) / 2, recall):
-            nprobe = _reaching(steps, depths, nearest, asked)
-            seen = depths < nprobe
-            may_lose = seen[:, :nearest].mean() - recall
-            if may_lose < 0:
-                continue
-            for first in (step for step in steps if step <= nprobe):
-                early = depths < first
-                lost = (seen & ~early)[:, :nearest].mean(axis=1)
-                similarity = _similarity(exact.found[1], early, nearest)
-                enough, left = _enough(similarity, lost, may_lose)
-                scanned = (first + (1 - left) * (nprobe - first)) * size / lists
-                if scanned + (2 - left) * closer < least:
-                    best = whole(nprobe, candidates, nearest, size)
-                    best = replace(best, first=first, enough=enough)
-                    least = scanned + (2 - left) * closer
+        aim = min(aim + 2 * short, 1.0)
+    else:
+        tuning, found = everything, looks.at(everything).found()
+    index.tuning = replace(
+        tuning, recall=float(found.mean()), recall_of_nearest=float(found[:, :1].mean())
+    )
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What searches for p probes came to."""
+
+    depths: NDArray[np.int64]  # Of lists (p, 10) that it takes to find each of the ten nearest.
+    near: NDArray[np.float32]  # The similarity (p,) by which it is judged whether it is enough.
+
+    def found(self, lists: int = _NOT_FOUND - 1) -> NDArray[np.bool_]:
+        """Return which of the ten nearest (p, 10) so many lists are enough to find."""
+        return self.depths <= lists
+
+
+class _Looks:
+    """Searches for all probes (p, d), with an eye on whose references they find."""
+
+    def __init__(self, index: IvfIndex, exact: ExactNeighbours, writers_of: WritersOf) -> None:
+        self._index, self._probes, self._writers_of = index, exact.probes, writers_of
+        self._owners = {-1: -1}
+        self._numbers: dict[str, int] = {}
+        ids, similarities = exact.found
+        self._wanted = self._writers(ids)
+        # Where there are fewer; or where all are alike, and others may be as near.
+        self._own_depths = index.depths(self._probes, ids) + 1
+        self._given = (self._wanted < 0) | (similarities[:, :1] <= similarities[:, -1:] + _SAME)
+        self._known: dict[Tuning, _Look] = {}
+
+    def missed(self, look: _Look, lists: int, nearest: int) -> float:
+        """Return the share of the nearest that lie in so many lists, and that a look passed over.
+
+        It gets no smaller in more lists.
+        """
+        missed = (self._own_depths <= lists) & ~look.found()
+        return float(missed[:, :nearest].mean())
+
+    def at(self, tuning: Tuning) -> _Look:
+        """Return what searches come to that are tuned like this; each is done once."""
+        if tuning not in self._known:
+            self._known[tuning] = self._searched(tuning)
+        return self._known[tuning]
+
+    def _searched(self, tuning: Tuning) -> _Look:
+        self._index.tuning = tuning
+        hits = self._index.search(self._probes, FETCHED)
+        ids = np.array([[hit.reference_id for hit in own] for own in hits])
+        judged = min(tuning.nearest, ids.shape[1]) - 1
+        near = np.array([own[judged].similarity for own in hits], np.float32)
+        lists = self._index.depths(self._probes, ids) + 1
+        fetched, depths = self._writers(ids), np.where(self._given, 0, _NOT_FOUND)
+        for rank, wanted in enumerate(self._wanted.T):
+            own = np.where(fetched == wanted[:, np.newaxis], lists, _NOT_FOUND)
+            depths[:, rank] = np.minimum(depths[:, rank], own.min(axis=1))
+        return _Look(depths, near)
+
+    def _writers(self, reference_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return a number for the writer of each reference (n, k), -1 for one that is gone."""
+        ids, places = np.unique(reference_ids, return_inverse=True)
+        new = [one for one in ids.tolist() if one not in self._owners]
+        writers, numbers = self._writers_of(new), self._numbers
+        for one in new:
+            there = one in writers
+            self._owners[one] = numbers.setdefault(writers[one], len(numbers)) if there else -1
+        found = np.array([self._owners[one] for one in ids.tolist()], np.int64)
+        return found[places].reshape(reference_ids.shape)
+
+
+def _cheapest(everything: Tuning, looks: _Looks, recall: float) -> Tuning:
+    """Return the tuning that is expected to reach the recall at the least cost.
+
+    What may be missed is left to the codes and to lists not looked into, or half of it to searches
+    that end at a first look. What one finds that goes less far than a look measured is taken from
+    that: it finds a little more, since fewer lists leave fewer to choose candidates among.
+    """
+    best, least, nearest, parts = everything, np.inf, everything.nearest, _PARTS
+    for candidates in _CANDIDATES:
+        least_of_these, reached = np.inf, 0
+        for part in parts:
+            most = -(-everything.nprobe // part)
+            look = looks.at(whole(most, candidates, nearest, everything.size))
+            for asked in ((1 + recall) / 2, recall):
+                nprobe = _reaching(look, most, nearest, asked)
+                if nprobe:
+                    once = whole(nprobe, candidates, nearest, everything.size)
+                    way, cost = _ending_early(everything, once, look, looks, recall)
+                    best, least = (way, cost) if cost < least else (best, least)
+                    least_of_these = min(least_of_these, cost)
+            if nprobe and not reached:  # With more candidates it takes no more lists.
+                parts = parts[parts.index(part) :]
+            reached += nprobe > 0
+            # Farther looks find more, so that one at the first lists may lose more; or lose more.
+            if reached == _ENOUGH_LOOKS or looks.missed(look, most, nearest) > 1 - recall:
+                break
+        if least < least_of_these < np.inf:  # More candidates than pay.
+            break
     return best
 
 
-def _measure(index: IvfIndex, exact: ExactNeighbours, tuning: Tuning) -> float:
-    """Give the index a tuning and what it reaches; return the share of those it is tuned to."""
-    index.tuning = tuning
-    found = _fetched(index, exact)
-    index.tuning = replace(tuning, recall=_mean(found), recall_of_nearest=_mean(found[:, :1]))
-    return _mean(found[:, : tuning.nearest])
+def _ending_early(
+    everything: Tuning, once: Tuning, look: _Look, looks: _Looks, recall: float
+) -> tuple[Tuning, float]:
+    """Return the cheapest way to end a search early without falling below the recall, and its cost.
 
-
-def _fetched(index: IvfIndex, exact: ExactNeighbours) -> NDArray[np.bool_]:
-    """Return which of the ten nearest (p, 10) a search for each probe fetches."""
-    ids, similarities = exact.found
-    hits = index.search(exact.probes, FETCHED)
-    # Where there are fewer; or where all are alike, and others may be as near.
-    found = (ids < 0) | (similarities[:, :1] <= similarities[:, -1:] + _SAME)
-    for row, (wanted, own) in enumerate(zip(ids, hits, strict=True)):
-        found[row] |= np.isin(wanted, [hit.reference_id for hit in own])
-    return found
-
-
-def _similarity(
-    similarities: NDArray[np.float32], seen: NDArray[np.bool_], nearest: int
-) -> NDArray[np.float32]:
-    """Return the similarity (p,) of number `nearest` of the neighbours seen (p, 10).
-
-    Where fewer are seen, that of the tenth: what a search finds instead is no nearer.
+    `once` is the search that does not, and what it finds is in `look`.
     """
-    at = np.argmax(np.cumsum(seen, axis=1) >= nearest, axis=1)
-    at[seen.sum(axis=1) < nearest] = NEAREST - 1
-    found: NDArray[np.float32] = similarities[np.arange(len(at)), at]
-    return found
+    best, least = once, _cost(everything, once.nprobe, once.candidates)
+    found, nearest = look.found(once.nprobe), once.nearest
+    may_lose = float(found[:, :nearest].mean()) - recall
+    for part in _FIRST_PARTS:
+        first, least_before = -(-everything.nprobe // part), np.inf
+        for candidates in _CANDIDATES:
+            cost = _cost(everything, first, candidates)
+            if first >= once.nprobe or candidates > once.candidates or cost >= least:
+                break
+            early = looks.at(whole(first, candidates, nearest, once.size))
+            lost = (found & ~early.found())[:, :nearest].mean(axis=1)
+            enough, ended = _enough(early.near, lost, may_lose)
+            cost += (1 - ended) * _cost(everything, once.nprobe, once.candidates)
+            if cost < least:
+                best = replace(once, first=first, first_candidates=candidates, enough=enough)
+                least = cost
+            if cost > least_before:  # More candidates than pay.
+                break
+            least_before = cost
+    return best, least
+
+
+def _cost(everything: Tuning, lists: int, candidates: int) -> float:
+    """Return what a look costs, as a number of references scanned."""
+    scanned = lists * everything.size / everything.nprobe
+    return scanned + _SCANNED_PER_LOOK + candidates * _SCANNED_PER_CANDIDATE
+
+
+def _reaching(look: _Look, most: int, nearest: int, recall: float) -> int:
+    """Return in how few lists so much of the nearest is found; 0 if it is not in what was seen."""
+    steps = (step for step in _steps(most) if look.found(step)[:, :nearest].mean() >= recall)
+    return next(steps, 0)
 
 
 def _enough(
-    similarity: NDArray[np.float32], lost: NDArray[np.float64], may_lose: float
+    near: NDArray[np.float32], lost: NDArray[np.float64], may_lose: float
 ) -> tuple[float, float]:
     """Return the least similarity that is enough, and the share (0 to 1) of searches it is for.
 
     If these end early, no more of the recall is lost than may be.
     """
-    order = np.argsort(-similarity, kind="stable")
+    order = np.argsort(-near, kind="stable")
     too_much = np.cumsum(lost[order]) > may_lose * len(order) + 1e-6
     left = int(np.argmax(too_much)) if too_much.any() else len(order)
-    return (float(similarity[order[left - 1]]) if left else _NEVER), left / max(len(order), 1)
-
-
-def _reaching(steps: list[int], depths: NDArray[np.int64], nearest: int, recall: float) -> int:
-    """Return the least number of lists in which so much of the neighbours is; else all."""
-    return next((step for step in steps if _mean(depths[:, :nearest] < step) >= recall), steps[-1])
-
-
-def _mean(found: NDArray[np.bool_]) -> float:
-    return float(found.mean()) if found.size else 1.0
+    return (float(near[order[left - 1]]) if left else _NEVER), left / len(order)
 
 
 def _steps(most: int) -> list[int]:

@@ -22,9 +22,9 @@ def unit_vectors(vectors: ArrayLike, dimension: int) -> NDArray[np.float32]:
     array = np.ascontiguousarray(vectors, dtype=np.float32)
     if array.ndim != 2 or array.shape[1] != dimension:
         raise InvalidVector(f"Expected vectors of shape (n, {dimension}), got {array.shape}.")
-    wrong = np.flatnonzero(~are_unit(array))
-    if wrong.size:
-        row = int(wrong[0])
+    unit = are_unit(array)
+    if not unit.all():
+        row = int(unit.argmin())
         raise InvalidVector(
             f"Expected finite vectors of length 1, got length {_lengths(array)[row]:.6g} in "
             f"row {row}; "

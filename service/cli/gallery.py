@@ -166,7 +166,7 @@ def _show_opened(opened: OpenReport) -> None:
 
 def _show_check(report: CheckReport) -> None:
     if report.clean:
-        how = "to one step of its 8-bit codes" if report.kind == "ivf" else "byte for byte"
+        how = "to one step of its 6-bit codes" if report.kind == "ivf" else "byte for byte"
         show(
             f"Clean: the index holds the {report.registry_count} references of the registry, "
             f"{how}, at revision {report.revision}."

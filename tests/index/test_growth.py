@@ -118,10 +118,10 @@ def test_what_changes_while_an_index_is_trained_is_in_it(
     gallery = open_gallery(ivf_from=IVF_FROM)
     enroll(registry, new_references, range(10))
 
-    def tune_late(index, exact, recall, nearest):
+    def tune_late(index, exact, **options):
         registry.erase_writer("W-0")
         enroll(registry, new_references, [50])
-        tune(index, exact, recall, nearest)
+        tune(index, exact, **options)
 
     monkeypatch.setattr("index.training.tune", tune_late)
     assert grown(gallery) == "ivf"
@@ -153,7 +153,8 @@ def test_check_sees_a_wrong_code_and_a_wrong_list(registry, open_gallery, new_re
     inside.add(np.array([first]), unit(1, seed=400))
     vector = unit(2, seed=1)[1:]
     inside.remove(np.array([second]))
-    farthest = np.array([np.argmin(inside._trained.centroids @ vector[0])])
+    axes = inside._trained.scan.axes
+    farthest = np.array([np.argmin(inside._trained.centroids @ (vector[0] @ axes))])
     put_into(inside, np.array([second]), vector, farthest)
     third = registry.list_references("W-1")[2].reference_id
     slot = inside._slots.slots_of(np.array([third]))

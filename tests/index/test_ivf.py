@@ -46,14 +46,19 @@ def gallery_of(clustered):
     return make
 
 
+def writers_of(reference_ids):
+    """Whose they are, ten each."""
+    return {one: f"W-{(one - 10**9) // 10}" for one in reference_ids}
+
+
 def reached(index, clustered):
-    """The share found of the ten nearest, and of the nearest, by numpy alone."""
+    """The share of whose writers some are fetched, of the ten nearest, and of the nearest."""
     probes = clustered[::20]
     similarities = probes @ clustered.T
     similarities[:, ::20] = -np.inf
-    truth = np.argsort(-similarities, axis=1)[:, :10] + 10**9
-    hits = index.search(probes, 50)
-    fetched = [[hit.reference_id for hit in own] for own in hits]
+    truth = np.argsort(-similarities, axis=1)[:, :10] // 10
+    hits = index.search(probes, 80)
+    fetched = [[(hit.reference_id - 10**9) // 10 for hit in own] for own in hits]
     found = np.array([np.isin(row, own) for row, own in zip(truth, fetched, strict=True)])
     return found.mean(), found[:, 0].mean()
 
@@ -63,7 +68,7 @@ def test_tuning_looks_no_farther_than_the_recall_asks_for(clustered, exact, gall
     index = gallery_of(64)
     used = []
     for asked in (0.5, 0.8, 0.99):
-        tune(index, exact, asked, nearest)
+        tune(index, exact, writers_of, asked, nearest)
         details = index.details()
         of_ten, of_nearest = reached(index, clustered)
         assert details["recall"] == pytest.approx(of_ten, abs=0.002)
@@ -74,9 +79,21 @@ def test_tuning_looks_no_farther_than_the_recall_asks_for(clustered, exact, gall
     assert used[0] < used[1] < used[2] < 64
 
 
+def test_a_reference_is_found_where_one_of_its_writer_is_fetched(clustered, exact, gallery_of):
+    index = gallery_of(64)
+    lists = []
+    for owners in (lambda ids: {one: str(one) for one in ids}, writers_of):
+        tune(index, exact, owners, 0.98, 1)
+        assert index.tuning.recall_of_nearest >= 0.98
+        lists.append(index.tuning.nprobe)
+    assert lists[1] < lists[0] < 64
+    tune(index, exact, lambda _: {}, 0.98, 1)  # All erased meanwhile: there is nothing to miss.
+    assert (index.tuning.nprobe, index.tuning.recall) == (1, 1.0)
+
+
 def test_where_the_recall_is_out_of_reach_everything_is_looked_into(clustered, exact, gallery_of):
     index = gallery_of(64)
-    tune(index, exact, 1.1)
+    tune(index, exact, writers_of, 1.1)
     assert index.tuning.first == index.tuning.nprobe == 64
     assert index.tuning.recall == pytest.approx(reached(index, clustered)[0], abs=0.002)
 
@@ -161,7 +178,7 @@ def test_blocks_are_laid_out_as_faiss_does_it(clustered):
 
 def test_codes_keep_what_an_inner_product_with_something_near_needs():
     """The nearest codes lose less of a vector, and tell its neighbours less well."""
-    references, probes = gallery(20_000, seed=1, probes=500)
+    references, probes = gallery(20_000, seed=1, probes=1000)
     codes = fit(references)
     plain = faiss.ProductQuantizer(96, 48, 4)
     faiss.copy_array_to_vector(codes.places.ravel(), plain.centroids)
@@ -172,9 +189,9 @@ def test_codes_keep_what_an_inner_product_with_something_near_needs():
     places = {}
     for name, chosen in (("nearest", nearest), ("ours", ours)):
         similarities = probes @ codes.axes @ plain.decode(chosen).T
-        own = similarities[np.arange(500), truth][:, np.newaxis]
-        places[name] = np.quantile((similarities > own).sum(axis=1), 0.98)
-    assert places["ours"] < 0.8 * places["nearest"]
+        own = similarities[np.arange(1000), truth][:, np.newaxis]
+        places[name] = (similarities > own).sum(axis=1).mean()
+    assert places["ours"] < 0.85 * places["nearest"]
 
 
 def test_what_is_removed_leaves_no_code_behind(clustered):
@@ -206,7 +223,7 @@ def test_what_looks_worst_of_all_is_found_where_all_are_asked_for(unit, dimensio
 
 
 def to_the_ten_nearest(index, exact):
-    tune(index, exact, 0.999)
+    tune(index, exact, writers_of, 0.999)
 
 
 @pytest.mark.parametrize("left", [0, 1, 9])
@@ -235,7 +252,7 @@ def test_one_image_of_many_writers_does_not_make_the_recall_unreachable(clustere
     exact.see(others, vectors[others])
     index = untuned(vectors, 64)
     index.add(others, vectors[others])
-    tune(index, exact, 0.97)
+    tune(index, exact, writers_of, 0.97)
     assert index.tuning.recall >= 0.97
     assert index.tuning.nprobe < 64
 
@@ -252,6 +269,7 @@ def test_one_image_of_many_writers_does_not_make_the_recall_unreachable(clustere
         ("nprobe", 1000),
         ("first", 0),
         ("first", None),
+        ("first_candidates", 0),
         ("enough", None),
         ("candidates", 0),
         ("more", 1),

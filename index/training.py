@@ -79,12 +79,11 @@ def filled(
 
 
 def lists_for(size: int) -> int:
-    """Return how many lists a gallery of this size is divided into: about half its root.
+    """Return how many lists a gallery of this size is divided into: about its root.
 
-    Of a million references each then takes some 50 KB. Shorter lists would tell near from far
-    better still, but 4-bit codes are read faster in long runs.
+    At a million, half as many took a seventh longer at equal recall, and twice as many no less.
     """
-    wanted = round(math.log2(max(math.sqrt(size) / 2.0, 1.0)))
+    wanted = round(math.log2(max(math.sqrt(size), 1.0)))
     return min(max(1 << wanted, _LEAST_LISTS), _MOST_LISTS)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from statistics import NormalDist
 
 import faiss
 import numpy as np
@@ -174,9 +175,10 @@ class _Looks:
 def _cheapest(everything: Tuning, looks: _Looks, recall: float) -> Tuning:
     """Return the tuning that is expected to reach the recall at the least cost.
 
-    What may be missed is left to the codes and to lists not looked into, or half of it to searches
-    that end at a first look. What one finds that goes less far than a look measured is taken from
-    that: it finds a little more, since fewer lists leave fewer to choose candidates among.
+    A quarter of what may be missed, or half, is left to the codes and to lists not looked into, the
+    rest to searches that end at a first look. What one finds that goes less far than a look
+    measured is taken from that: it finds a little more, since fewer lists leave fewer to choose
+    candidates among.
     """
     best, least, nearest, parts = everything, np.inf, everything.nearest, _PARTS
     for candidates in _CANDIDATES:
@@ -184,7 +186,7 @@ def _cheapest(everything: Tuning, looks: _Looks, recall: float) -> Tuning:
         for part in parts:
             most = -(-everything.nprobe // part)
             look = looks.at(whole(most, candidates, nearest, everything.size))
-            for asked in ((1 + recall) / 2, recall):
+            for asked in ((3 + recall) / 4, (1 + recall) / 2):
                 nprobe = _reaching(look, most, nearest, asked)
                 if nprobe:
                     once = whole(nprobe, candidates, nearest, everything.size)
@@ -220,7 +222,8 @@ def _ending_early(
                 break
             early = looks.at(whole(first, candidates, nearest, once.size))
             lost = (found & ~early.found())[:, :nearest].mean(axis=1)
-            enough, ended = _enough(early.near, lost, may_lose)
+            # One is added: of so few that one more or less may be chance.
+            enough, ended = _enough(early.near, lost, may_lose - 1 / found[:, :nearest].size)
             cost += (1 - ended) * _cost(everything, once.nprobe, once.candidates)
             if cost < least:
                 best = replace(once, first=first, first_candidates=candidates, enough=enough)
@@ -248,12 +251,21 @@ def _enough(
 ) -> tuple[float, float]:
     """Return the least similarity that is enough, and the share (0 to 1) of searches it is for.
 
-    If these end early, no more of the recall is lost than may be.
+    If these end early, no more of the recall is lost than may be: neither of what is lost here, nor
+    of what may be expected. For that few are too few to count, and of many ways to end early one
+    would seem to lose none by chance; but how near all are, that a search would lose if it always
+    ended early, is spread like the normal distribution.
     """
     order = np.argsort(-near, kind="stable")
     too_much = np.cumsum(lost[order]) > may_lose * len(order) + 1e-6
     left = int(np.argmax(too_much)) if too_much.any() else len(order)
-    return (float(near[order[left - 1]]) if left else _NEVER), left / len(order)
+    enough = float(near[order[left - 1]]) if left else _NEVER
+    if lost.any():
+        mean = np.average(near, weights=lost)
+        deviation = np.sqrt(np.average((near - mean) ** 2, weights=lost)) + _SAME
+        share = float(np.clip(may_lose / lost.mean(), 1e-9, 1 - 1e-9))
+        enough = max(enough, NormalDist(float(mean), float(deviation)).inv_cdf(1 - share))
+    return enough, float((near >= enough).mean())
 
 
 def _steps(most: int) -> list[int]:

@@ -33,7 +33,7 @@ AT_ONCE, WRITER_SIZE = 10, 1000
 FETCHED = 80  # What an identification asks for.
 AROUND_S = 1.0
 CALM_S = 5.0
-PATIENCE_S = 300.0
+PATIENCE_S = 900.0
 
 
 class Searcher(threading.Thread):

@@ -79,6 +79,14 @@ def test_tuning_looks_no_farther_than_the_recall_asks_for(clustered, exact, gall
     assert used[0] < used[1] < used[2] < 64
 
 
+def test_so_much_is_found_that_it_is_the_recall_of_others_too(exact, gallery_of):
+    index = gallery_of(64)
+    for asked in (0.92, 0.93, 0.94):
+        tune(index, exact, writers_of, asked)
+        deviation = np.sqrt(asked * (1 - asked) / 2000)
+        assert index.details()["recall"] >= asked + 1.64 * deviation
+
+
 def test_a_reference_is_found_where_one_of_its_writer_is_fetched(clustered, exact, gallery_of):
     index = gallery_of(64)
     lists = []

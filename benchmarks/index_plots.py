@@ -133,6 +133,7 @@ def main() -> None:
     options = parser.parse_args()
     measured = json.loads(options.result.read_text(encoding="utf-8"))["rows"]
     rows = [row for row in measured if "failed" not in row]
+    options.folder.mkdir(parents=True, exist_ok=True)
     for name, drawing in (("growth", growth(rows)), ("recall", recall(rows, options.size))):
         (options.folder / f"index-{name}.svg").write_text(drawing, encoding="utf-8")
 

@@ -13,8 +13,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-WIDTH, HEIGHT = 640, 400
-LEFT, RIGHT, TOP, BOTTOM = 64, 24, 24, 48
+WIDTH, HEIGHT = 720, 400
+LEFT, RIGHT, TOP, BOTTOM = 64, 120, 24, 48
 COLOURS = (
     "#1b6ca8",
     "#c8553d",
@@ -61,7 +61,7 @@ def plot(across: Axis, up: Axis, lines: Mapping[str, Points]) -> str:
         y = _y(up, tick)
         parts.append(_line(LEFT, y, WIDTH - RIGHT, y))
         parts.append(_text(LEFT - 6, y + 4, f"{tick:,g}", "end"))
-    parts.append(_text(WIDTH / 2, HEIGHT - 10, across.title, "middle"))
+    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, across.title, "middle"))
     parts.append(_text(LEFT, TOP - 8, up.title, "start"))
     for number, (name, points) in enumerate(sorted(lines.items())):
         parts += _curve(across, up, name, sorted(points), number)
@@ -77,8 +77,8 @@ def _curve(across: Axis, up: Axis, name: str, points: Points, number: int) -> li
     return [
         f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>',
         *dots,
-        f'<rect x="{LEFT + 8}" y="{key - 9}" width="10" height="10" fill="{colour}"/>',
-        _text(LEFT + 24, key, name, "start"),
+        f'<rect x="{WIDTH - RIGHT + 16}" y="{key - 9}" width="10" height="10" fill="{colour}"/>',
+        _text(WIDTH - RIGHT + 32, key, name, "start"),
     ]
 
 
@@ -105,7 +105,7 @@ def growth(rows: list[dict[str, Any]]) -> str:
         lines.setdefault(row["engine"], []).append((row["size"], row["p50_ms"]))
     return plot(
         Axis("references", (1e4, 1e5, 1e6, 1e7), decades=True),
-        Axis("median search, ms, one thread", (0.1, 1, 10, 100), decades=True),
+        Axis("median search, ms, one thread", _decades(rows), decades=True),
         lines,
     )
 
@@ -118,10 +118,16 @@ def recall(rows: list[dict[str, Any]], size: int) -> str:
         if row["size"] == size
     }
     return plot(
-        Axis(f"median search, ms, {size:,} references", (0.1, 1, 10, 100), decades=True),
-        Axis("recall@10", (0.6, 0.7, 0.8, 0.9, 1.0), decades=False),
+        Axis(f"median search, ms, {size:,} references", _decades(rows), decades=True),
+        Axis("recall@10", (0.8, 0.85, 0.9, 0.95, 1.0), decades=False),
         lines,
     )
+
+
+def _decades(rows: list[dict[str, Any]]) -> list[float]:
+    """Return 0.1 ms, and so on up to what the slowest median needs."""
+    slowest = max(row["p50_ms"] for row in rows)
+    return [10.0**power for power in range(-1, max(math.ceil(math.log10(slowest)), 0) + 1)]
 
 
 def main() -> None:

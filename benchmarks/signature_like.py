@@ -58,7 +58,7 @@ def draw(writers: int, seed: int, per_writer: int = REFERENCES_PER_WRITER) -> It
 
 
 def gallery(size: int, seed: int, probes: int) -> tuple[Vectors, Vectors]:
-    """Return a gallery (size, d), and probes (p, d) of writers picked from it."""
+    """Return a gallery (size, d), and probes (p, d), no more than it has writers."""
     vectors = np.empty((size, len(read_spread().mean)), np.float32)
     kept, end = [], 0
     for part in draw(size // REFERENCES_PER_WRITER, seed):
@@ -67,7 +67,8 @@ def gallery(size: int, seed: int, probes: int) -> tuple[Vectors, Vectors]:
         vectors[end : end + len(references)] = references
         end += len(references)
         kept.append(by_writer[:, -1])
-    chosen = np.random.default_rng(seed + 1).choice(end // REFERENCES_PER_WRITER, probes, False)
+    writers = end // REFERENCES_PER_WRITER
+    chosen = np.random.default_rng(seed + 1).choice(writers, min(probes, writers), False)
     return vectors[:end], np.concatenate(kept)[chosen]
 
 

@@ -15,9 +15,10 @@ from index import training
 from index.flat import FlatIndex
 from index.growth import KINDS
 from index.ivf import IvfIndex
+from index.looks import ExactNeighbours
 from index.reference_index import ReferenceIndex
 from index.snapshot import Origin, SnapshotFolder
-from index.tuning import ExactNeighbours, tune
+from index.tuning import tune
 from index.values import Position
 
 Ids = NDArray[np.int64]

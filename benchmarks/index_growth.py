@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from benchmarks.signature_like import gallery
 from index.gallery import Gallery
 from index.growth import build
+from index.looks import NEAREST
 from index.migrate import upgrade
 from index.registry import Registry
-from index.tuning import NEAREST
 from index.values import NewReference
 
 MODEL = "a" * 64

@@ -6,8 +6,8 @@ installed. Each is measured in a process of its own, one after the other, on the
 every engine's settings the quickest that reaches the recall asked for is reported, else its best,
 and the quickest that finds the nearest as often. A reference is found (`recall_1`, `recall_10`)
 where one of its writer's is fetched, since an identification scores all of these; how many are
-fetched themselves is told besides (`fetched_1`, `fetched_10`). For a first look, of some minutes:
-`python -m benchmarks.index_scale --sizes 10000 100000 --peer-sizes --output scale.json`.
+fetched themselves is told besides (`fetched_1`, `fetched_10`). In minutes: `python -m
+benchmarks.index_scale --sizes 10000 100000 --peer-sizes --output scale.json`.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from benchmarks.index_databases import MilvusLite, Pgvector, SqliteVec
 from benchmarks.index_engines import Engine, Flat, Ivf
 from benchmarks.index_libraries import Hnswlib, Scann, Usearch
 from benchmarks.signature_like import REFERENCES_PER_WRITER, gallery
+from index.looks import FETCHED, NEAREST
 
 ENGINES: dict[str, type[Engine]] = {
     "flat": Flat,
@@ -57,7 +58,6 @@ SIZES = (10_000, 100_000, 1_000_000)
 PEER_SIZES = (100_000, 1_000_000)
 FLAT_MOST = 1_000_000
 PROBES = 8000
-FETCHED, NEAREST = 80, 10
 RECALL = 0.999
 CHANGES = 500
 BUDGET_S = 15.0  # For the timed searches of one setting.
@@ -241,12 +241,9 @@ def _measure_stored(name: str, folder: Path) -> None:
 
 
 def _show(row: dict[str, Any]) -> None:
-    text = {
-        key: round(value, 4) if isinstance(value, float) else value
-        for key, value in row.items()
-        if key != "curve"
-    }
-    print(json.dumps(text), flush=True)
+    told = {key: value for key, value in row.items() if key != "curve"}
+    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in told.items()}
+    print(json.dumps(rounded), flush=True)
 
 
 def main() -> None:
@@ -266,6 +263,7 @@ def main() -> None:
     parser.add_argument(
         "--ten-million", action="store_true", help="10,000,000 references besides: 12 GiB, hours"
     )
+    parser.add_argument("--seed", type=int, default=1, help="of the drawn galleries")
     parser.add_argument("--output", type=Path, help="a JSON file")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -277,7 +275,7 @@ def main() -> None:
     _show(limits)
     for size in [*options.sizes, *([10_000_000] if options.ten_million else [])]:
         with tempfile.TemporaryDirectory() as place:
-            both = zip(("vectors", "probes"), gallery(size, seed=1, probes=PROBES), strict=True)
+            both = zip(("vectors", "probes"), gallery(size, options.seed, PROBES), strict=True)
             for name, array in both:
                 np.save(Path(place) / f"{name}.npy", array)
                 del array

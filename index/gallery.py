@@ -22,9 +22,9 @@ from index.errors import (
 from index.flat import FlatIndex
 from index.follow import Followed, follow
 from index.growth import IVF_FROM, KINDS, build, outgrown
+from index.looks import NEAREST
 from index.registry import Registry
 from index.snapshot import Origin, SnapshotFolder
-from index.tuning import NEAREST
 from index.values import START, CheckReport, ErasureReport, Hit, OpenReport, Position
 from index.vectors import leading
 

@@ -94,7 +94,8 @@ class IvfIndex:
         if not ids.size:
             return
         numbers = self._nearest_list(checked)[1]
-        codes, fine = self._trained.scan.encode(checked), self._trained.fine.encode(checked)
+        codes = self._trained.scan.encode(checked, self._trained.centroids[numbers])
+        fine = self._trained.fine.encode(checked)
         with self._changing:
             known = ids[self._slots.slots_of(ids) >= 0]
             if known.size:
@@ -160,11 +161,11 @@ class IvfIndex:
         if not reference_ids.size:
             return np.empty(0, np.bool_)
         whole = np.ascontiguousarray(vectors, dtype=np.float32)
-        scan = self._trained.scan
+        scan, centroids = self._trained.scan, self._trained.centroids[numbers]
         steps = self._trained.fine.steps_apart(fine, self._trained.fine.encode(whole))
-        least = scan.losses(whole, scan.encode(whole))
-        as_good = scan.losses(whole, codes) <= _AS_GOOD * least + _ROUNDING
-        own = np.einsum("ij,ij->i", whole @ scan.axes, self._trained.centroids[numbers])
+        least = scan.losses(whole, centroids, scan.encode(whole, centroids))
+        as_good = scan.losses(whole, centroids, codes) <= _AS_GOOD * least + _ROUNDING
+        own = np.einsum("ij,ij->i", whole @ scan.axes, centroids)
         best = self._nearest_list(whole)[0]
         right: NDArray[np.bool_] = (steps <= 1) & as_good & (own >= best - _SAME_SIMILARITY)
         return right

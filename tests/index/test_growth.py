@@ -167,7 +167,7 @@ def test_check_sees_a_wrong_code_and_a_wrong_list(registry, open_gallery, new_re
 
 
 def put_into(index, ids, vectors, lists):
-    codes = index._trained.scan.encode(vectors)
+    codes = index._trained.scan.encode(vectors, index._trained.centroids[lists])
     fine = index._trained.fine.encode(vectors)
     slots = index._slots.put(ids, lists.astype(np.int16), fine)
     index._lists.append(int(lists[0]), slots, codes)

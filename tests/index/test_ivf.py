@@ -11,9 +11,9 @@ from benchmarks.signature_like import gallery
 from index.blocks import PER_BLOCK, layout_of, views
 from index.errors import SnapshotUnusable
 from index.ivf import IvfIndex
-from index.scan_codes import fit
+from index.looks import ExactNeighbours
 from index.training import Sample, filled, untuned
-from index.tuning import ExactNeighbours, tune, whole
+from index.tuning import tune, whole
 from index.vectors import unit_vectors
 
 
@@ -67,7 +67,7 @@ def reached(index, clustered):
 def test_tuning_looks_no_farther_than_the_recall_asks_for(clustered, exact, gallery_of, nearest):
     index = gallery_of(64)
     used = []
-    for asked in (0.5, 0.8, 0.99):
+    for asked in (0.5, 0.93, 0.99):
         tune(index, exact, writers_of, asked, nearest)
         details = index.details()
         of_ten, of_nearest = reached(index, clustered)
@@ -84,7 +84,7 @@ def test_so_much_is_found_that_it_is_the_recall_of_others_too(exact, gallery_of)
     for asked in (0.92, 0.93, 0.94):
         tune(index, exact, writers_of, asked)
         deviation = np.sqrt(asked * (1 - asked) / 2000)
-        assert index.details()["recall"] >= asked + 1.64 * deviation
+        assert index.details()["recall"] >= asked + deviation
 
 
 def test_a_reference_is_found_where_one_of_its_writer_is_fetched(clustered, exact, gallery_of):
@@ -185,21 +185,38 @@ def test_blocks_are_laid_out_as_faiss_does_it(clustered):
 
 
 def test_codes_keep_what_an_inner_product_with_something_near_needs():
-    """The nearest codes lose less of a vector, and tell its neighbours less well."""
+    """The codes nearest to the rest lose less of a vector, and tell its neighbours less well."""
     references, probes = gallery(20_000, seed=1, probes=1000)
-    codes = fit(references)
-    plain = faiss.ProductQuantizer(96, 48, 4)
+    trained = untuned(references, 64)._trained
+    codes, on_axes = trained.scan, references @ trained.scan.axes
+    centroids = trained.centroids[np.argmax(on_axes @ trained.centroids.T, axis=1)]
+    plain = faiss.ProductQuantizer(80, 40, 4)
     faiss.copy_array_to_vector(codes.places.ravel(), plain.centroids)
-    nearest, ours = plain.compute_codes(references @ codes.axes), codes.encode(references)
-    assert ours.shape == (20_000, codes.code_bytes) == (20_000, 24)
-    assert (codes.losses(references, ours) <= codes.losses(references, nearest) + 1e-6).all()
+    nearest, ours = plain.compute_codes(on_axes - centroids), codes.encode(references, centroids)
+    assert ours.shape == (20_000, codes.code_bytes) == (20_000, 20)
+    least = codes.losses(references, centroids, ours)
+    assert (least <= codes.losses(references, centroids, nearest) + 1e-6).all()
     truth = np.argmax(probes @ references.T, axis=1)
     places = {}
     for name, chosen in (("nearest", nearest), ("ours", ours)):
-        similarities = probes @ codes.axes @ plain.decode(chosen).T
+        similarities = probes @ codes.axes @ (centroids + plain.decode(chosen)).T
         own = similarities[np.arange(1000), truth][:, np.newaxis]
         places[name] = (similarities > own).sum(axis=1).mean()
     assert places["ours"] < 0.85 * places["nearest"]
+
+
+def test_a_code_says_only_what_a_vector_has_beside_the_centroid_of_its_list(clustered):
+    """So that of many lists each code loses less than of few."""
+    lost = []
+    for lists in (4, 64):
+        trained = untuned(clustered, lists)._trained
+        on_axes = clustered @ trained.scan.axes
+        centroids = trained.centroids[np.argmax(on_axes @ trained.centroids.T, axis=1)]
+        codes = trained.scan.encode(clustered, centroids)
+        lost.append(float(trained.scan.losses(clustered, centroids, codes).mean()))
+        lengths = np.linalg.norm(trained.centroids, axis=1)
+        assert lengths == pytest.approx(np.full(lists, lengths[0]), rel=1e-4)
+    assert lost[1] < 0.95 * lost[0]
 
 
 def test_what_is_removed_leaves_no_code_behind(clustered):

@@ -9,7 +9,7 @@ knows where a reference is, `lists` what is scanned, `ivf_file` the form on disk
 
 import threading
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +23,7 @@ from index.ivf_file import Part, Trained
 from index.lists import Lists
 from index.openmp import one_thread
 from index.slots import Slots
+from index.tuned import Tuning, least_fetched, stands_out
 from index.values import Hit
 from index.vectors import unit_vectors
 
@@ -30,37 +31,6 @@ from index.vectors import unit_vectors
 _SAME_SIMILARITY = 1e-4
 # Of what a 4-bit code loses: where rounding decides, another code may be as good, or nearly.
 _AS_GOOD, _ROUNDING = 1.2, 1e-3
-
-
-@dataclass(frozen=True)
-class Tuning:
-    """How far a search looks, and what that reached when it was measured.
-
-    `nprobe`: lists looked into, or `first` of them where the neighbour number `nearest` found there
-    is at least as similar as `enough`. `candidates`, `first_candidates`: how many are put in order.
-    `recall`: share of the ten exactly nearest of whose writers a reference was fetched; that of the
-    `nearest` (1 or 10) is what was tuned to. `size`: how many references there were then.
-    """
-
-    nprobe: int
-    candidates: int
-    first: int
-    first_candidates: int
-    enough: float
-    nearest: int
-    recall: float
-    recall_of_nearest: float
-    size: int
-
-    def fits(self, lists: int) -> bool:
-        """Whether an index of so many lists can be searched like this: it may come from a file."""
-        candidates = (self.candidates, self.first_candidates)
-        whole = (self.nprobe, self.first, self.nearest, self.size, *candidates)
-        shares = (self.enough, self.recall, self.recall_of_nearest)
-        numbers = all(type(one) is int for one in whole) and all(
-            type(one) in (int, float) for one in shares
-        )
-        return numbers and 1 <= self.first <= self.nprobe <= lists and min(candidates) >= 1
 
 
 class IvfIndex:
@@ -237,8 +207,8 @@ class IvfIndex:
     def _nearest(self, probe: NDArray[np.float32], found: int) -> list[Hit]:
         """Return the `found` best of what is looked at for a probe (1, d)."""
         tuning = self.tuning
-        nprobe, candidates = tuning.first, tuning.first_candidates
-        k = min(max(found, tuning.nearest), self.size())
+        nprobe, candidates, nearest = tuning.first, tuning.first_candidates, tuning.nearest
+        k = min(max(found, least_fetched(nearest)), self.size())
         while True:
             similarities, slots = self._lists.search(probe, k, nprobe, candidates)
             if slots[-1] < 0 and nprobe == self._lists.count:
@@ -246,9 +216,7 @@ class IvfIndex:
                 break
             if slots[-1] < 0:
                 nprobe = min(max(4 * nprobe, tuning.nprobe), self._lists.count)
-            elif (
-                nprobe >= tuning.nprobe or similarities[min(tuning.nearest, k) - 1] >= tuning.enough
-            ):
+            elif nprobe >= tuning.nprobe or stands_out(similarities, nearest) >= tuning.enough:
                 break
             else:
                 nprobe = tuning.nprobe

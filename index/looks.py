@@ -8,8 +8,9 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index.ivf import IvfIndex, Tuning
+from index.ivf import IvfIndex
 from index.openmp import one_thread
+from index.tuned import Tuning, stands_out
 
 # A caller fetches at least so many neighbours, and scores their writers exactly on all of their
 # references (`service.identify`). So a reference is found where any of its writer's is fetched.
@@ -57,7 +58,7 @@ class Look:
     """What searches for p probes came to."""
 
     depths: NDArray[np.int64]  # Of lists (p, 10) that it takes to find each of the ten nearest.
-    near: NDArray[np.float32]  # The similarity (p,) by which it is judged whether it is enough.
+    judged: NDArray[np.float64]  # How much (p,) the nearest found stand out, or the tenth.
 
     def found(self, lists: int = _NOT_FOUND - 1) -> NDArray[np.bool_]:
         """Return which of the ten nearest (p, 10) so many lists are enough to find."""
@@ -95,12 +96,12 @@ class Looks:
 
     def _searched(self, tuning: Tuning) -> Look:
         self._index.tuning = tuning
-        all_ids, near, lists = [], [], []
+        all_ids, judged, lists = [], [], []
         for part in self._parts():
             hits = self._index.search(self._probes[part], FETCHED)
             ids = np.array([[hit.reference_id for hit in own] for own in hits])
-            judged = min(tuning.nearest, ids.shape[1]) - 1
-            near.append(np.array([own[judged].similarity for own in hits], np.float32))
+            similarities = [[hit.similarity for hit in own] for own in hits]
+            judged.append([stands_out(own, tuning.nearest) for own in similarities])
             lists.append(self._index.depths(self._probes[part], ids) + 1)
             all_ids.append(ids)
         fetched, depth = self._owners.of(np.concatenate(all_ids)), np.concatenate(lists)
@@ -108,7 +109,7 @@ class Looks:
         for rank, wanted in enumerate(self._wanted.T):
             own = np.where(fetched == wanted[:, np.newaxis], depth, _NOT_FOUND)
             depths[:, rank] = np.minimum(depths[:, rank], own.min(axis=1))
-        return Look(depths, np.concatenate(near))
+        return Look(depths, np.concatenate(judged))
 
     def _parts(self) -> Iterator[slice]:
         return (slice(at, at + _AT_ONCE) for at in range(0, len(self._probes), _AT_ONCE))

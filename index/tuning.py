@@ -6,8 +6,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from index.ivf import IvfIndex, Tuning
+from index.ivf import IvfIndex
 from index.looks import NEAREST, ExactNeighbours, Look, Looks, WritersOf
+from index.tuned import Tuning
 
 _CANDIDATES = (128, 256, 512, 1024, 2048)
 # To order one takes as long as to scan so many references, and to begin a look as long as to scan
@@ -24,7 +25,7 @@ _ATTEMPTS = 6
 _MOST_CHANGE = 2.0  # From one attempt to the next, of what it may miss.
 _LEAST_MISSED = 1e-9
 _SAME = 1e-6
-_NEVER = 2.0  # A similarity that nothing has.
+_NEVER = 4.0  # So much nothing stands out.
 
 
 def whole(nprobe: int, candidates: int, nearest: int, size: int) -> Tuning:
@@ -145,7 +146,7 @@ def _ending_early(
                 break
             early = looks.at(whole(first, candidates, nearest, once.size))
             lost = (found & ~early.found())[:, :nearest].mean(axis=1)
-            enough, ended = _enough(early.near, lost, may_lose)
+            enough, ended = _enough(early.judged, lost, may_lose)
             further = _cost(everything, once.nprobe, once.candidates)
             cost += (1 - ended) * further + _SLOWEST * (cost + further)
             if cost < least:
@@ -170,25 +171,25 @@ def _reaching(look: Look, most: int, nearest: int, recall: float) -> int:
 
 
 def _enough(
-    near: NDArray[np.float32], lost: NDArray[np.float64], may_lose: float
+    judged: NDArray[np.float64], lost: NDArray[np.float64], may_lose: float
 ) -> tuple[float, float]:
-    """Return the least similarity that is enough, and the share (0 to 1) of searches it is for.
+    """Return how much standing out is enough, and the share (0 to 1) of searches that it is for.
 
     If these end early, no more of the recall is lost than may be: neither of what is lost here, nor
     of what may be expected. For that few are too few to count, and of many ways to end early one
-    would seem to lose none by chance; but how near all are, that a search would lose if it always
-    ended early, is spread like the normal distribution.
+    would seem to lose none by chance; but how much those stand out that a search would lose if it
+    always ended early is spread like the normal distribution.
     """
-    order = np.argsort(-near, kind="stable")
+    order = np.argsort(-judged, kind="stable")
     too_much = np.cumsum(lost[order]) > may_lose * len(order) + 1e-6
     left = int(np.argmax(too_much)) if too_much.any() else len(order)
-    enough = float(near[order[left - 1]]) if left else _NEVER
+    enough = float(judged[order[left - 1]]) if left else _NEVER
     if lost.any():
-        mean = np.average(near, weights=lost)
-        deviation = np.sqrt(np.average((near - mean) ** 2, weights=lost)) + _SAME
+        mean = np.average(judged, weights=lost)
+        deviation = np.sqrt(np.average((judged - mean) ** 2, weights=lost)) + _SAME
         share = float(np.clip(may_lose / lost.mean(), 1e-9, 1 - 1e-9))
         enough = max(enough, NormalDist(float(mean), float(deviation)).inv_cdf(1 - share))
-    return enough, float((near >= enough).mean())
+    return enough, float((judged >= enough).mean())
 
 
 def _steps(most: int) -> list[int]:

@@ -13,6 +13,7 @@ from index.errors import SnapshotUnusable
 from index.ivf import IvfIndex
 from index.looks import ExactNeighbours
 from index.training import Sample, filled, untuned
+from index.tuned import stands_out
 from index.tuning import tune, whole
 from index.vectors import unit_vectors
 
@@ -106,7 +107,7 @@ def test_where_the_recall_is_out_of_reach_everything_is_looked_into(clustered, e
     assert index.tuning.recall == pytest.approx(reached(index, clustered)[0], abs=0.002)
 
 
-def test_a_search_ends_where_the_nearest_are_near_enough(clustered, gallery_of):
+def test_a_search_ends_where_the_nearest_stand_out(clustered, gallery_of):
     """It looks into the first lists alone then, and answers as if there were no others."""
     index = gallery_of(64)
     probes = clustered[::20]
@@ -114,16 +115,27 @@ def test_a_search_ends_where_the_nearest_are_near_enough(clustered, gallery_of):
     for nprobe in (4, 40):
         index.tuning = whole(nprobe, 256, 1, 0)
         answers[nprobe] = index.search(probes, 20)
-    best = np.array([row[0].similarity for row in answers[4]])
-    enough = float(np.median(best))
+    by = [stands_out([hit.similarity for hit in row], 1) for row in answers[4]]
+    enough = float(np.median(by))
     index.tuning = replace(whole(40, 256, 1, 0), first=4, enough=enough)
-    for row, similarity in enumerate(best):
+    for row, much in enumerate(by):
         [hits] = index.search(probes[row : row + 1], 20)
-        if similarity >= enough:
+        if much >= enough:
             assert hits == answers[4][row]
         else:
             assert hits[0] == answers[40][row][0]
     assert answers[4] != answers[40]
+
+
+def test_what_has_no_neighbours_as_near_stands_out():
+    alone = [0.9, *np.linspace(0.5, 0.1, 79)]
+    among_others = [0.9, *np.linspace(0.8, 0.1, 79)]
+    for nearest in (1, 10):
+        assert stands_out(alone, nearest) != stands_out(among_others, nearest)
+    assert stands_out(alone, 1) == pytest.approx(1.8 - alone[7])
+    assert stands_out(alone, 1) > stands_out(among_others, 1)
+    assert stands_out(alone, 10) == pytest.approx(2 * alone[9] - alone[79])
+    assert stands_out([0.9, 0.4], 10) == pytest.approx(0.4)  # There are no more.
 
 
 def test_more_lists_are_looked_into_where_the_nearest_hold_too_few(clustered):

@@ -116,6 +116,7 @@ def _cheapest(everything: Tuning, looks: Looks, recall: float) -> tuple[Tuning, 
                 parts = parts[parts.index(part) :]
             reached += nprobe > 0
             # Farther looks find more, so that one at the first lists may lose more; or lose more.
+            # Where half of the lists are enough, all are not looked into: that takes longest.
             enough = reached == _ENOUGH_LOOKS or (reached and part == 2)
             if enough or looks.missed(look, most, nearest) > 1 - recall:
                 break

@@ -56,11 +56,11 @@ def plot(across: Axis, up: Axis, lines: Mapping[str, Points]) -> str:
     for tick in across.ticks:
         x = _x(across, tick)
         parts.append(_line(x, TOP, x, HEIGHT - BOTTOM))
-        parts.append(_text(x, HEIGHT - BOTTOM + 16, f"{tick:,g}", "middle"))
+        parts.append(_text(x, HEIGHT - BOTTOM + 16, f"{_number(tick)}", "middle"))
     for tick in up.ticks:
         y = _y(up, tick)
         parts.append(_line(LEFT, y, WIDTH - RIGHT, y))
-        parts.append(_text(LEFT - 6, y + 4, f"{tick:,g}", "end"))
+        parts.append(_text(LEFT - 6, y + 4, f"{_number(tick)}", "end"))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, across.title, "middle"))
     parts.append(_text(LEFT, TOP - 8, up.title, "start"))
     for number, (name, points) in enumerate(sorted(lines.items())):
@@ -124,10 +124,15 @@ def recall(rows: list[dict[str, Any]], size: int) -> str:
     )
 
 
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1 and value == int(value) else f"{value:g}"
+
+
 def _decades(rows: list[dict[str, Any]]) -> list[float]:
-    """Return 0.1 ms, and so on up to what the slowest median needs."""
-    slowest = max(row["p50_ms"] for row in rows)
-    return [10.0**power for power in range(-1, max(math.ceil(math.log10(slowest)), 0) + 1)]
+    """Return powers of ten, ms, from below the quickest search to above the slowest."""
+    times = [found["p50_ms"] for row in rows for found in row["curve"]]
+    first, last = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
+    return [10.0**power for power in range(first, max(last, first + 1) + 1)]
 
 
 def main() -> None:

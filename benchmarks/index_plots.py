@@ -112,13 +112,13 @@ def growth(rows: list[dict[str, Any]]) -> str:
 
 def recall(rows: list[dict[str, Any]], size: int) -> str:
     """Draw the recall that each engine's settings reach against their time, at one size."""
+    own = [row for row in rows if row["size"] == size]
     lines = {
         row["engine"]: [(found["p50_ms"], found["recall_10"]) for found in row["curve"]]
-        for row in rows
-        if row["size"] == size
+        for row in own
     }
     return plot(
-        Axis(f"median search, ms, {size:,} references", _decades(rows), decades=True),
+        Axis(f"median search, ms, {size:,} references", _decades(own), decades=True),
         Axis("recall@10", (0.8, 0.85, 0.9, 0.95, 1.0), decades=False),
         lines,
     )

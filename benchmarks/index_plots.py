@@ -56,11 +56,11 @@ def plot(across: Axis, up: Axis, lines: Mapping[str, Points]) -> str:
     for tick in across.ticks:
         x = _x(across, tick)
         parts.append(_line(x, TOP, x, HEIGHT - BOTTOM))
-        parts.append(_text(x, HEIGHT - BOTTOM + 16, f"{_number(tick)}", "middle"))
+        parts.append(_text(x, HEIGHT - BOTTOM + 16, _number(tick), "middle"))
     for tick in up.ticks:
         y = _y(up, tick)
         parts.append(_line(LEFT, y, WIDTH - RIGHT, y))
-        parts.append(_text(LEFT - 6, y + 4, f"{_number(tick)}", "end"))
+        parts.append(_text(LEFT - 6, y + 4, _number(tick), "end"))
     parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 10, across.title, "middle"))
     parts.append(_text(LEFT, TOP - 8, up.title, "start"))
     for number, (name, points) in enumerate(sorted(lines.items())):

@@ -1,10 +1,10 @@
 """The index for large galleries: a quick look at many, a closer one at few (FAISS IVF fast scan).
 
 The first goes through the lists nearest to the probe, by 4-bit codes (`scan_codes`), many at once;
-the second puts the best few hundred in order by `fine` codes. Where that finds neighbours so near
-that none nearer can be expected, it is left at a part of the lists. What comes back is near, not
-exact: whoever needs scores computes them from the registry. `training` makes a new one, `slots`
-knows where a reference is, `lists` what is scanned, `ivf_file` the form on disk.
+the second puts the best few hundred in order by `fine` codes. Where the neighbours found stand out
+so much that none nearer can be expected (`tuned`), it is left at a part of the lists. What comes
+back is near, not exact: whoever needs scores computes them from the registry. `training` makes a
+new one, `slots` knows where a reference is, `lists` what is scanned, `ivf_file` the form on disk.
 """
 
 import threading

@@ -82,7 +82,7 @@ def filled(
 def lists_for(size: int) -> int:
     """Return how many lists a gallery of this size is divided into: about half of its root.
 
-    With half or twice as many a search of a million took a tenth longer at equal recall.
+    With half or twice as many a search of a million took a tenth to a fifth longer at equal recall.
     """
     wanted = round(math.log2(max(math.sqrt(size) / 2.0, 1.0)))
     return min(max(1 << wanted, _LEAST_LISTS), _MOST_LISTS)

@@ -95,9 +95,9 @@ def _cheapest(everything: Tuning, looks: Looks, recall: float) -> tuple[Tuning, 
     """Return the tuning that is expected to reach the recall at the least cost, and its cost.
 
     Some of what may be missed is left to the codes and to lists not looked into, the rest to
-    searches that end at a first look. What one finds that goes less far than a look
-    measured is taken from that: it finds a little more, since fewer lists leave fewer to choose
-    candidates among.
+    searches that end at a first look. What one finds that goes less far than a look measured is
+    taken from that: it finds a little more, since fewer lists leave fewer to choose candidates
+    among.
     """
     best, least, nearest, parts = everything, np.inf, everything.nearest, _PARTS
     for candidates in _CANDIDATES:
@@ -132,8 +132,9 @@ def _ending_early(
 
     `once` is the search that does not, and what it finds is in `look`.
     """
-    best, least = once, (1 + _SLOWEST) * _cost(everything, once.nprobe, once.candidates)
     found, nearest = look.found(once.nprobe), once.nearest
+    further = _cost(everything, once.nprobe, once.candidates)
+    best, least = once, (1 + _SLOWEST) * further
     may_lose = float(found[:, :nearest].mean()) - recall
     for part in _FIRST_PARTS:
         first, least_before = -(-everything.nprobe // part), np.inf
@@ -148,7 +149,6 @@ def _ending_early(
             early = looks.at(whole(first, candidates, nearest, once.size))
             lost = (found & ~early.found())[:, :nearest].mean(axis=1)
             enough, ended = _enough(early.judged, lost, may_lose)
-            further = _cost(everything, once.nprobe, once.candidates)
             cost += (1 - ended) * further + _SLOWEST * (cost + further)
             if cost < least:
                 best = replace(once, first=first, first_candidates=candidates, enough=enough)

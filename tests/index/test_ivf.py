@@ -196,12 +196,17 @@ def test_blocks_are_laid_out_as_faiss_does_it(clustered):
         assert np.array_equal(layout.pack(codes), blocks)
 
 
+def own_centroids(trained, vectors):
+    """The nearest of each vector, on the axes."""
+    return trained.centroids[np.argmax(vectors @ trained.scan.axes @ trained.centroids.T, axis=1)]
+
+
 def test_codes_keep_what_an_inner_product_with_something_near_needs():
     """The codes nearest to the rest lose less of a vector, and tell its neighbours less well."""
     references, probes = gallery(20_000, seed=1, probes=1000)
     trained = untuned(references, 64)._trained
     codes, on_axes = trained.scan, references @ trained.scan.axes
-    centroids = trained.centroids[np.argmax(on_axes @ trained.centroids.T, axis=1)]
+    centroids = own_centroids(trained, references)
     plain = faiss.ProductQuantizer(80, 40, 4)
     faiss.copy_array_to_vector(codes.places.ravel(), plain.centroids)
     nearest, ours = plain.compute_codes(on_axes - centroids), codes.encode(references, centroids)
@@ -222,8 +227,7 @@ def test_a_code_says_only_what_a_vector_has_beside_the_centroid_of_its_list(clus
     lost = []
     for lists in (4, 64):
         trained = untuned(clustered, lists)._trained
-        on_axes = clustered @ trained.scan.axes
-        centroids = trained.centroids[np.argmax(on_axes @ trained.centroids.T, axis=1)]
+        centroids = own_centroids(trained, clustered)
         codes = trained.scan.encode(clustered, centroids)
         lost.append(float(trained.scan.losses(clustered, centroids, codes).mean()))
         lengths = np.linalg.norm(trained.centroids, axis=1)

@@ -1,7 +1,7 @@
 """An IVF index as a file: what was trained, then list after list. What a search does is for `ivf`.
 
 A header says how the file goes on. Each list follows as a 64-bit count, the ids of its references,
-their fine codes, and its blocks of 4-bit codes.
+their fine codes, and 4-bit codes in blocks of 32, whatever size they have in memory.
 """
 
 import json
@@ -16,17 +16,17 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from index.blocks import PER_BLOCK, layout_of
+from index.blocks import PER_SAVED, saved_blocks
 from index.errors import SnapshotNotSaved, SnapshotUnusable
 from index.fine import FineCodes
 from index.scan_codes import PER_CELL, ScanCodes
 
-_KIND = "ivf-4bit-4"
+_KIND = "ivf-4bit-5"
 _HEADER_MOST_BYTES = 4096
 
 Ids = NDArray[np.int64]
 Codes = NDArray[np.uint8]
-# Of a list: ids of references (n,), fine codes (n, f), blocks (b, bytes of a block).
+# Of a list: ids of references (n,), fine codes (n, f), blocks of 32 (b, bytes of such a block).
 Part = tuple[Ids, Codes, Codes]
 
 
@@ -88,17 +88,17 @@ def _read(file: BinaryIO, dimension: int, name: str) -> tuple[Trained, dict[str,
 
 
 def _parts(file: BinaryIO, trained: Trained, name: str) -> Iterator[Part]:
-    layout = layout_of(trained.scan.code_bytes)
+    block_bytes = PER_SAVED * trained.scan.code_bytes
     for _ in range(len(trained.centroids)):
         size = int(_array(file, np.dtype(np.int64), 1)[0])
         ids = _array(file, np.dtype(np.int64), size)
         fine = _array(file, np.dtype(np.uint8), size * trained.fine.code_bytes)
-        count = -(-size // PER_BLOCK)
-        blocks = _array(file, np.dtype(np.uint8), count * layout.block_bytes)
+        count = saved_blocks(size)
+        blocks = _array(file, np.dtype(np.uint8), count * block_bytes)
         yield (
             ids,
             fine.reshape(size, trained.fine.code_bytes),
-            blocks.reshape(count, layout.block_bytes),
+            blocks.reshape(count, block_bytes),
         )
     if file.read(1):
         raise SnapshotUnusable(f"{name} is longer than it says")

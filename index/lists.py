@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index import fine
-from index.blocks import PER_BLOCK, layout_of, resized, views
+from index.blocks import PER_BLOCK, layout_of, resized, saved_blocks, views
 from index.ivf_file import Trained
 from index.openmp import one_thread
 from index.rwlock import ReadersWriterLock
@@ -35,7 +35,7 @@ class Lists:
         self._coarse = _faiss.IndexPreTransform(self._onto_axes, self._scanner)
         self._fine = trained.fine.searcher()
         self._both = _faiss.IndexRefine(self._coarse, self._fine)
-        self._layout = layout_of(trained.scan.code_bytes)
+        self._layout = layout_of(trained.scan.code_bytes, PER_BLOCK)
 
     def size(self) -> int:
         """How many slots they hold together."""
@@ -44,7 +44,7 @@ class Lists:
     def memory_bytes(self) -> int:
         """About how much memory they take."""
         each = self._layout.code_bytes + 8  # A list's slots are FAISS's ids, of 64 bits.
-        room = self.count * PER_BLOCK // 2 * self._layout.code_bytes  # Half a block a list.
+        room = self.count * self._layout.block_bytes // 2  # Half a block a list.
         return self.size() * each + room
 
     def show(self, codes: Codes) -> None:
@@ -80,22 +80,22 @@ class Lists:
         return similarities[0], slots[0]
 
     def content(self, number: int) -> tuple[Slots, Codes]:
-        """Return copies of a list's slots (n,) and blocks."""
+        """Return copies of a list's slots (n,) and, as blocks of 32, of its codes."""
         slots, blocks = views(self._scanner, number, self._layout)
-        return slots.copy(), blocks.copy()
+        return slots.copy(), self._layout.saved(blocks)[: saved_blocks(len(slots))]
 
     def fill(self, number: int, slots: Slots, blocks: Codes) -> None:
         """Give an empty list its content; before anyone searches."""
         held_slots, held_blocks = resized(self._scanner, number, len(slots), self._layout)
-        held_slots[:], held_blocks[:] = slots, blocks
+        held_slots[:], held_blocks[:] = slots, self._layout.restored(blocks)
         self._scanner.ntotal += len(slots)
 
     def append(self, number: int, slots: Slots, codes: Codes) -> None:
         """Add slots (n,) and their codes (n, c) to a list."""
         held, blocks = views(self._scanner, number, self._layout)
         size = len(held)
-        first = size // PER_BLOCK
-        last = self._layout.unpack(blocks, np.arange(first * PER_BLOCK, size))
+        first = size // self._layout.per_block
+        last = self._layout.unpack(blocks, np.arange(first * self._layout.per_block, size))
         packed = self._layout.pack(np.concatenate([last, codes]))
         with self.lock.writing():
             held, blocks = resized(self._scanner, number, size + len(slots), self._layout)

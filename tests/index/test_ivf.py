@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.signature_like import gallery
-from index.blocks import PER_BLOCK, layout_of, views
+from index.blocks import layout_of, saved_blocks, views
 from index.errors import SnapshotUnusable
 from index.ivf import IvfIndex
 from index.looks import ExactNeighbours
@@ -180,20 +180,46 @@ def test_a_save_keeps_no_search_and_no_change_waiting(clustered, tmp_path, monke
     assert loaded.tuning == index.tuning
 
 
-def test_blocks_are_laid_out_as_faiss_does_it(clustered):
-    """FAISS's own packer knows no blocks of 128: what it makes of many is the measure."""
+@pytest.mark.parametrize("per_block", [32, 64, 128])
+def test_blocks_are_laid_out_as_faiss_does_it(clustered, per_block):
+    """FAISS's own packer knows blocks of 32 only: what it makes of many is the measure."""
     theirs = faiss.IndexIVFPQFastScan(
-        faiss.IndexFlatIP(128), 128, 16, 48 + 16, 4, faiss.METRIC_INNER_PRODUCT, PER_BLOCK
+        faiss.IndexFlatIP(128), 128, 16, 48 + 16, 4, faiss.METRIC_INNER_PRODUCT, per_block
     )
     theirs.by_residual = False
     theirs.train(clustered)
     theirs.add(clustered)
-    layout = layout_of(theirs.code_size)
+    layout = layout_of(theirs.code_size, per_block)
+    of_32 = layout_of(theirs.code_size, 32)
     for number in range(16):
         ids, blocks = views(theirs, number, layout)
         codes = theirs.pq.compute_codes(clustered[ids])
         assert np.array_equal(layout.unpack(blocks, np.arange(len(ids))), codes)
         assert np.array_equal(layout.pack(codes), blocks)
+        assert np.array_equal(layout.saved(blocks)[: saved_blocks(len(ids))], of_32.pack(codes))
+        assert np.array_equal(layout.restored(of_32.pack(codes)), blocks)
+
+
+@pytest.mark.parametrize(("here", "there"), [(64, 128), (128, 64)])
+def test_a_snapshot_goes_to_a_machine_with_another_processor(
+    clustered, tmp_path, monkeypatch, here, there
+):
+    """Its blocks have another size there; what is found is the same, and goes on to be."""
+    monkeypatch.setattr("index.lists.PER_BLOCK", here)
+    index = untuned(clustered, 16)
+    index.add(np.arange(3990), clustered[:3990])
+    index.remove(np.arange(0, 300))
+    index.save(tmp_path / "here")
+    monkeypatch.setattr("index.lists.PER_BLOCK", there)
+    moved = IvfIndex.load(tmp_path / "here", 128)
+    assert (index._lists._layout.per_block, moved._lists._layout.per_block) == (here, there)
+    moved.save(tmp_path / "there")
+    assert (tmp_path / "here").read_bytes() == (tmp_path / "there").read_bytes()
+    for one in (index, moved):
+        one.add(np.arange(3990, 4000), clustered[3990:])
+        one.remove(np.arange(300, 400))
+    assert moved.search(clustered[:50], 20) == index.search(clustered[:50], 20)
+    assert moved.holds(np.arange(400, 4000), clustered[400:]).all()
 
 
 def own_centroids(trained, vectors):
@@ -244,7 +270,7 @@ def test_what_is_removed_leaves_no_code_behind(clustered):
     assert not index._slots.codes[slots].any()
     for number in range(16):
         ids, blocks = views(index._lists._scanner, number, index._lists._layout)
-        behind = np.arange(len(ids), len(blocks) * PER_BLOCK)
+        behind = np.arange(len(ids), len(blocks) * index._lists._layout.per_block)
         assert not index._lists._layout.unpack(blocks, behind).any()
     kept = np.setdiff1d(np.arange(4000), gone)
     assert index.holds(kept, clustered[kept]).all()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from index.errors import DuplicateReference, InvalidVector, SnapshotNotSaved, SnapshotUnusable
 from index.openmp import one_thread
 from index.rwlock import ReadersWriterLock
-from index.values import Hit
+from index.values import Hit, hits
 from index.vectors import unit_vectors
 
 # A vector's place in FAISS's id list and its hash map, and in our set: about so much, as measured.
@@ -73,10 +73,7 @@ class FlatIndex:
                 return [[] for _ in checked]
             one_thread()
             similarities, ids = self._faiss.search(checked, found)
-        return [
-            list(map(Hit, row_ids, row_similarities))
-            for row_ids, row_similarities in zip(ids.tolist(), similarities.tolist(), strict=True)
-        ]
+        return list(map(hits, ids.tolist(), similarities.tolist()))
 
     def size(self) -> int:
         """How many references there are."""

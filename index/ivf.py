@@ -24,7 +24,7 @@ from index.lists import Lists
 from index.openmp import one_thread
 from index.slots import Slots
 from index.tuned import Tuning, least_fetched, stands_out
-from index.values import Hit
+from index.values import Hit, hits
 from index.vectors import unit_vectors
 
 # A list as near as this to the nearest may hold a vector: sums are rounded by up to so much.
@@ -222,7 +222,7 @@ class IvfIndex:
                 nprobe = tuning.nprobe
             candidates = tuning.candidates
         ids = self._slots.ids[slots[:found]]
-        return list(map(Hit._make, zip(ids.tolist(), similarities[:found].tolist(), strict=True)))
+        return hits(ids.tolist(), similarities[:found].tolist())
 
     def _nearest_list(
         self, vectors: NDArray[np.float32]

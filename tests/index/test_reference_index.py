@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from index.errors import DuplicateReference, InvalidVector, SnapshotNotSaved, SnapshotUnusable
+from index.values import Hit
 
 DIMENSION = 128
 # A server keeps its index itself.
@@ -50,6 +51,7 @@ def test_more_neighbours_than_there_are_gives_all_of_them_and_no_other(empty, un
     hits = empty.search(unit(2, seed=9), 1000)
     assert [{hit.reference_id for hit in row} for row in hits] == [{5, 6, 7}] * 2
     assert all(-1.05 <= hit.similarity <= 1.05 for row in hits for hit in row)
+    assert {type(hit) for row in hits for hit in row} == {Hit}
 
 
 @pytest.mark.parametrize("k", [0, -1])

@@ -68,10 +68,11 @@ class Layout:
         return touched, self.pack(new)
 
     def saved(self, blocks: Codes) -> Codes:
-        """Return blocks (b, bytes of a block) as the blocks of 32 that they are made of."""
+        """Return a copy of blocks (b, bytes of a block) as the blocks of 32 they are made of."""
         parts = self.per_block // PER_SAVED
         own = blocks.reshape(len(blocks), self.code_bytes, parts, PER_SAVED)
-        return own.transpose(0, 2, 1, 3).reshape(len(blocks) * parts, PER_SAVED * self.code_bytes)
+        apart = np.array(own.transpose(0, 2, 1, 3), order="C")
+        return apart.reshape(len(blocks) * parts, PER_SAVED * self.code_bytes)
 
     def restored(self, saved: Codes) -> Codes:
         """Return as many blocks as it takes for blocks of 32; what is left over is zero."""

@@ -278,6 +278,17 @@ def test_what_is_removed_leaves_no_code_behind(clustered):
     assert index.holds(np.arange(4000), clustered).all()
 
 
+@pytest.mark.parametrize("dimension", [1, 3, 128])
+def test_what_is_saved_of_a_list_is_a_copy(unit, dimension):
+    """It is written while others change the list."""
+    index = untuned(unit(300, seed=1, dimension=dimension), 2)
+    index.add(np.arange(300), unit(300, seed=1, dimension=dimension))
+    inside = views(index._lists._scanner, 0, index._lists._layout)
+    for own in inside:
+        for copied in index._lists.content(0):
+            assert not np.shares_memory(own, copied)
+
+
 @pytest.mark.parametrize("dimension", [1, 2, 3, 5, 128])
 def test_what_looks_worst_of_all_is_found_where_all_are_asked_for(unit, dimension):
     """FAISS alone returns nothing whose code adds up to nothing."""

@@ -1,6 +1,7 @@
 """Bulk import: resumable, honest about refusals, and safe against a sudden end."""
 
 import csv
+import gc
 import os
 import re
 import shutil
@@ -50,6 +51,13 @@ def test_imports_everyone_and_passes_over_them_the_second_time(
     assert answer("index", "check")[1]["index_count"] == 12
     result = run("import", folder)
     assert re.search(r"already there\W+12", result.stdout)
+
+
+def test_python_collects_garbage_after_an_import_as_before(
+    registry: None, answer: Answer, writers_folder: Folder
+) -> None:
+    assert answer("import", writers_folder(range(1, 2), 2))[0] == 0
+    assert gc.get_freeze_count() == 0
 
 
 def test_new_files_of_a_known_writer_are_added(

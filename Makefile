@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 run: $(VENV)/.serving
 	$(BIN)/countersign serve --upgrade --demo
 
+# A file's tests stay together: they share what takes long to make.
 test: $(VENV)/.developing
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.developing
 	$(BIN)/ruff check .

@@ -68,7 +68,8 @@ class Own:
 
     def search(self, probe: Vectors, k: int, setting: int) -> list[int]:  # noqa: ARG002  # Exact.
         """Return up to k ids near a (1, d) probe."""
-        return [hit.reference_id for hit in self.index.search(probe, k)[0]]
+        found: list[int] = self.index.search(probe, k)[0].reference_ids.tolist()
+        return found
 
     def save(self, folder: Path) -> None:
         """Write a snapshot."""

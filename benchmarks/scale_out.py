@@ -107,9 +107,9 @@ def visibility(
     for number, vector in enumerate(unit(count, registry_dimension(registry, model_id), seed=1)):
         enroll(registry, model_id, f"V-{number}", vector[np.newaxis])
         start = time.perf_counter()
-        hits = gallery.search(vector[np.newaxis], 1)[0]
+        near = gallery.search(vector[np.newaxis], 1)[0]
         times.append((time.perf_counter() - start) * 1e3)
-        if hits[0].similarity < 0.99:
+        if near.similarities[0] < 0.99:
             raise RuntimeError("What was enrolled was not found.")
     return times
 

@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from index.values import CheckReport, ErasureReport, Hit, OpenReport
+from index.values import CheckReport, ErasureReport, Neighbours, OpenReport
 
 
 class AnyGallery(Protocol):
@@ -15,7 +15,7 @@ class AnyGallery(Protocol):
         """Bring the index to where the registry is, by whatever way there is."""
         ...
 
-    def search(self, probes: NDArray[np.float32], k: int) -> list[list[Hit]]:
+    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
         """Return for each probe of (n, d) near references, nearest first, at most k.
 
         What was enrolled before the call, by whatever process, is found.

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from index.errors import DuplicateReference, InvalidVector, SnapshotNotSaved, SnapshotUnusable
 from index.openmp import one_thread
 from index.rwlock import ReadersWriterLock
-from index.values import Hit, hits
+from index.values import NO_NEIGHBOURS, Neighbours
 from index.vectors import unit_vectors
 
 # A vector's place in FAISS's id list and its hash map, and in our set: about so much, as measured.
@@ -61,7 +61,7 @@ class FlatIndex:
                 self._present -= gone
             return len(gone)
 
-    def search(self, probes: NDArray[np.float32], k: int) -> list[list[Hit]]:
+    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
         """Return for each probe of (n, d) its min(k, size) nearest references."""
         if k < 1:
             raise ValueError(f"Expected k of at least 1, got {k}.")
@@ -70,10 +70,10 @@ class FlatIndex:
             # Asked for more than there are, FAISS fills up with id -1.
             found = min(k, len(self._present))
             if not found or not len(checked):
-                return [[] for _ in checked]
+                return [NO_NEIGHBOURS] * len(checked)
             one_thread()
             similarities, ids = self._faiss.search(checked, found)
-        return list(map(hits, ids.tolist(), similarities.tolist()))
+        return list(map(Neighbours, ids, similarities))
 
     def size(self) -> int:
         """How many references there are."""

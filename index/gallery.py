@@ -25,7 +25,7 @@ from index.growth import IVF_FROM, KINDS, build, outgrown
 from index.looks import NEAREST
 from index.registry import Registry
 from index.snapshot import Origin, SnapshotFolder
-from index.values import START, CheckReport, ErasureReport, Hit, OpenReport, Position
+from index.values import START, CheckReport, ErasureReport, Neighbours, OpenReport, Position
 from index.vectors import leading
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class Gallery:
         self._grow_when_due()
         return OpenReport("snapshot", None, followed.rows)
 
-    def search(self, probes: NDArray[np.float32], k: int) -> list[list[Hit]]:
+    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
         """Return for each probe of (n, d) its nearest references, at most k, nearest first.
 
         Probes may be as long as the registry's vectors, or as the index's. What was enrolled

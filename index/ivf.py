@@ -24,7 +24,7 @@ from index.lists import Lists
 from index.openmp import one_thread
 from index.slots import Slots
 from index.tuned import Tuning, least_fetched, stands_out
-from index.values import Hit, hits
+from index.values import NO_NEIGHBOURS, Neighbours
 from index.vectors import unit_vectors
 
 # A list as near as this to the nearest may hold a vector: sums are rounded by up to so much.
@@ -92,7 +92,7 @@ class IvfIndex:
             self._slots.drop(gone)
         return len(gone)
 
-    def search(self, probes: NDArray[np.float32], k: int) -> list[list[Hit]]:
+    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
         """Return for each probe of (n, d) its min(k, size) nearest references, as far as seen.
 
         More lists are looked into where those of the tuning hold fewer than k.
@@ -103,7 +103,7 @@ class IvfIndex:
         with self._lists.lock.reading():
             found = min(k, self.size())
             if not found:
-                return [[] for _ in checked]
+                return [NO_NEIGHBOURS] * len(checked)
             return [self._nearest(probe[np.newaxis], found) for probe in checked]
 
     def size(self) -> int:
@@ -204,7 +204,7 @@ class IvfIndex:
         freed.give_back()
         return compact
 
-    def _nearest(self, probe: NDArray[np.float32], found: int) -> list[Hit]:
+    def _nearest(self, probe: NDArray[np.float32], found: int) -> Neighbours:
         """Return the `found` best of what is looked at for a probe (1, d)."""
         tuning = self.tuning
         nprobe, candidates, nearest = tuning.first, tuning.first_candidates, tuning.nearest
@@ -221,8 +221,7 @@ class IvfIndex:
             else:
                 nprobe = tuning.nprobe
             candidates = tuning.candidates
-        ids = self._slots.ids[slots[:found]]
-        return hits(ids.tolist(), similarities[:found].tolist())
+        return Neighbours(self._slots.ids[slots[:found]], similarities[:found])
 
     def _nearest_list(
         self, vectors: NDArray[np.float32]

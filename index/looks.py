@@ -98,10 +98,9 @@ class Looks:
         self._index.tuning = tuning
         all_ids, judged, lists = [], [], []
         for part in self._parts():
-            hits = self._index.search(self._probes[part], FETCHED)
-            ids = np.array([[hit.reference_id for hit in own] for own in hits])
-            similarities = [[hit.similarity for hit in own] for own in hits]
-            judged.append([stands_out(own, tuning.nearest) for own in similarities])
+            found = self._index.search(self._probes[part], FETCHED)
+            ids = np.array([own.reference_ids for own in found])
+            judged.append([stands_out(own.similarities, tuning.nearest) for own in found])
             lists.append(self._index.depths(self._probes[part], ids) + 1)
             all_ids.append(ids)
         fetched, depth = self._owners.of(np.concatenate(all_ids)), np.concatenate(lists)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from index.errors import CollectionMissing, DuplicateReference, IndexUnavailable, InvalidVector
 from index.milvus_server import ID, REQUEST_TIMEOUT_S, VECTOR, MilvusServer, milvus_errors
-from index.values import Hit, Position
+from index.values import Neighbours, Position
 from index.vectors import unit_vectors
 
 # The log's row. Its vector is zero, so its similarity to anything is 0, and no reference is -1.
@@ -96,7 +96,7 @@ class MilvusIndex:
                 self._client.delete(self.collection, ids=there.tolist(), timeout=REQUEST_TIMEOUT_S)
         return len(there)
 
-    def search(self, probes: NDArray[np.float32], k: int) -> list[list[Hit]]:
+    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
         """Return for each probe of (n, d) its min(k, size, 16383) nearest references."""
         if k < 1:
             raise ValueError(f"Expected k of at least 1, got {k}.")
@@ -114,8 +114,7 @@ class MilvusIndex:
                 search_params={"metric_type": "IP"},
                 timeout=REQUEST_TIMEOUT_S,
             )
-        found = ((Hit(hit[ID], hit["distance"]) for hit in hits) for hits in answers)
-        return [[hit for hit in hits if hit.reference_id != _LOG_ID][:k] for hits in found]
+        return [_neighbours(answer, k) for answer in answers]
 
     def size(self) -> int:
         """How many references there are."""
@@ -192,3 +191,10 @@ class MilvusIndex:
             if self._server.has(self.collection):
                 raise
             raise CollectionMissing(self.collection) from error
+
+
+def _neighbours(answer: list[dict[str, Any]], k: int) -> Neighbours:
+    """Return at most k of what a search for one probe found, without the log's row."""
+    found = [hit for hit in answer if hit[ID] != _LOG_ID][:k]
+    ids = np.array([hit[ID] for hit in found], np.int64)
+    return Neighbours(ids, np.array([hit["distance"] for hit in found], np.float32))

@@ -7,7 +7,7 @@ from typing import Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from index.values import Hit
+from index.values import Neighbours
 
 
 class ReferenceIndex(Protocol):
@@ -38,7 +38,7 @@ class ReferenceIndex(Protocol):
         """Take references out and return how many there were; ids not there are passed over."""
         ...
 
-    def search(self, probes: NDArray[np.float32], k: int) -> list[list[Hit]]:
+    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
         """Return for each probe of (n, d) its min(k, size) nearest references, nearest first.
 
         A kind that does not look at every reference may miss some: see its recall.

@@ -12,40 +12,55 @@ class ReadersWriterLock:
     """
 
     def __init__(self) -> None:
-        self._turn = threading.Condition()
-        self._readers = 0
-        self._waiting_writers = 0
+        mutex = threading.Lock()
+        self._turn = threading.Condition(mutex)
+        self._reading = _Reading(mutex, self._turn)
         self._writing = False
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> "_Reading":
         """Hold it together with other readers."""
-        with self._turn:
-            while self._writing or self._waiting_writers:
-                self._turn.wait()
-            self._readers += 1
-        try:
-            yield
-        finally:
-            with self._turn:
-                self._readers -= 1
-                if not self._readers:
-                    self._turn.notify_all()
+        return self._reading
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold it alone."""
         with self._turn:
-            self._waiting_writers += 1
+            self._reading.writers += 1
             try:
-                while self._writing or self._readers:
+                while self._writing or self._reading.readers:
                     self._turn.wait()
-            finally:  # An interrupted writer must not keep readers waiting for it.
-                self._waiting_writers -= 1
+            except BaseException:  # An interrupted writer must not keep readers waiting for it.
+                self._end()
+                raise
             self._writing = True
         try:
             yield
         finally:
             with self._turn:
                 self._writing = False
+                self._end()
+
+    def _end(self) -> None:
+        self._reading.writers -= 1
+        self._turn.notify_all()
+
+
+class _Reading:
+    """What all readers enter; every search does, and a generator would take twice as long."""
+
+    def __init__(self, mutex: threading.Lock, turn: threading.Condition) -> None:
+        self.readers = 0
+        self.writers = 0  # Waiting or writing.
+        self._mutex, self._turn = mutex, turn
+
+    def __enter__(self) -> None:
+        with self._mutex:
+            while self.writers:
+                self._turn.wait()
+            self.readers += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._mutex:
+            self.readers -= 1
+            if self.writers and not self.readers:
                 self._turn.notify_all()

@@ -26,7 +26,7 @@ from index.milvus import MilvusIndex
 from index.milvus_address import MilvusAddress
 from index.milvus_server import MilvusServer
 from index.registry import Registry
-from index.values import CheckReport, ErasureReport, Hit, OpenReport, Position, SharedIndex
+from index.values import CheckReport, ErasureReport, Neighbours, OpenReport, Position, SharedIndex
 from index.vectors import leading
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class SharedGallery:
             return OpenReport("shared", None, drained.rows)
         return OpenReport("rebuilt", drained.rebuilt, drained.rows)
 
-    def search(self, probes: NDArray[np.float32], k: int) -> list[list[Hit]]:
+    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
         """Return for each probe of (n, d) its nearest references, at most k, nearest first.
 
         What was enrolled before the call, by whatever process, is found. Raises InvalidVector,

@@ -1,6 +1,5 @@
 """How far a search of an IVF index looks, and when it has seen enough; `tuning` finds it out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +44,7 @@ def least_fetched(nearest: int) -> int:
     return _FARTHER * nearest
 
 
-def stands_out(similarities: Sequence[float] | NDArray[np.float32], nearest: int) -> float:
+def stands_out(similarities: NDArray[np.float32], nearest: int) -> float:
     """Return how much the neighbour number `nearest` of (k,) stands out, best first.
 
     That is its similarity and how much it has over that of one eight times as far down: where a

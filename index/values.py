@@ -1,10 +1,9 @@
 """The values that the gallery takes and gives: frozen, and free of SQL and FAISS."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import repeat
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -224,17 +223,19 @@ class Changes:
     erasures: int
 
 
-class Hit(NamedTuple):
-    """A reference near a probe; `similarity` is the cosine, -1 to 1."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Neighbours:
+    """References near a probe, nearest first: ids (m,) int64 and cosines (m,) float32, -1 to 1."""
 
-    reference_id: int
-    similarity: float
+    reference_ids: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.reference_ids)
 
 
-def hits(reference_ids: Iterable[int], similarities: Iterable[float]) -> list[Hit]:
-    """Return hits, as many as ids and similarities; one by one they would take twice as long."""
-    pairs = zip(reference_ids, similarities, strict=True)
-    return list(map(tuple.__new__, repeat(Hit), pairs))
+NO_NEIGHBOURS = Neighbours(np.empty(0, np.int64), np.empty(0, np.float32))
 
 
 @dataclass(frozen=True)

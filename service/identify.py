@@ -115,12 +115,10 @@ def nearest_writers(
     """
     k = max(LEAST_NEIGHBOURS, NEIGHBOURS_PER_CANDIDATE * top)
     while True:
-        hits = gallery.search(probe[np.newaxis], k)[0]
-        owners = registry.writers_of([hit.reference_id for hit in hits])
-        writers = dict.fromkeys(
-            owners[hit.reference_id] for hit in hits if hit.reference_id in owners
-        )
-        if len(writers) >= top or len(hits) < k:
+        near = gallery.search(probe[np.newaxis], k)[0].reference_ids.tolist()
+        owners = registry.writers_of(near)
+        writers = dict.fromkeys(owners[one] for one in near if one in owners)
+        if len(writers) >= top or len(near) < k:
             return list(writers)
         k *= 4
 

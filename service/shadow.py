@@ -108,8 +108,8 @@ class Side:
     def _first(self, probe: Probe, signature: Signatures) -> str | None:
         """The writer whom an identification would name first, were the probe not enrolled."""
         leads = leading(signature.vectors, self._dimension)
-        hits = self._index.search(leads, NEIGHBOURS + 1)[0]
-        near = [hit.reference_id for hit in hits if hit.reference_id != probe.reference_id]
+        ids = self._index.search(leads, NEIGHBOURS + 1)[0].reference_ids
+        near = ids[ids != probe.reference_id].tolist()
         owners = self._registry.writers_of(near)
         candidates = list(dict.fromkeys(owners[one] for one in near if one in owners))[:CANDIDATES]
         claims = self._registry.claims(candidates, self._model_id, with_pieces=True)

@@ -24,7 +24,7 @@ from index.milvus_server import MilvusServer
 from index.reference_index import ReferenceIndex
 from index.registry import Registry
 from index.training import untuned
-from index.values import NewReference
+from index.values import Neighbours, NewReference
 
 # A new backend is added here, and must pass every test of `test_reference_index`.
 BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex, "milvus": MilvusIndex}
@@ -184,6 +184,17 @@ def open_gallery(registry, tmp_path) -> Iterator[Callable[..., Gallery]]:
     yield make
     for gallery in opened:
         gallery.close()
+
+
+@pytest.fixture
+def listed() -> Callable[[list[Neighbours]], list[list[tuple[int, float]]]]:
+    """Return `listed(found)`: for each probe the ids and similarities found, to be compared."""
+
+    def pairs(found: list[Neighbours]) -> list[list[tuple[int, float]]]:
+        both = ((one.reference_ids.tolist(), one.similarities.tolist()) for one in found)
+        return [list(zip(*one, strict=True)) for one in both]
+
+    return pairs
 
 
 @pytest.fixture

@@ -180,9 +180,9 @@ class AnyHistory(RuleBasedStateMachine):
             if held:
                 one = max(held)
                 probe = held[one][np.newaxis]
-                assert gallery.search(probe, 1)[0][0].reference_id == one
-                hits = gallery.search(probe, len(held) + 1)[0]
-                assert {hit.reference_id for hit in hits} == held.keys()
+                assert gallery.search(probe, 1)[0].reference_ids.tolist() == [one]
+                found = gallery.search(probe, len(held) + 1)[0]
+                assert set(found.reference_ids.tolist()) == held.keys()
 
     @staticmethod
     def settle(gallery):

@@ -11,7 +11,7 @@ OTHER = "b" * 64
 
 
 def found(gallery, vectors, k=1):
-    return [[hit.reference_id for hit in hits] for hits in gallery.search(vectors, k)]
+    return [one.reference_ids.tolist() for one in gallery.search(vectors, k)]
 
 
 def ids_of(references):
@@ -20,7 +20,7 @@ def ids_of(references):
 
 def test_what_is_enrolled_is_found_by_the_next_search(registry, open_gallery, new_references, unit):
     gallery = open_gallery()
-    assert gallery.search(unit(1), 5) == [[]]
+    assert found(gallery, unit(1), 5) == [[]]
     _, added = registry.create_writer("C-1", "", MODEL, new_references(4))
     assert found(gallery, unit(4)) == [[name] for name in ids_of(added)]
     assert len(gallery.search(unit(1), 50)[0]) == 4
@@ -77,7 +77,7 @@ def test_two_registries_and_galleries_on_one_file_follow_each_other(
         two = second.add_references("C-1", MODEL, new_references(2, seed=2))
         assert found(here, unit(2, seed=2)) == [[name] for name in ids_of(two)]
         second.erase_writer("C-1")
-        assert here.search(unit(1, seed=1), 5) == [[]]
+        assert found(here, unit(1, seed=1), 5) == [[]]
         assert here.check().clean
         assert there.check().clean
     finally:
@@ -92,7 +92,7 @@ def test_a_gallery_sees_only_its_own_models_embeddings(
     old, new = open_gallery(folder="old"), open_gallery(model_id=OTHER, folder="new")
     _, added = registry.create_writer("C-1", "", MODEL, new_references(3))
     names = ids_of(added)
-    assert new.search(unit(1), 5) == [[]]
+    assert found(new, unit(1), 5) == [[]]
     registry.put_embeddings(OTHER, names[:2], unit(2, seed=8), None)
     assert found(new, unit(2, seed=8)) == [[names[0]], [names[1]]]
     assert found(old, unit(3)) == [[name] for name in names]

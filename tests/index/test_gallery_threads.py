@@ -21,7 +21,7 @@ def galleries(registry, database_url, open_gallery):
 
 
 def found(gallery, probe):
-    return {hit.reference_id for hit in gallery.search(probe, 50)[0]}
+    return set(gallery.search(probe, 50)[0].reference_ids.tolist())
 
 
 def enroll_and_erase(registry, galleries, new_references, stop_at, number):

@@ -40,7 +40,7 @@ def test_a_gallery_that_grows_gets_lists_and_loses_them_when_it_shrinks(
     assert gallery.check().clean
     probes = unit(30, seed=10)
     owned = [one.reference_id for one in registry.list_references("W-10")]
-    assert [hits[0].reference_id for hits in gallery.search(probes, 50)] == owned
+    assert [found.reference_ids[0] for found in gallery.search(probes, 50)] == owned
 
     enroll(registry, new_references, range(11, 44))
     assert grown(gallery) == "ivf"
@@ -93,14 +93,14 @@ def test_searches_and_changes_go_on_while_the_index_is_replaced(
 
     def search():
         while not done.is_set():
-            hits = gallery.search(unit(30, seed=3), 50)
-            assert [row[0].reference_id for row in hits] == known
+            found = gallery.search(unit(30, seed=3), 50)
+            assert [row.reference_ids[0] for row in found] == known
 
     def change():
         try:
             for seed in range(100, 120):
                 enroll(registry, new_references, [seed], count=5)
-                assert gallery.search(unit(5, seed=seed), 1)[4][0].similarity > 0.9
+                assert gallery.search(unit(5, seed=seed), 1)[4].similarities[0] > 0.9
                 if seed % 2:
                     registry.erase_writer(f"W-{seed}")
             assert grown(gallery) == "ivf"

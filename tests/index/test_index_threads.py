@@ -23,7 +23,7 @@ def change(index, everything, stop_at, first):
     while time.monotonic() < stop_at or turns < TURNS:
         some = random.choice(mine, size=int(random.integers(1, 40)), replace=False)
         index.add(some, everything[some])
-        assert index.search(everything[some[:1]], 1)[0][0].reference_id == some[0]
+        assert index.search(everything[some[:1]], 1)[0].reference_ids.tolist() == [some[0]]
         assert index.remove(some) == len(some)
         turns += 1
 
@@ -35,14 +35,13 @@ def look(index, everything, stop_at, tolerance, seed):
     while time.monotonic() < stop_at or turns < TURNS:
         probe = everything[random.integers(ALL)] + 0.05 * random.standard_normal(DIMENSION)
         probe = (probe / np.linalg.norm(probe)).astype(np.float32)
-        hits = index.search(probe[np.newaxis], 10)[0]
-        assert_possible(everything @ probe, hits, tolerance)
+        found = index.search(probe[np.newaxis], 10)[0]
+        assert_possible(everything @ probe, found, tolerance)
         turns += 1
 
 
-def assert_possible(truth, hits, tolerance):
-    names = [hit.reference_id for hit in hits]
-    similarities = [hit.similarity for hit in hits]
+def assert_possible(truth, found, tolerance):
+    names, similarities = found.reference_ids.tolist(), found.similarities.tolist()
     assert len(names) == len(set(names)) == 10
     assert similarities == sorted(similarities, reverse=True)
     np.testing.assert_allclose(truth[names], similarities, atol=tolerance + 1e-5)
@@ -77,3 +76,31 @@ def test_an_interrupted_writer_keeps_no_reader_waiting(monkeypatch):
             pytest.fail("a reader holds the lock")
         with lock.reading():  # Would wait, and so be interrupted, for a writer that has given up.
             pass
+
+
+def test_an_interrupted_writer_lets_the_readers_go_that_waited_behind_it(monkeypatch):
+    lock, behind = ReadersWriterLock(), threading.Event()
+    wait, main = threading.Condition.wait, threading.current_thread()
+
+    def read():
+        with lock.reading():
+            pass
+
+    reader = threading.Thread(target=read, daemon=True)
+
+    def wait_or_interrupt(self, timeout=None):
+        if threading.current_thread() is not main:
+            behind.set()
+            return wait(self, timeout)
+        self.release()
+        reader.start()
+        behind.wait()
+        self.acquire()
+        raise KeyboardInterrupt
+
+    with lock.reading():
+        monkeypatch.setattr(lock._turn, "wait", partial(wait_or_interrupt, lock._turn))
+        with pytest.raises(KeyboardInterrupt), lock.writing():
+            pytest.fail("a reader holds the lock")
+        reader.join(10)
+        assert not reader.is_alive()

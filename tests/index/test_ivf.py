@@ -58,8 +58,7 @@ def reached(index, clustered):
     similarities = probes @ clustered.T
     similarities[:, ::20] = -np.inf
     truth = np.argsort(-similarities, axis=1)[:, :10] // 10
-    hits = index.search(probes, 80)
-    fetched = [[(hit.reference_id - 10**9) // 10 for hit in own] for own in hits]
+    fetched = [(own.reference_ids - 10**9) // 10 for own in index.search(probes, 80)]
     found = np.array([np.isin(row, own) for row, own in zip(truth, fetched, strict=True)])
     return found.mean(), found[:, 0].mean()
 
@@ -107,7 +106,7 @@ def test_where_the_recall_is_out_of_reach_everything_is_looked_into(clustered, e
     assert index.tuning.recall == pytest.approx(reached(index, clustered)[0], abs=0.002)
 
 
-def test_a_search_ends_where_the_nearest_stand_out(clustered, gallery_of):
+def test_a_search_ends_where_the_nearest_stand_out(clustered, gallery_of, listed):
     """It looks into the first lists alone then, and answers as if there were no others."""
     index = gallery_of(64)
     probes = clustered[::20]
@@ -115,27 +114,29 @@ def test_a_search_ends_where_the_nearest_stand_out(clustered, gallery_of):
     for nprobe in (4, 40):
         index.tuning = whole(nprobe, 256, 1, 0)
         answers[nprobe] = index.search(probes, 20)
-    by = [stands_out([hit.similarity for hit in row], 1) for row in answers[4]]
+    by = [stands_out(row.similarities, 1) for row in answers[4]]
+    answers = {nprobe: listed(found) for nprobe, found in answers.items()}
     enough = float(np.median(by))
     index.tuning = replace(whole(40, 256, 1, 0), first=4, enough=enough)
     for row, much in enumerate(by):
-        [hits] = index.search(probes[row : row + 1], 20)
+        [found] = listed(index.search(probes[row : row + 1], 20))
         if much >= enough:
-            assert hits == answers[4][row]
+            assert found == answers[4][row]
         else:
-            assert hits[0] == answers[40][row][0]
+            assert found[0] == answers[40][row][0]
     assert answers[4] != answers[40]
 
 
 def test_what_has_no_neighbours_as_near_stands_out():
-    alone = [0.9, *np.linspace(0.5, 0.1, 79)]
-    among_others = [0.9, *np.linspace(0.8, 0.1, 79)]
+    alone = np.array([0.9, *np.linspace(0.5, 0.1, 79)], np.float32)
+    among_others = np.array([0.9, *np.linspace(0.8, 0.1, 79)], np.float32)
     for nearest in (1, 10):
         assert stands_out(alone, nearest) != stands_out(among_others, nearest)
     assert stands_out(alone, 1) == pytest.approx(1.8 - alone[7])
     assert stands_out(alone, 1) > stands_out(among_others, 1)
     assert stands_out(alone, 10) == pytest.approx(2 * alone[9] - alone[79])
-    assert stands_out([0.9, 0.4], 10) == pytest.approx(0.4)  # There are no more.
+    there_are_no_more = np.array([0.9, 0.4], np.float32)
+    assert stands_out(there_are_no_more, 10) == pytest.approx(0.4)
 
 
 def test_more_lists_are_looked_into_where_the_nearest_hold_too_few(clustered):
@@ -144,17 +145,17 @@ def test_more_lists_are_looked_into_where_the_nearest_hold_too_few(clustered):
     everything = index.tuning
     index.tuning = replace(everything, nprobe=1, first=1)
     assert len(index.search(clustered[:1], 10)[0]) == 10
-    assert {hit.reference_id for hit in index.search(clustered[:1], 5000)[0]} == set(range(4000))
+    found = index.search(clustered[:1], 5000)[0].reference_ids
+    assert sorted(found.tolist()) == list(range(4000))
 
 
-def test_a_compact_index_answers_as_before(clustered):
+def test_a_compact_index_answers_as_before(clustered, listed):
     index = untuned(clustered, 64)
     index.add(np.arange(4000), clustered)
     index.remove(np.arange(0, 4000, 7))
-    before = index.search(clustered[:50], 20)
+    before = listed(index.search(clustered[:50], 20))
     index = index.compacted()
-    for was, now in zip(before, index.search(clustered[:50], 20), strict=True):
-        assert was == now
+    assert listed(index.search(clustered[:50], 20)) == before
     index.add(np.arange(0, 4000, 7), clustered[::7])
     assert index.holds(np.arange(4000), clustered).all()
 
@@ -169,7 +170,7 @@ def test_a_save_keeps_no_search_and_no_change_waiting(clustered, tmp_path, monke
             if number == 32:
                 index.remove(np.arange(100))
                 index.add(np.arange(5000, 5100), clustered[:100])
-                assert index.search(clustered[:1], 1)[0][0].reference_id == 5000
+                assert index.search(clustered[:1], 1)[0].reference_ids.tolist() == [5000]
             yield one
 
     monkeypatch.setattr(index, "_copied_lists", reading_slowly)
@@ -202,7 +203,7 @@ def test_blocks_are_laid_out_as_faiss_does_it(clustered, per_block):
 
 @pytest.mark.parametrize(("here", "there"), [(64, 128), (128, 64)])
 def test_a_snapshot_goes_to_a_machine_with_another_processor(
-    clustered, tmp_path, monkeypatch, here, there
+    clustered, listed, tmp_path, monkeypatch, here, there
 ):
     """Its blocks have another size there; what is found is the same, and goes on to be."""
     monkeypatch.setattr("index.lists.PER_BLOCK", here)
@@ -218,7 +219,7 @@ def test_a_snapshot_goes_to_a_machine_with_another_processor(
     for one in (index, moved):
         one.add(np.arange(3990, 4000), clustered[3990:])
         one.remove(np.arange(300, 400))
-    assert moved.search(clustered[:50], 20) == index.search(clustered[:50], 20)
+    assert listed(moved.search(clustered[:50], 20)) == listed(index.search(clustered[:50], 20))
     assert moved.holds(np.arange(400, 4000), clustered[400:]).all()
 
 
@@ -296,8 +297,8 @@ def test_what_looks_worst_of_all_is_found_where_all_are_asked_for(unit, dimensio
     for sample in (vectors, vectors[:1], vectors[:0]):
         index = untuned(sample, 4)
         index.add(np.arange(60), vectors)
-        [hits] = index.search(vectors[:1], 60)
-        assert {hit.reference_id for hit in hits} == set(range(60))
+        [found] = index.search(vectors[:1], 60)
+        assert sorted(found.reference_ids.tolist()) == list(range(60))
 
 
 def to_the_ten_nearest(index, exact):

@@ -108,7 +108,9 @@ def test_what_is_no_unit_vector_is_refused(long, spoil):
         leading(spoil(long(2)), INDEXED)
 
 
-def test_a_short_index_follows_a_registry_of_long_vectors(registry, enroll, open_short, long):
+def test_a_short_index_follows_a_registry_of_long_vectors(
+    registry, enroll, open_short, long, listed
+):
     early = enroll(40, seed=1)
     gallery, report = open_short()
     assert report.source == "rebuilt"
@@ -116,8 +118,8 @@ def test_a_short_index_follows_a_registry_of_long_vectors(registry, enroll, open
     for names, seed in [(early, 1), (late, 2)]:
         vectors = long(len(names), seed)
         found = gallery.search(vectors, 1)
-        assert [hits[0].reference_id for hits in found] == names
-        assert gallery.search(leading(vectors, INDEXED), 1) == found
+        assert [one.reference_ids[0] for one in found] == names
+        assert listed(gallery.search(leading(vectors, INDEXED), 1)) == listed(found)
     assert gallery.check().clean
     assert gallery.stats()["dimension"] == INDEXED
 

@@ -58,8 +58,8 @@ def test_what_another_process_enrolls_is_found_as_soon_as_it_is_acknowledged(
     for line in process.stdout:
         ((writer_id, names),) = acknowledged([line]).items()
         claim = registry.claim(writer_id, MODEL)
-        hits = gallery.search(claim.vectors, 1)
-        assert [row[0].reference_id for row in hits] == names == claim.reference_ids.tolist()
+        found = gallery.search(claim.vectors, 1)
+        assert [row.reference_ids[0] for row in found] == names == claim.reference_ids.tolist()
         batches += 1
     assert process.wait() == 0
     assert batches == 15

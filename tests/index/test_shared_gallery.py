@@ -63,7 +63,7 @@ def run_out(database_url):
 
 
 def found(gallery, vectors, k=1):
-    return [[hit.reference_id for hit in hits] for hits in gallery.search(vectors, k)]
+    return [one.reference_ids.tolist() for one in gallery.search(vectors, k)]
 
 
 def ids_of(added):
@@ -75,7 +75,7 @@ def test_what_one_enrolls_the_other_finds_in_its_next_search(
 ):
     here, there = share(), share(second)
     assert (here.report.source, there.report.source) == ("rebuilt", "shared")
-    assert here.search(unit(1), 5) == [[]]
+    assert found(here, unit(1), 5) == [[]]
     for turn in range(1, 6):
         writing, other = ((registry, there), (second, here))[turn % 2]
         _, added = writing.create_writer(f"C-{turn}", "", MODEL, new_references(2, seed=turn))

@@ -168,15 +168,16 @@ def found(registry: Registry, encoder: Encoder, folder: Path) -> list[list[tuple
         Gallery(registry, encoder.model_id, encoder.index_dimension, folder / "snapshots")
     ) as gallery:
         gallery.open()
-        hits = gallery.search(probes, 9)
+        near = gallery.search(probes, 9)
         assert gallery.check().clean
-    owners = registry.writers_of({hit.reference_id for one in hits for hit in one})
+    owners = registry.writers_of({name for one in near for name in one.reference_ids.tolist()})
     digests = {
         one.reference_id: one.sha256
         for writer_id in set(owners.values())
         for one in registry.list_references(writer_id)
     }
-    return [[(digests[hit.reference_id], hit.similarity) for hit in one] for one in hits]
+    both = ((one.reference_ids.tolist(), one.similarities.tolist()) for one in near)
+    return [[(digests[name], alike) for name, alike in zip(*one, strict=True)] for one in both]
 
 
 @pytest.mark.parametrize("images", [False, True])

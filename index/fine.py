@@ -36,10 +36,15 @@ class FineCodes:
         codes: Codes = self._quantizer.compute_codes(vectors)
         return codes
 
+    def decode(self, codes: Codes) -> NDArray[np.float32]:
+        """Return about the vectors (n, d) that codes (n, c) are of."""
+        one_thread()
+        vectors: NDArray[np.float32] = self._quantizer.decode(codes)
+        return vectors
+
     def steps_apart(self, one: Codes, other: Codes) -> NDArray[np.int16]:
         """Return by how many steps (n,) the codes (n, c) differ, in the element where most."""
-        one_thread()
-        apart = np.abs(self._quantizer.decode(one) - self._quantizer.decode(other))
+        apart = np.abs(self.decode(one) - self.decode(other))
         steps: NDArray[np.int16] = np.rint(apart * (_STEPS / self.span)).max(axis=1, initial=0)
         return steps.astype(np.int16)
 

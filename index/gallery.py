@@ -21,7 +21,7 @@ from index.errors import (
 )
 from index.flat import FlatIndex
 from index.follow import Followed, follow
-from index.growth import IVF_FROM, KINDS, build, outgrown
+from index.growth import IVF_FROM, KINDS, build, drifted, may_have_drifted, outgrown
 from index.looks import NEAREST
 from index.registry import Registry
 from index.snapshot import Origin, SnapshotFolder
@@ -242,13 +242,21 @@ class Gallery:
 
     def _grow_when_due(self) -> None:
         growing = self._grower is not None and self._grower.is_alive()
-        if growing or not outgrown(self._followed.index, self._ivf_from, self._nearest):
+        index = self._followed.index
+        due = outgrown(index, self._ivf_from, self._nearest) or may_have_drifted(index)
+        if growing or not due:
             return
         self._grower = threading.Thread(target=self._grow_or_warn, daemon=True)
         self._grower.start()
 
     def _grow_or_warn(self) -> None:
-        """Make the index that the size asks for beside the one that answers, then change over."""
+        """Make the index that the size asks for beside the one that answers, then change over.
+
+        Unless it is due for no more than a look at whether it has drifted, and has not.
+        """
+        index = self._followed.index
+        if not outgrown(index, self._ivf_from, self._nearest) and not drifted(index):
+            return
         try:
             grown = self._built()
             with self._following:

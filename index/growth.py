@@ -11,6 +11,11 @@ KINDS: dict[str, type[LocalIndex]] = {kind.kind: kind for kind in (FlatIndex, Iv
 # Exact search takes some 4 ms for so many references, and grows with them.
 IVF_FROM = 200_000
 _OUTGROWN = 4
+# Where what came since does not fit what was trained, less is found: `benchmarks.index_drift`.
+# Others of the same kind lose 1.07 times as much at 50,000, 1.3 times at 12,000: lists fitted to
+# fewer fit these alone.
+_WORSE, _LOOKED_FOR_FROM = 1.2, 50_000
+_CHANGED = 8
 
 
 def outgrown(index: LocalIndex, ivf_from: int, nearest: int) -> bool:
@@ -22,6 +27,22 @@ def outgrown(index: LocalIndex, ivf_from: int, nearest: int) -> bool:
     tuned = index.tuning
     other = size >= _OUTGROWN * tuned.size or nearest != tuned.nearest
     return other or size < ivf_from // 2
+
+
+def may_have_drifted(index: LocalIndex) -> bool:
+    """Whether so much changed, an eighth, that it is worth a look: see `drifted`."""
+    if not isinstance(index, IvfIndex) or not index.tuning.loss:
+        return False
+    return index.size() >= _LOOKED_FOR_FROM and index.changed * _CHANGED >= index.size()
+
+
+def drifted(index: LocalIndex) -> bool:
+    """Whether what is held is no longer like what the index was trained on; takes a moment."""
+    if not isinstance(index, IvfIndex) or not may_have_drifted(index):
+        return False
+    loss, imbalance = index.fit()
+    tuned = index.tuning
+    return loss > _WORSE * tuned.loss or imbalance > _WORSE * tuned.imbalance
 
 
 def build(

@@ -31,6 +31,7 @@ from index.vectors import unit_vectors
 _SAME_SIMILARITY = 1e-4
 # Of what a 4-bit code loses: where rounding decides, another code may be as good, or nearly.
 _AS_GOOD, _ROUNDING = 1.2, 1e-3
+_LOOKED_AT = 2000  # References, to say how well all fit.
 
 
 class IvfIndex:
@@ -50,6 +51,7 @@ class IvfIndex:
         self._slots = self._filled(parts)
         self._lists.show(self._slots.codes)
         self._changing = threading.Lock()
+        self.changed = self.size()  # How many came or went since `fit` was last asked for.
 
     def add(self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Add ids (n,) and unit vectors (n, d), all or none."""
@@ -79,6 +81,7 @@ class IvfIndex:
             found, starts = np.unique(numbers[order], return_index=True)
             for number, rows in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
                 self._lists.append(number, slots[rows], codes[rows])
+            self.changed += len(ids)
 
     def remove(self, reference_ids: NDArray[np.int64]) -> int:
         """Take references out and return how many there were."""
@@ -90,6 +93,7 @@ class IvfIndex:
             for number in np.unique(numbers).tolist():
                 self._lists.take_out(number, gone[numbers == number])
             self._slots.drop(gone)
+            self.changed += len(gone)
         return len(gone)
 
     def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
@@ -155,6 +159,22 @@ class IvfIndex:
         order = np.argsort(-near, axis=1)
         depths = np.take_along_axis(np.argsort(order, axis=1), numbers, axis=1)
         return np.where(slots < 0, 0, depths)
+
+    def fit(self) -> tuple[float, float]:
+        """Return how well what is held fits what was trained: a loss, and an imbalance.
+
+        What 4-bit codes lose on average of some references, and how unlike in size the lists are.
+        """
+        with self._changing:
+            self.changed = 0
+            slots = self._slots.some(_LOOKED_AT)
+            numbers, fine = self._slots.lists[slots], self._slots.codes[slots]
+            imbalance = self._lists.imbalance()
+        if not len(slots):
+            return 0.0, 0.0
+        vectors, centroids = self._trained.fine.decode(fine), self._trained.centroids[numbers]
+        codes = self._trained.scan.encode(vectors, centroids)
+        return float(self._trained.scan.losses(vectors, centroids, codes).mean()), imbalance
 
     def memory_bytes(self) -> int:
         """About how much memory the index takes."""

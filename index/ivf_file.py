@@ -21,7 +21,7 @@ from index.errors import SnapshotNotSaved, SnapshotUnusable
 from index.fine import FineCodes
 from index.scan_codes import PER_CELL, ScanCodes
 
-_KIND = "ivf-4bit-5"
+_KIND = "ivf-4bit-6"
 _HEADER_MOST_BYTES = 4096
 
 Ids = NDArray[np.int64]

@@ -47,6 +47,10 @@ class Lists:
         room = self.count * self._layout.block_bytes // 2  # Half a block a list.
         return self.size() * each + room
 
+    def imbalance(self) -> float:
+        """How unlike in size they are: 1 if all are alike, more if some hold most."""
+        return float(self._scanner.invlists.imbalance_factor())
+
     def show(self, codes: Codes) -> None:
         """Put candidates in order by fine codes (n, f) from now on, one for each slot: keep them.
 

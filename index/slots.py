@@ -58,6 +58,13 @@ class Slots:
                 found[row] = self._recent.get(reference_id, found[row])
         return found
 
+    def some(self, count: int) -> Slot:
+        """Return the slots of up to so many references, drawn at random, the same each time."""
+        random = np.random.default_rng(0)
+        drawn: Slot = random.integers(0, max(self._used, 1), min(count, self._used))
+        there: Slot = drawn[self.lists[drawn] != _GONE]
+        return there
+
     def put(self, reference_ids: Ids, lists: NDArray[np.int16], codes: Codes) -> Slot:
         """Keep references (n,) that are not there yet; return their slots (n,)."""
         if len(self._recent) > max(_SORT_FROM, self._used // 32):

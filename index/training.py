@@ -75,7 +75,8 @@ def filled(
     tuned(index, exact)
     for reference_ids, vectors in later:
         index.add(reference_ids, vectors)
-    index.tuning = replace(index.tuning, size=index.size())
+    loss, imbalance = index.fit()
+    index.tuning = replace(index.tuning, size=index.size(), loss=loss, imbalance=imbalance)
     return index.compacted()
 
 

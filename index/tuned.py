@@ -15,7 +15,8 @@ class Tuning:
     `nprobe`: lists looked into, or `first` of them where the neighbour number `nearest` found there
     stands out by `enough`. `candidates`, `first_candidates`: how many are put in order.
     `recall`: share of the ten exactly nearest of whose writers a reference was fetched; that of the
-    `nearest` (1 or 10) is what was tuned to. `size`: how many references there were then.
+    `nearest` (1 or 10) is what was tuned to. `size`: how many references there were then, and
+    `loss`, `imbalance`: how well they fitted (`IvfIndex.fit`), 0 where that is not known.
     """
 
     nprobe: int
@@ -27,12 +28,14 @@ class Tuning:
     recall: float
     recall_of_nearest: float
     size: int
+    loss: float = 0.0
+    imbalance: float = 0.0
 
     def fits(self, lists: int) -> bool:
         """Whether an index of so many lists can be searched like this: it may come from a file."""
         candidates = (self.candidates, self.first_candidates)
         whole = (self.nprobe, self.first, self.nearest, self.size, *candidates)
-        shares = (self.enough, self.recall, self.recall_of_nearest)
+        shares = (self.enough, self.recall, self.recall_of_nearest, self.loss, self.imbalance)
         numbers = all(type(one) is int for one in whole) and all(
             type(one) in (int, float) for one in shares
         )

@@ -1,8 +1,10 @@
-"""HTTP for operators: is the process alive, is it ready, and what is it?"""
+"""HTTP for operators: is the process alive, is it ready, how is it, and what is it?"""
 
 from typing import Any
 
-from apiflask import APIBlueprint
+from apiflask import APIBlueprint, FileSchema
+from flask import Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Info, generate_latest
 
 from service.answers import About, Health, Readiness
 from service.api import shapes
@@ -32,6 +34,26 @@ def readyz() -> dict[str, Any]:
     """
     services().gallery.catch_up()
     return {"status": "ok", "index": services().gallery.stats()}
+
+
+@blueprint.get("/metrics")
+@blueprint.output(FileSchema, content_type="text/plain", description="Gauges, one to a line.")
+def metrics() -> Response:
+    """Say how large the index is, how well it finds, and how far it has come
+
+    What `countersign index stats` shows, in the format of Prometheus and without waiting for what
+    is being enrolled. Of the process that answers: a server with several has an index in each.
+    """
+    registry = CollectorRegistry()
+    words: dict[str, str] = {}
+    for name, value in services().gallery.stats().items():
+        if isinstance(value, str):
+            words[name] = value
+        elif value is not None:
+            about = f"{name.replace('_', ' ').capitalize()} of the vector index."
+            Gauge(f"countersign_index_{name}", about, registry=registry).set(value)
+    Info("countersign_index", "Kind of the vector index.", registry=registry).info(words)
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
 @blueprint.get("/v1/about")

@@ -6,6 +6,7 @@ import uuid
 from io import BytesIO
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from index.values import NewReference
 
@@ -226,6 +227,20 @@ def test_the_server_is_alive_and_ready(client, ada):
     ready = client.get("/readyz")
     assert ready.status_code == 200
     assert ready.get_json()["index"]["size"] == 3
+
+
+def test_metrics_say_what_the_index_is_like(client, ada):
+    index = client.get("/readyz").get_json()["index"]
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    assert answer.mimetype == "text/plain"
+    families = text_string_to_metric_families(answer.get_data(as_text=True))
+    samples = {one.name: one for family in families for one in family.samples}
+    told = {name: value for name, value in index.items() if isinstance(value, int | float)}
+    assert told.keys() >= {"size", "recall", "revision", "memory_bytes"}
+    for name, value in told.items():
+        assert samples[f"countersign_index_{name}"].value == value
+    assert samples["countersign_index_info"].labels == {"kind": "flat"}
 
 
 def test_the_page_is_served(client):

@@ -112,6 +112,7 @@ def test_every_address_of_the_contract_is_drawn(spec):
         ("get", "/v1/about"),
         ("get", "/healthz"),
         ("get", "/readyz"),
+        ("get", "/metrics"),
     }
 
 

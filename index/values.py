@@ -255,7 +255,7 @@ class CheckReport:
     """Index against registry: reference ids that are missing, too many, or of other vectors.
 
     An index of the kind flat or milvus is compared byte for byte; one of the kind ivf to one step
-    of its 8-bit codes, and by the list that holds the reference.
+    of its 6-bit codes, and by the list that holds the reference.
     """
 
     missing: tuple[int, ...]

@@ -9,6 +9,7 @@ new one, `slots` knows where a reference is, `lists` what is scanned, `ivf_file`
 
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Self
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from index import freed, ivf_file
 from index.errors import DuplicateReference, InvalidVector, SnapshotUnusable
-from index.ivf_file import Part, Trained
+from index.ivf_file import Codes, Part, Trained
 from index.lists import Lists
 from index.openmp import one_thread
 from index.slots import Slots
@@ -42,13 +43,23 @@ class IvfIndex:
 
     kind = "ivf"
 
-    def __init__(self, trained: Trained, tuning: Tuning, parts: Iterable[Part] = ()) -> None:
-        """Take over what was trained, and what the lists hold if there is anything yet."""
+    def __init__(
+        self,
+        trained: Trained,
+        tuning: Tuning,
+        parts: Iterable[Part] = (),
+        codes: Codes | None = None,
+    ) -> None:
+        """Take over what was trained, and what the lists hold if there is anything yet.
+
+        Where `codes` (m, f) are given, those of all parts lie in them one after another, and room
+        for more behind them: they are not copied.
+        """
         self.tuning = tuning
         self.dimension = len(trained.scan.axes)
         self._trained = trained
         self._lists = Lists(trained)
-        self._slots = self._filled(parts)
+        self._slots = self._filled(parts, codes)
         self._lists.show(self._slots.codes)
         self._changing = threading.Lock()
         self.changed = self.size()  # How many came or went since `fit` was last asked for.
@@ -73,10 +84,8 @@ class IvfIndex:
             if known.size:
                 raise DuplicateReference(int(known.min()))
             # Before they are in a list: a search that finds a slot there finds its fine code here.
-            before = self._slots.codes
-            slots = self._slots.put(ids, numbers.astype(np.int16), fine)
-            if self._slots.codes is not before:  # Which is kept until nobody searches it.
-                self._lists.show(self._slots.codes)
+            with self._shown_anew():
+                slots = self._slots.put(ids, numbers.astype(np.int16), fine)
             order = np.argsort(numbers, kind="stable")
             found, starts = np.unique(numbers[order], return_index=True)
             for number, rows in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
@@ -92,7 +101,8 @@ class IvfIndex:
             numbers = self._slots.lists[gone]
             for number in np.unique(numbers).tolist():
                 self._lists.take_out(number, gone[numbers == number])
-            self._slots.drop(gone)
+            with self._shown_anew():
+                self._slots.drop(gone)
             self.changed += len(gone)
         return len(gone)
 
@@ -205,14 +215,14 @@ class IvfIndex:
     @classmethod
     def load(cls, path: Path, dimension: int) -> Self:
         """Read what `save` wrote; raises SnapshotUnusable for anything else."""
-        with ivf_file.opened(path, dimension) as (trained, facts, parts):
+        with ivf_file.opened(path, dimension) as saved:
             try:
-                tuning = Tuning(**facts)
+                tuning = Tuning(**saved.facts)
             except TypeError:
                 tuning = None
-            if tuning is None or not tuning.fits(len(trained.centroids)):
+            if tuning is None or not tuning.fits(len(saved.trained.centroids)):
                 raise SnapshotUnusable(f"{path.name} does not say how it is searched")
-            index = cls(trained, tuning, parts)
+            index = cls(saved.trained, tuning, saved.parts, saved.codes)
         if not np.diff(index.reference_ids()).all():
             raise SnapshotUnusable(f"{path.name} holds a reference twice")
         freed.give_back()
@@ -223,6 +233,14 @@ class IvfIndex:
         compact = type(self)(self._trained, self.tuning, self._copied_lists())
         freed.give_back()
         return compact
+
+    @contextmanager
+    def _shown_anew(self) -> Iterator[None]:
+        """Let searches see the slots' fine codes where the block replaces them."""
+        before = self._slots.codes  # Kept until nobody searches it.
+        yield
+        if self._slots.codes is not before:
+            self._lists.show(self._slots.codes)
 
     def _nearest(self, probe: NDArray[np.float32], found: int) -> Neighbours:
         """Return the `found` best of what is looked at for a probe (1, d)."""
@@ -256,7 +274,7 @@ class IvfIndex:
         )
         return similarities[:, 0], numbers[:, 0]
 
-    def _filled(self, parts: Iterable[Part]) -> Slots:
+    def _filled(self, parts: Iterable[Part], codes: Codes | None) -> Slots:
         """Fill the lists, and return the slots that they hold, numbered list by list."""
         all_ids = [np.empty(0, np.int64)]
         all_codes = [np.empty((0, self._trained.fine.code_bytes), np.uint8)]
@@ -268,7 +286,8 @@ class IvfIndex:
             all_ids.append(ids)
             all_codes.append(fine)
         lists = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
-        return Slots(np.concatenate(all_ids), lists, np.concatenate(all_codes))
+        held = np.concatenate(all_codes) if codes is None else codes
+        return Slots(np.concatenate(all_ids), lists, held)
 
     def _copied_lists(self) -> Iterator[Part]:
         for number in range(self._lists.count):

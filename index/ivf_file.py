@@ -1,12 +1,17 @@
-"""An IVF index as a file: what was trained, then list after list. What a search does is for `ivf`.
+"""An IVF index as a file: what was trained, fine codes, and lists. What a search does is for `ivf`.
 
-A header says how the file goes on. Each list follows as a 64-bit count, the ids of its references,
-their fine codes, and 4-bit codes in blocks of 32, whatever size they have in memory.
+A header says how the file goes on. From the next page on lie the fine codes, those of one list
+after those of another, and room for some more: mapped into memory they are searched, and added to,
+where they are, at once, and are there once for all processes of a host. Each list follows as a
+64-bit count, the ids of its references, and 4-bit codes in blocks of 32, whatever size they have in
+memory.
 """
 
 import json
 import math
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +25,11 @@ from index.blocks import PER_SAVED, saved_blocks
 from index.errors import SnapshotNotSaved, SnapshotUnusable
 from index.fine import FineCodes
 from index.scan_codes import PER_CELL, ScanCodes
+from index.slots import with_room
 
-_KIND = "ivf-4bit-6"
-_HEADER_MOST_BYTES = 4096
+_KIND = "ivf-4bit-7"
+_PAGE = 4096  # Bytes; what is mapped begins with one.
+_COPIED_AT_ONCE = 1 << 20
 
 Ids = NDArray[np.int64]
 Codes = NDArray[np.uint8]
@@ -42,66 +49,101 @@ class Trained:
     fine: FineCodes
 
 
+@dataclass(frozen=True)
+class Saved:
+    """What a file holds; `parts` are read as they are asked for, their fine codes from `codes`.
+
+    These (r, f) are the file, mapped; what is written to them stays in this process. Behind those
+    of all lists there is room for more.
+    """
+
+    trained: Trained
+    facts: dict[str, Any]
+    codes: Codes
+    parts: Iterator[Part]
+
+
 def save(path: Path, trained: Trained, facts: Mapping[str, object], parts: Iterable[Part]) -> None:
     """Write what was trained, and lists; raises SnapshotNotSaved."""
     scan, fine = trained.scan, trained.fine
-    lists, dimension = len(trained.centroids), len(scan.axes)
-    header = {"kind": _KIND, "dimension": dimension, "lists": lists, "cells": scan.cells, **facts}
+    sizes = {"dimension": len(scan.axes), "lists": len(trained.centroids), "cells": scan.cells}
+    count = 0
     try:
-        with path.open("wb") as file:
-            file.write(json.dumps(header).encode() + b"\n")
+        with path.open("wb") as file, tempfile.TemporaryFile(dir=path.parent) as lists:
+            file.seek(_PAGE)
             for learned in (trained.centroids, scan.axes, scan.places, fine.least, fine.span):
                 file.write(learned.astype("<f4").tobytes())
-            for part in parts:
-                file.write(np.int64(len(part[0])).tobytes())
-                for array in part:
-                    file.write(np.ascontiguousarray(array).data)
+            start = file.seek(_next_page(file.tell()))
+            for ids, codes, blocks in parts:
+                count += len(ids)
+                file.write(np.ascontiguousarray(codes).data)
+                for array in (np.array([len(ids)], np.int64), ids, blocks):
+                    lists.write(np.ascontiguousarray(array).data)
+            rows = with_room(count)
+            file.seek(start + rows * fine.code_bytes)
+            lists.seek(0)
+            shutil.copyfileobj(lists, file, _COPIED_AT_ONCE)
+            header = {"kind": _KIND, **sizes, "references": count, "rows": rows, **facts}
+            file.seek(0)
+            file.write(json.dumps(header).encode().ljust(_PAGE))
     except OSError as error:
         raise SnapshotNotSaved(f"{path.name} could not be written") from error
 
 
 @contextmanager
-def opened(path: Path, dimension: int) -> Iterator[tuple[Trained, dict[str, Any], Iterator[Part]]]:
-    """Give what was trained, the facts saved with it, and the lists, read as they are asked for.
-
-    Raises SnapshotUnusable, also from within the block that reads the lists.
-    """
+def opened(path: Path, dimension: int) -> Iterator[Saved]:
+    """Give what the file holds; raises SnapshotUnusable, also from within the block."""
     try:
         with path.open("rb") as file:
-            trained, facts = _read(file, dimension, path.name)
-            yield trained, facts, _parts(file, trained, path.name)
+            yield _read(file, dimension, path.name)
     except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
         raise SnapshotUnusable(f"{path.name} is not a saved index of the kind ivf") from error
 
 
-def _read(file: BinaryIO, dimension: int, name: str) -> tuple[Trained, dict[str, Any]]:
-    facts = json.loads(file.readline(_HEADER_MOST_BYTES))
+def _read(file: BinaryIO, dimension: int, name: str) -> Saved:
+    facts = json.loads(file.read(_PAGE))
     if not isinstance(facts, dict) or facts.pop("kind", None) != _KIND:
         raise SnapshotUnusable(f"{name} is not a saved index of the kind ivf")
-    dimension_saved, lists, cells = (facts.pop(name) for name in ("dimension", "lists", "cells"))
+    sizes = ("dimension", "lists", "cells", "references", "rows")
+    dimension_saved, lists, cells, count, rows = (facts.pop(size) for size in sizes)
     if dimension_saved != dimension:
         raise SnapshotUnusable(f"its vectors are {dimension_saved} long, expected {dimension}")
     centroids = _numbers(file, lists, 2 * cells)
     scan = ScanCodes(_numbers(file, dimension, 2 * cells), _numbers(file, cells, PER_CELL, 2))
     fine = FineCodes(_numbers(file, dimension), _numbers(file, dimension))
-    return Trained(centroids, scan, fine), facts
+    trained = Trained(centroids, scan, fine)
+    file.seek(_next_page(file.tell()))
+    codes = _mapped(file, rows, fine.code_bytes)
+    return Saved(trained, facts, codes, _parts(file, trained, codes[:count], name))
 
 
-def _parts(file: BinaryIO, trained: Trained, name: str) -> Iterator[Part]:
+def _mapped(file: BinaryIO, rows: int, width: int) -> Codes:
+    """Return the next (rows, width) bytes of the file, and go on behind them."""
+    start, end = file.tell(), file.tell() + rows * width
+    if not 0 < rows * width <= os.fstat(file.fileno()).st_size - start:
+        raise ValueError(f"expected {rows} rows of {width} bytes")
+    # "c": what is written to it goes to a copy of the page, in this process alone.
+    codes = np.memmap(file, np.uint8, "c", start, (rows, width))
+    file.seek(end)
+    return codes
+
+
+def _parts(file: BinaryIO, trained: Trained, codes: Codes, name: str) -> Iterator[Part]:
     block_bytes = PER_SAVED * trained.scan.code_bytes
+    start = 0
     for _ in range(len(trained.centroids)):
         size = int(_array(file, np.dtype(np.int64), 1)[0])
         ids = _array(file, np.dtype(np.int64), size)
-        fine = _array(file, np.dtype(np.uint8), size * trained.fine.code_bytes)
         count = saved_blocks(size)
         blocks = _array(file, np.dtype(np.uint8), count * block_bytes)
-        yield (
-            ids,
-            fine.reshape(size, trained.fine.code_bytes),
-            blocks.reshape(count, block_bytes),
-        )
-    if file.read(1):
-        raise SnapshotUnusable(f"{name} is longer than it says")
+        yield ids, codes[start : start + size], blocks.reshape(count, block_bytes)
+        start += size
+    if start != len(codes) or file.read(1):
+        raise SnapshotUnusable(f"{name} does not hold what it says")
+
+
+def _next_page(position: int) -> int:
+    return -(-position // _PAGE) * _PAGE
 
 
 def _numbers(file: BinaryIO, *shape: int) -> NDArray[np.float32]:

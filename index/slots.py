@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 _GONE = -1
 _SORT_FROM = 4096
-_ROOM = 8  # When it is full it grows by an eighth.
+_ROOM = 8  # An eighth more, whenever it is full.
 _APART = 16  # Every so many-th id, in order, is kept a second time, for a search to begin at.
 
 Ids = NDArray[np.int64]
@@ -27,21 +27,24 @@ class Slots:
     """
 
     def __init__(self, ids: Ids, lists: NDArray[np.int16], codes: Codes) -> None:
-        """Take over ids (n,), lists (n,) and fine codes (n, c); slots are their row numbers."""
-        self.ids, self.lists, self.codes = ids, lists, codes
-        self._used = len(ids)
+        """Take over ids (n,), lists (n,) and fine codes (n or more, c); slots are row numbers."""
+        self._used, room = len(ids), len(codes)
+        self.ids, self.lists, self.codes = _grown(ids, room), _grown(lists, room), codes
         self._recent: dict[int, int] = {}
         self._free: list[int] = []
         self._sort()
 
     def memory_bytes(self) -> int:
         """About how much memory this takes."""
-        return int(self.ids.nbytes + self.lists.nbytes + self.codes.nbytes + self._order.nbytes)
+        arrays = (self.ids, self.lists, self.codes, self._order)
+        return sum(int(array[: self._used].nbytes) for array in arrays)
 
     def reference_ids(self) -> Ids:
         """Return all ids (n,), ascending."""
-        self._sort()
-        return self.ids[self._order]
+        if self._recent:
+            self._sort()
+        ids: Ids = self.ids[self._order[self.lists[self._order] != _GONE]]
+        return ids
 
     def slots_of(self, reference_ids: Ids) -> Slot:
         """Return the slots (n,) of references (n,); -1 for one that is not there."""
@@ -80,7 +83,12 @@ class Slots:
         return slots
 
     def drop(self, slots: Slot) -> None:
-        """Forget what is in slots (n,) that no list holds any more; its code is overwritten."""
+        """Forget what is in slots (n,) that no list holds any more; its code is overwritten.
+
+        Codes that are a file's are first copied: what was erased is not to stay there.
+        """
+        if len(slots) and isinstance(self.codes, np.memmap):
+            self.codes = _grown(self.codes[: self._used], len(self.codes))
         self.lists[slots] = _GONE
         self.codes[slots] = 0
         for slot, reference_id in zip(slots.tolist(), self.ids[slots].tolist(), strict=True):
@@ -98,12 +106,19 @@ class Slots:
     def _make_room(self, end: int) -> None:
         if end <= len(self.ids):
             return
-        room = end + end // _ROOM
+        room = with_room(end)
         self.ids, self.lists = _grown(self.ids, room), _grown(self.lists, room)
         self.codes = _grown(self.codes, room)
 
 
+def with_room(count: int) -> int:
+    """Return how many rows are kept for so many references."""
+    return count + count // _ROOM + 1
+
+
 def _grown(old: NDArray[Any], room: int) -> NDArray[Any]:
+    if len(old) == room:
+        return old
     new = np.empty((room, *old.shape[1:]), old.dtype)
     new[: len(old)] = old
     return new

@@ -25,6 +25,7 @@ from index.reference_index import ReferenceIndex
 from index.registry import Registry
 from index.training import untuned
 from index.values import Neighbours, NewReference
+from index.vectors import unit_vectors
 
 # A new backend is added here, and must pass every test of `test_reference_index`.
 BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex, "milvus": MilvusIndex}
@@ -214,3 +215,10 @@ def run_together() -> Callable[..., None]:
 def child_environment() -> dict[str, str]:
     """The environment in which a second Python finds these packages."""
     return {**os.environ, "PYTHONPATH": str(Path(index.__file__).parents[1])}
+
+
+@pytest.fixture
+def clustered(unit):
+    """Vectors of 400 writers, 10 each, as near one another as references are."""
+    spread = np.repeat(unit(400, seed=1), 10, axis=0) + 1.3 * unit(4000, seed=2)
+    return unit_vectors(spread / np.linalg.norm(spread, axis=1, keepdims=True), 128)

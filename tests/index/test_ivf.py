@@ -1,6 +1,5 @@
 """The index of lists: what its tuning reaches, where a search ends, how its codes lie in memory."""
 
-import json
 from dataclasses import replace
 
 import faiss
@@ -9,20 +8,10 @@ import pytest
 
 from benchmarks.signature_like import gallery
 from index.blocks import layout_of, saved_blocks, views
-from index.errors import SnapshotUnusable
-from index.ivf import IvfIndex
 from index.looks import ExactNeighbours
 from index.training import Sample, filled, untuned
 from index.tuned import stands_out
 from index.tuning import tune, whole
-from index.vectors import unit_vectors
-
-
-@pytest.fixture
-def clustered(unit):
-    """Vectors of 400 writers, 10 each, as near one another as references are."""
-    spread = np.repeat(unit(400, seed=1), 10, axis=0) + 1.3 * unit(4000, seed=2)
-    return unit_vectors(spread / np.linalg.norm(spread, axis=1, keepdims=True), 128)
 
 
 @pytest.fixture
@@ -160,27 +149,6 @@ def test_a_compact_index_answers_as_before(clustered, listed):
     assert index.holds(np.arange(4000), clustered).all()
 
 
-def test_a_save_keeps_no_search_and_no_change_waiting(clustered, tmp_path, monkeypatch):
-    index = untuned(clustered, 64)
-    index.add(np.arange(4000), clustered)
-    read = index._copied_lists
-
-    def reading_slowly():
-        for number, one in enumerate(read()):
-            if number == 32:
-                index.remove(np.arange(100))
-                index.add(np.arange(5000, 5100), clustered[:100])
-                assert index.search(clustered[:1], 1)[0].reference_ids.tolist() == [5000]
-            yield one
-
-    monkeypatch.setattr(index, "_copied_lists", reading_slowly)
-    index.save(tmp_path / "index")
-    loaded = IvfIndex.load(tmp_path / "index", 128)
-    stable = np.arange(100, 4000)
-    assert loaded.holds(stable, clustered[stable]).all()
-    assert loaded.tuning == index.tuning
-
-
 @pytest.mark.parametrize("per_block", [32, 64, 128])
 def test_blocks_are_laid_out_as_faiss_does_it(clustered, per_block):
     """FAISS's own packer knows blocks of 32 only: what it makes of many is the measure."""
@@ -199,28 +167,6 @@ def test_blocks_are_laid_out_as_faiss_does_it(clustered, per_block):
         assert np.array_equal(layout.pack(codes), blocks)
         assert np.array_equal(layout.saved(blocks)[: saved_blocks(len(ids))], of_32.pack(codes))
         assert np.array_equal(layout.restored(of_32.pack(codes)), blocks)
-
-
-@pytest.mark.parametrize(("here", "there"), [(64, 128), (128, 64)])
-def test_a_snapshot_goes_to_a_machine_with_another_processor(
-    clustered, listed, tmp_path, monkeypatch, here, there
-):
-    """Its blocks have another size there; what is found is the same, and goes on to be."""
-    monkeypatch.setattr("index.lists.PER_BLOCK", here)
-    index = untuned(clustered, 16)
-    index.add(np.arange(3990), clustered[:3990])
-    index.remove(np.arange(0, 300))
-    index.save(tmp_path / "here")
-    monkeypatch.setattr("index.lists.PER_BLOCK", there)
-    moved = IvfIndex.load(tmp_path / "here", 128)
-    assert (index._lists._layout.per_block, moved._lists._layout.per_block) == (here, there)
-    moved.save(tmp_path / "there")
-    assert (tmp_path / "here").read_bytes() == (tmp_path / "there").read_bytes()
-    for one in (index, moved):
-        one.add(np.arange(3990, 4000), clustered[3990:])
-        one.remove(np.arange(300, 400))
-    assert listed(moved.search(clustered[:50], 20)) == listed(index.search(clustered[:50], 20))
-    assert moved.holds(np.arange(400, 4000), clustered[400:]).all()
 
 
 def own_centroids(trained, vectors):
@@ -334,32 +280,3 @@ def test_one_image_of_many_writers_does_not_make_the_recall_unreachable(clustere
     tune(index, exact, writers_of, 0.97)
     assert index.tuning.recall >= 0.97
     assert index.tuning.nprobe < 64
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("lists", None),
-        ("lists", "4"),
-        ("lists", 10**12),
-        ("lists", 10**19),
-        ("cells", [1]),
-        ("nprobe", "x"),
-        ("nprobe", 1000),
-        ("first", 0),
-        ("first", None),
-        ("first_candidates", 0),
-        ("enough", None),
-        ("candidates", 0),
-        ("more", 1),
-    ],
-)
-def test_a_file_with_wrong_numbers_is_refused(clustered, tmp_path, name, value):
-    index = untuned(clustered, 16)
-    index.add(np.arange(100), clustered[:100])
-    index.save(tmp_path / "index")
-    head, rest = (tmp_path / "index").read_bytes().split(b"\n", 1)
-    spoilt = json.loads(head) | {name: value}
-    (tmp_path / "index").write_bytes(json.dumps(spoilt).encode() + b"\n" + rest)
-    with pytest.raises(SnapshotUnusable):
-        IvfIndex.load(tmp_path / "index", 128)

@@ -69,6 +69,7 @@ def save(path: Path, trained: Trained, facts: Mapping[str, object], parts: Itera
     sizes = {"dimension": len(scan.axes), "lists": len(trained.centroids), "cells": scan.cells}
     count = 0
     try:
+        path.unlink(missing_ok=True)  # Not written over: a process may have it mapped.
         with path.open("wb") as file, tempfile.TemporaryFile(dir=path.parent) as lists:
             file.seek(_PAGE)
             for learned in (trained.centroids, scan.axes, scan.places, fine.least, fine.span):

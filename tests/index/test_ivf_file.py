@@ -46,6 +46,15 @@ def test_what_no_longer_fits_in_the_file_goes_to_memory(clustered, saved):
     assert index.holds(np.arange(4000, 5000), -clustered[:1000]).all()
 
 
+def test_saving_to_the_file_that_it_lies_in_does_it_no_harm(clustered, saved):
+    index = IvfIndex.load(saved, 128)
+    before = saved.read_bytes()
+    index.save(saved)
+    assert mapped(index)
+    assert index.holds(np.arange(4000), clustered).all()
+    assert saved.read_bytes() == before
+
+
 def test_after_an_erasure_nothing_is_kept_of_the_file(clustered, saved):
     index = IvfIndex.load(saved, 128)
     assert index.remove(np.arange(9999, 10_001)) == 0

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.memory import private_and_shared_bytes
 from benchmarks.signature_like import gallery
 from index.growth import KINDS
 from index.looks import FETCHED, NEAREST
@@ -28,17 +29,7 @@ _ORIGIN = Origin("of a benchmark", "none", 128)
 _BATCH = 20_000
 _PROBES = 2000
 _CANDIDATES = 512
-_KINDS_OF_MEMORY = ("private", "shared")
-
-
-def held() -> dict[str, int]:
-    """Return the bytes of this process that are its own, and that it shares with others."""
-    text = Path("/proc/self/smaps_rollup").read_text(encoding="ascii")
-    sizes = {line.split(":")[0]: line.split()[1] for line in text.splitlines()[1:]}
-    return {
-        what: 1024 * sum(int(sizes[f"{what.capitalize()}_{state}"]) for state in ("Clean", "Dirty"))
-        for what in _KINDS_OF_MEMORY
-    }
+_TOLD = ("private_bytes_per_reference", "shared_bytes_per_reference")
 
 
 def save(size: int, folder: Path) -> None:
@@ -60,17 +51,15 @@ def save(size: int, folder: Path) -> None:
 def one(folder: Path) -> None:
     """Load the snapshot and search; say what that took, and again what is held, when asked to."""
     probes = np.load(folder / "probes.npy")
-    before, start = held(), perf_counter()
+    before, start = private_and_shared_bytes(), perf_counter()
     index = SnapshotFolder(folder).load(KINDS, _ORIGIN)[0]
     ready = perf_counter() - start
     for row in range(len(probes)):
         index.search(probes[row : row + 1], FETCHED)
-    print(json.dumps({"ready_s": ready}), flush=True)
+    print(ready, flush=True)
     for _ in sys.stdin:
-        told = {what: now - before[what] for what, now in held().items()}
-        print(
-            json.dumps({what: bytes_ / index.size() for what, bytes_ in told.items()}), flush=True
-        )
+        added = np.subtract(private_and_shared_bytes(), before) / index.size()
+        print(json.dumps(added.tolist()), flush=True)
 
 
 def measure(folder: Path, most: int) -> None:
@@ -79,22 +68,20 @@ def measure(folder: Path, most: int) -> None:
     pipe = subprocess.PIPE
     processes: list[Any] = []  # A process's streams may be None, for all that mypy knows.
 
-    def answer(process: Any) -> dict[str, float]:
-        found: dict[str, float] = json.loads(process.stdout.readline())
-        return found
+    def answer(process: Any) -> Any:
+        return json.loads(process.stdout.readline())
 
     try:
         for count in range(1, most + 1):
             processes.append(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
-            row = {"processes": float(count), **answer(processes[-1])}
-            all_held = []
+            row = {"processes": count, "ready_s": round(answer(processes[-1]), 3)}
+            added = []
             for process in processes:
                 process.stdin.write("\n")
                 process.stdin.flush()
-                all_held.append(answer(process))
-            for what in _KINDS_OF_MEMORY:
-                row[f"{what}_bytes_per_reference"] = float(np.mean([had[what] for had in all_held]))
-            print(json.dumps({what: round(value, 3) for what, value in row.items()}), flush=True)
+                added.append(answer(process))
+            row |= zip(_TOLD, np.mean(added, axis=0).round(1).tolist(), strict=True)
+            print(json.dumps(row), flush=True)
     finally:
         for process in processes:
             process.communicate()

@@ -11,7 +11,6 @@ benchmarks.index_scale --sizes 10000 100000 --peer-sizes --output scale.json`.
 """
 
 import argparse
-import ctypes
 import json
 import os
 import signal
@@ -32,6 +31,7 @@ from numpy.typing import NDArray
 from benchmarks.index_databases import MilvusLite, Pgvector, SqliteVec
 from benchmarks.index_engines import Engine, Flat, Ivf
 from benchmarks.index_libraries import Hnswlib, Scann, Usearch
+from benchmarks.memory import bytes_a_second, held_bytes
 from benchmarks.signature_like import REFERENCES_PER_WRITER, gallery
 from index.looks import FETCHED, NEAREST
 
@@ -69,12 +69,12 @@ def measure(name: str, vectors: NDArray[np.float32], probes: NDArray[np.float32]
     """Measure one engine; times are wall-clock."""
     engine = ENGINES[name]()
     ids = np.arange(1, len(vectors) + 1)
-    before, start = _held_bytes(), perf_counter()
+    before, start = held_bytes(), perf_counter()
     engine.build(ids, vectors)
     row: dict[str, Any] = {"engine": name, "size": len(ids)}
     row["build_s"] = perf_counter() - start
     if name not in ELSEWHERE:
-        row["bytes_per_reference"] = (_held_bytes() - before) / len(ids)
+        row["bytes_per_reference"] = (held_bytes() - before) / len(ids)
     truth = _exact(vectors, probes)
     curve = []
     for setting in engine.settings:
@@ -89,7 +89,7 @@ def measure(name: str, vectors: NDArray[np.float32], probes: NDArray[np.float32]
     row["qps_2_threads"] = _two_threads(engine, int(best["setting"]), probes, best["p50_ms"])
     row |= _changes(engine, probes) | _restart(engine)
     if name not in ELSEWHERE:
-        row["bytes_per_reference_loaded"] = (_held_bytes() - before) / len(ids)
+        row["bytes_per_reference_loaded"] = (held_bytes() - before) / len(ids)
     return row
 
 
@@ -191,28 +191,6 @@ def _exact(vectors: NDArray[np.float32], probes: NDArray[np.float32]) -> NDArray
     return found
 
 
-def _held_bytes() -> int:
-    """Return the memory that is this process's own, without files mapped into it, nor freed."""
-    ctypes.CDLL(None).malloc_trim(0)
-    (line,) = (
-        line
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        if line.startswith("RssAnon:")
-    )
-    return int(line.split()[1]) * 1024
-
-
-def memory_bandwidth() -> float:
-    """Return how many bytes a second one thread reads from memory: the limit of exact search."""
-    block = np.ones(2**27, np.float32)  # 512 MiB, more than any cache.
-    times = []
-    for _ in range(5):
-        start = perf_counter()
-        block.max()
-        times.append(perf_counter() - start)
-    return block.nbytes / min(times)
-
-
 def _in_own_process(name: str, folder: Path) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.index_scale", "--one", name, str(folder)]
     pipe = subprocess.PIPE
@@ -271,7 +249,7 @@ def main() -> None:
         _measure_stored(options.one[0], Path(options.one[1]))
         return
     rows: list[dict[str, Any]] = []
-    limits = {"cores": os.cpu_count(), "bytes_per_second": memory_bandwidth()}
+    limits = {"cores": os.cpu_count(), "bytes_per_second": bytes_a_second()}
     _show(limits)
     for size in [*options.sizes, *([10_000_000] if options.ten_million else [])]:
         with tempfile.TemporaryDirectory() as place:

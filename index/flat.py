@@ -110,6 +110,9 @@ class FlatIndex:
         """Return the recall: every reference is looked at."""
         return {"recall": 1.0}
 
+    def detach(self) -> None:
+        """Do nothing: what was loaded is a copy."""
+
     def save(self, path: Path) -> None:
         """Write a consistent copy to a file; searches go on, changes wait."""
         try:

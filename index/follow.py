@@ -35,6 +35,8 @@ def follow(registry: Registry, followed: Followed, model_id: str) -> Followed:
     index, position = followed.index, followed.position
     rows = erasures = 0
     while changes := registry.changes_since(position, model_id, BATCH_ROWS):
+        if changes.erasures:
+            index.detach()
         index.remove(changes.touched)
         if changes.reference_ids.size:
             index.add(changes.reference_ids, leading(changes.vectors, index.dimension))

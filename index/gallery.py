@@ -127,7 +127,8 @@ class Gallery:
         """Remove the snapshot from disk: call it after an erasure, before saying that it is done.
 
         A save that was under way in any process of this host has ended before this returns, and
-        every later one starts by applying the erasure. Raises ErasureIncomplete.
+        every later one starts by applying the erasure. A process that began with the file keeps it,
+        without a name, until it has applied the erasure too. Raises ErasureIncomplete.
         """
         try:
             with self._folder.locked():

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from index import freed, ivf_file
 from index.errors import DuplicateReference, InvalidVector, SnapshotUnusable
-from index.ivf_file import Codes, Part, Trained
+from index.ivf_file import Codes, Content, Trained
 from index.lists import Lists
 from index.openmp import one_thread
 from index.slots import Slots
@@ -47,19 +47,18 @@ class IvfIndex:
         self,
         trained: Trained,
         tuning: Tuning,
-        parts: Iterable[Part] = (),
+        lists: Iterable[Content] = (),
         codes: Codes | None = None,
     ) -> None:
-        """Take over what was trained, and what the lists hold if there is anything yet.
+        """Take what was trained, and what is held if there is anything yet, without copying codes.
 
-        Where `codes` (m, f) are given, those of all parts lie in them one after another, and room
-        for more behind them: they are not copied.
+        In these (m, f) lie those of all lists one after another; there may be room behind them.
         """
         self.tuning = tuning
         self.dimension = len(trained.scan.axes)
         self._trained = trained
         self._lists = Lists(trained)
-        self._slots = self._filled(parts, codes)
+        self._slots = self._filled(lists, codes)
         self._lists.show(self._slots.codes)
         self._changing = threading.Lock()
         self.changed = self.size()  # How many came or went since `fit` was last asked for.
@@ -101,10 +100,14 @@ class IvfIndex:
             numbers = self._slots.lists[gone]
             for number in np.unique(numbers).tolist():
                 self._lists.take_out(number, gone[numbers == number])
-            with self._shown_anew():
-                self._slots.drop(gone)
+            self._slots.drop(gone)
             self.changed += len(gone)
         return len(gone)
+
+    def detach(self) -> None:
+        """Keep nothing of the file that it was loaded from."""
+        with self._changing, self._shown_anew():
+            self._slots.detach()
 
     def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
         """Return for each probe of (n, d) its min(k, size) nearest references, as far as seen.
@@ -222,7 +225,7 @@ class IvfIndex:
                 tuning = None
             if tuning is None or not tuning.fits(len(saved.trained.centroids)):
                 raise SnapshotUnusable(f"{path.name} does not say how it is searched")
-            index = cls(saved.trained, tuning, saved.parts, saved.codes)
+            index = cls(saved.trained, tuning, saved.lists, saved.codes)
         if not np.diff(index.reference_ids()).all():
             raise SnapshotUnusable(f"{path.name} holds a reference twice")
         freed.give_back()
@@ -230,7 +233,9 @@ class IvfIndex:
 
     def compacted(self) -> Self:
         """Return a copy in which what is near lies together, without room to grow."""
-        compact = type(self)(self._trained, self.tuning, self._copied_lists())
+        lists, codes = zip(*self._copied_lists(), strict=True)
+        compact = type(self)(self._trained, self.tuning, lists, np.concatenate(codes))
+        del lists, codes
         freed.give_back()
         return compact
 
@@ -238,9 +243,11 @@ class IvfIndex:
     def _shown_anew(self) -> Iterator[None]:
         """Let searches see the slots' fine codes where the block replaces them."""
         before = self._slots.codes  # Kept until nobody searches it.
-        yield
-        if self._slots.codes is not before:
-            self._lists.show(self._slots.codes)
+        try:
+            yield
+        finally:
+            if self._slots.codes is not before:
+                self._lists.show(self._slots.codes)
 
     def _nearest(self, probe: NDArray[np.float32], found: int) -> Neighbours:
         """Return the `found` best of what is looked at for a probe (1, d)."""
@@ -266,32 +273,28 @@ class IvfIndex:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the similarity (n,) to the nearest centroid of vectors (n, d), and its list."""
         one_thread()
+        on_axes = np.ascontiguousarray(vectors @ self._trained.scan.axes)
         similarities, numbers = faiss.knn(
-            np.ascontiguousarray(vectors @ self._trained.scan.axes),
-            self._trained.centroids,
-            1,
-            metric=faiss.METRIC_INNER_PRODUCT,
+            on_axes, self._trained.centroids, 1, metric=faiss.METRIC_INNER_PRODUCT
         )
         return similarities[:, 0], numbers[:, 0]
 
-    def _filled(self, parts: Iterable[Part], codes: Codes | None) -> Slots:
+    def _filled(self, lists: Iterable[Content], codes: Codes | None) -> Slots:
         """Fill the lists, and return the slots that they hold, numbered list by list."""
-        all_ids = [np.empty(0, np.int64)]
-        all_codes = [np.empty((0, self._trained.fine.code_bytes), np.uint8)]
-        sizes, start = [], 0
-        for number, (ids, fine, blocks) in enumerate(parts):
+        all_ids, sizes, start = [np.empty(0, np.int64)], [], 0
+        for number, (ids, blocks) in enumerate(lists):
             self._lists.fill(number, np.arange(start, start + len(ids)), blocks)
-            start += len(ids)
-            sizes.append(len(ids))
             all_ids.append(ids)
-            all_codes.append(fine)
-        lists = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
-        held = np.concatenate(all_codes) if codes is None else codes
-        return Slots(np.concatenate(all_ids), lists, held)
+            sizes.append(len(ids))
+            start += len(ids)
+        if codes is None:
+            codes = np.empty((0, self._trained.fine.code_bytes), np.uint8)
+        numbers = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
+        return Slots(np.concatenate(all_ids), numbers, codes)
 
-    def _copied_lists(self) -> Iterator[Part]:
+    def _copied_lists(self) -> Iterator[tuple[Content, Codes]]:
         for number in range(self._lists.count):
             with self._changing:
                 slots, blocks = self._lists.content(number)
-                copied = self._slots.ids[slots], self._slots.codes[slots], blocks
+                copied = (self._slots.ids[slots], blocks), self._slots.codes[slots]
             yield copied

@@ -28,13 +28,14 @@ from index.scan_codes import PER_CELL, ScanCodes
 from index.slots import with_room
 
 _KIND = "ivf-4bit-7"
+MOST_LISTS = 8192
 _PAGE = 4096  # Bytes; what is mapped begins with one.
 _COPIED_AT_ONCE = 1 << 20
 
 Ids = NDArray[np.int64]
 Codes = NDArray[np.uint8]
-# Of a list: ids of references (n,), fine codes (n, f), blocks of 32 (b, bytes of such a block).
-Part = tuple[Ids, Codes, Codes]
+# Of a list: ids of references (n,), and blocks of 32 (b, bytes of such a block).
+Content = tuple[Ids, Codes]
 
 
 @dataclass(frozen=True)
@@ -51,40 +52,45 @@ class Trained:
 
 @dataclass(frozen=True)
 class Saved:
-    """What a file holds; `parts` are read as they are asked for, their fine codes from `codes`.
+    """What a file holds; its lists are read as they are asked for.
 
-    These (r, f) are the file, mapped; what is written to them stays in this process. Behind those
-    of all lists there is room for more.
+    The fine codes (r, f) are the file, mapped: what is written to them stays in this process. Those
+    of all lists come one after another, and then there is room for more.
     """
 
     trained: Trained
     facts: dict[str, Any]
     codes: Codes
-    parts: Iterator[Part]
+    lists: Iterator[Content]
 
 
-def save(path: Path, trained: Trained, facts: Mapping[str, object], parts: Iterable[Part]) -> None:
-    """Write what was trained, and lists; raises SnapshotNotSaved."""
+def save(
+    path: Path,
+    trained: Trained,
+    facts: Mapping[str, object],
+    lists: Iterable[tuple[Content, Codes]],
+) -> None:
+    """Write what was trained, and lists with their fine codes (n, f); raises SnapshotNotSaved."""
     scan, fine = trained.scan, trained.fine
     sizes = {"dimension": len(scan.axes), "lists": len(trained.centroids), "cells": scan.cells}
     count = 0
     try:
         path.unlink(missing_ok=True)  # Not written over: a process may have it mapped.
-        with path.open("wb") as file, tempfile.TemporaryFile(dir=path.parent) as lists:
+        with path.open("wb") as file, tempfile.TemporaryFile(dir=path.parent) as rest:
             file.seek(_PAGE)
             for learned in (trained.centroids, scan.axes, scan.places, fine.least, fine.span):
                 file.write(learned.astype("<f4").tobytes())
             start = file.seek(_next_page(file.tell()))
-            for ids, codes, blocks in parts:
+            for (ids, blocks), codes in lists:
                 count += len(ids)
                 file.write(np.ascontiguousarray(codes).data)
                 for array in (np.array([len(ids)], np.int64), ids, blocks):
-                    lists.write(np.ascontiguousarray(array).data)
+                    rest.write(np.ascontiguousarray(array).data)
             rows = with_room(count)
             file.seek(start + rows * fine.code_bytes)
-            lists.seek(0)
-            shutil.copyfileobj(lists, file, _COPIED_AT_ONCE)
-            header = {"kind": _KIND, **sizes, "references": count, "rows": rows, **facts}
+            rest.seek(0)
+            shutil.copyfileobj(rest, file, _COPIED_AT_ONCE)
+            header = {"kind": _KIND, **sizes, "rows": rows, **facts}
             file.seek(0)
             file.write(json.dumps(header).encode().ljust(_PAGE))
     except OSError as error:
@@ -97,7 +103,7 @@ def opened(path: Path, dimension: int) -> Iterator[Saved]:
     try:
         with path.open("rb") as file:
             yield _read(file, dimension, path.name)
-    except (OSError, ValueError, TypeError, KeyError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, OverflowError, RecursionError) as error:
         raise SnapshotUnusable(f"{path.name} is not a saved index of the kind ivf") from error
 
 
@@ -105,23 +111,27 @@ def _read(file: BinaryIO, dimension: int, name: str) -> Saved:
     facts = json.loads(file.read(_PAGE))
     if not isinstance(facts, dict) or facts.pop("kind", None) != _KIND:
         raise SnapshotUnusable(f"{name} is not a saved index of the kind ivf")
-    sizes = ("dimension", "lists", "cells", "references", "rows")
-    dimension_saved, lists, cells, count, rows = (facts.pop(size) for size in sizes)
+    sizes = [facts.pop(size) for size in ("dimension", "lists", "cells", "rows")]
+    if not all(type(size) is int and size > 0 for size in sizes):
+        raise ValueError(f"expected four sizes, got {sizes}")
+    dimension_saved, lists, cells, rows = sizes
     if dimension_saved != dimension:
         raise SnapshotUnusable(f"its vectors are {dimension_saved} long, expected {dimension}")
+    if lists > MOST_LISTS:
+        raise ValueError(f"expected at most {MOST_LISTS} lists, got {lists}")
     centroids = _numbers(file, lists, 2 * cells)
     scan = ScanCodes(_numbers(file, dimension, 2 * cells), _numbers(file, cells, PER_CELL, 2))
     fine = FineCodes(_numbers(file, dimension), _numbers(file, dimension))
     trained = Trained(centroids, scan, fine)
     file.seek(_next_page(file.tell()))
     codes = _mapped(file, rows, fine.code_bytes)
-    return Saved(trained, facts, codes, _parts(file, trained, codes[:count], name))
+    return Saved(trained, facts, codes, _lists(file, trained, rows, name))
 
 
 def _mapped(file: BinaryIO, rows: int, width: int) -> Codes:
     """Return the next (rows, width) bytes of the file, and go on behind them."""
     start, end = file.tell(), file.tell() + rows * width
-    if not 0 < rows * width <= os.fstat(file.fileno()).st_size - start:
+    if rows * width > os.fstat(file.fileno()).st_size - start:
         raise ValueError(f"expected {rows} rows of {width} bytes")
     # "c": what is written to it goes to a copy of the page, in this process alone.
     codes = np.memmap(file, np.uint8, "c", start, (rows, width))
@@ -129,17 +139,17 @@ def _mapped(file: BinaryIO, rows: int, width: int) -> Codes:
     return codes
 
 
-def _parts(file: BinaryIO, trained: Trained, codes: Codes, name: str) -> Iterator[Part]:
+def _lists(file: BinaryIO, trained: Trained, rows: int, name: str) -> Iterator[Content]:
     block_bytes = PER_SAVED * trained.scan.code_bytes
-    start = 0
+    held = 0
     for _ in range(len(trained.centroids)):
         size = int(_array(file, np.dtype(np.int64), 1)[0])
         ids = _array(file, np.dtype(np.int64), size)
         count = saved_blocks(size)
         blocks = _array(file, np.dtype(np.uint8), count * block_bytes)
-        yield ids, codes[start : start + size], blocks.reshape(count, block_bytes)
-        start += size
-    if start != len(codes) or file.read(1):
+        yield ids, blocks.reshape(count, block_bytes)
+        held += size
+    if with_room(held) != rows or file.read(1):
         raise SnapshotUnusable(f"{name} does not hold what it says")
 
 

@@ -107,10 +107,10 @@ class Lists:
             self._scanner.ntotal += len(slots)
 
     def take_out(self, number: int, gone: Slots) -> None:
-        """Take slots out of their list, the last of it filling the holes."""
+        """Take slots that are there out of a list, the last of it filling the holes."""
         held, blocks = views(self._scanner, number, self._layout)
         leaving = np.isin(held, gone, assume_unique=True)
-        left = len(held) - len(gone)
+        left = int(np.count_nonzero(~leaving))
         holes = np.flatnonzero(leaving[:left])
         fillers = left + np.flatnonzero(~leaving[left:])
         moved, slots = self._layout.unpack(blocks, fillers), held[fillers]
@@ -118,7 +118,7 @@ class Lists:
         with self.lock.writing():
             held[holes], blocks[touched] = slots, packed
             resized(self._scanner, number, left, self._layout)
-            self._scanner.ntotal -= len(gone)
+            self._scanner.ntotal -= len(leaving) - left
 
     def codes_of(self, slots: Slots, numbers: NDArray[np.int16]) -> Codes:
         """Return the codes (n, c) of slots (n,) in lists (n,); all zero for one not there."""

@@ -77,6 +77,10 @@ class ReferenceIndex(Protocol):
 class LocalIndex(ReferenceIndex, Protocol):
     """An index in this process's memory, which can be saved to a file."""
 
+    def detach(self) -> None:
+        """Keep nothing of the file that it was loaded from: what is erased is not to stay there."""
+        ...
+
     def save(self, path: Path) -> None:
         """Write a copy to a file; what changes meanwhile may be in it. Raises SnapshotNotSaved."""
         ...

@@ -27,9 +27,13 @@ class Slots:
     """
 
     def __init__(self, ids: Ids, lists: NDArray[np.int16], codes: Codes) -> None:
-        """Take over ids (n,), lists (n,) and fine codes (n or more, c); slots are row numbers."""
-        self._used, room = len(ids), len(codes)
-        self.ids, self.lists, self.codes = _grown(ids, room), _grown(lists, room), codes
+        """Take ids (n,), lists (n,) and fine codes (n or more, c), which are not copied.
+
+        Slots are their row numbers.
+        """
+        self._used = len(ids)
+        self.ids, self.lists = _grown(ids, len(codes)), _grown(lists, len(codes))
+        self.codes = codes
         self._recent: dict[int, int] = {}
         self._free: list[int] = []
         self._sort()
@@ -83,18 +87,20 @@ class Slots:
         return slots
 
     def drop(self, slots: Slot) -> None:
-        """Forget what is in slots (n,) that no list holds any more; its code is overwritten.
-
-        Codes that are a file's are first copied: what was erased is not to stay there.
-        """
-        if len(slots) and isinstance(self.codes, np.memmap):
-            self.codes = _grown(self.codes[: self._used], len(self.codes))
+        """Forget what is in slots (n,) that no list holds any more; its code is overwritten."""
         self.lists[slots] = _GONE
         self.codes[slots] = 0
         for slot, reference_id in zip(slots.tolist(), self.ids[slots].tolist(), strict=True):
             # What is in the sorted order keeps its id, and its slot, until that is made anew.
             if self._recent.pop(reference_id, None) is not None:
                 self._free.append(slot)
+
+    def detach(self) -> None:
+        """Copy codes that lie in a file."""
+        if isinstance(self.codes, np.memmap):
+            own = np.empty(self.codes.shape, np.uint8)
+            own[: self._used] = self.codes[: self._used]
+            self.codes = own
 
     def _sort(self) -> None:
         there = np.flatnonzero(self.lists[: self._used] != _GONE)
@@ -107,8 +113,8 @@ class Slots:
         if end <= len(self.ids):
             return
         room = with_room(end)
-        self.ids, self.lists = _grown(self.ids, room), _grown(self.lists, room)
-        self.codes = _grown(self.codes, room)
+        grown = (_grown(old, room) for old in (self.ids, self.lists, self.codes))
+        self.ids, self.lists, self.codes = grown  # All, or none where there is no memory.
 
 
 def with_room(count: int) -> int:
@@ -117,8 +123,6 @@ def with_room(count: int) -> int:
 
 
 def _grown(old: NDArray[Any], room: int) -> NDArray[Any]:
-    if len(old) == room:
-        return old
     new = np.empty((room, *old.shape[1:]), old.dtype)
     new[: len(old)] = old
     return new

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from index import fine, scan_codes
 from index.follow import Followed, batches
 from index.ivf import IvfIndex
-from index.ivf_file import Trained
+from index.ivf_file import MOST_LISTS, Trained
 from index.looks import NEAREST, ExactNeighbours
 from index.openmp import one_thread
 from index.registry import Registry
@@ -26,7 +26,7 @@ RECALL = 0.999
 Batch = tuple[NDArray[np.int64], NDArray[np.float32]]  # Ids (n,) and vectors (n, d).
 
 POINTS_PER_LIST = 256  # To train on.
-_LEAST_LISTS, _MOST_LISTS = 16, 8192
+_LEAST_LISTS = 16
 _ITERATIONS = 20
 PROBES = 12_000
 
@@ -86,7 +86,7 @@ def lists_for(size: int) -> int:
     With half or twice as many a search of a million took a tenth to a fifth longer at equal recall.
     """
     wanted = round(math.log2(max(math.sqrt(size) / 2.0, 1.0)))
-    return min(max(1 << wanted, _LEAST_LISTS), _MOST_LISTS)
+    return min(max(1 << wanted, _LEAST_LISTS), MOST_LISTS)
 
 
 def untuned(vectors: NDArray[np.float32], list_count: int) -> IvfIndex:

@@ -71,6 +71,22 @@ def test_a_start_and_a_rebuilding_use_the_kind_that_the_size_asks_for(
     assert fewer.check().clean
 
 
+def test_a_process_lets_go_of_the_snapshots_file_when_something_is_erased(
+    registry, open_gallery, new_references
+):
+    enroll(registry, new_references, range(12))
+    open_gallery(ivf_from=IVF_FROM)
+    gallery = open_gallery(ivf_from=IVF_FROM)
+    assert gallery.report.source == "snapshot"
+    enroll(registry, new_references, [20], count=3)
+    gallery.catch_up()
+    assert isinstance(gallery._followed.index._slots.codes, np.memmap)
+    registry.erase_writer("W-3")
+    gallery.catch_up()
+    assert not isinstance(gallery._followed.index._slots.codes, np.memmap)
+    assert gallery.check().clean
+
+
 def test_an_index_tuned_to_other_neighbours_is_made_anew(registry, open_gallery, new_references):
     enroll(registry, new_references, range(12))
     assert open_gallery(ivf_from=IVF_FROM).stats()["tuned_to_nearest"] == 10

@@ -55,18 +55,45 @@ def test_saving_to_the_file_that_it_lies_in_does_it_no_harm(clustered, saved):
     assert saved.read_bytes() == before
 
 
-def test_after_an_erasure_nothing_is_kept_of_the_file(clustered, saved):
+def test_a_change_made_twice_leaves_it_in_the_file(clustered, saved):
+    """As at a start: a snapshot may hold more than it says."""
     index = IvfIndex.load(saved, 128)
-    assert index.remove(np.arange(9999, 10_001)) == 0
+    index.remove(np.arange(3990, 4000))
+    index.add(np.arange(3990, 4000), clustered[3990:])
     assert mapped(index)
-    gone, kept = np.arange(0, 4000, 3), np.setdiff1d(np.arange(4000), np.arange(0, 4000, 3))
-    index.remove(gone)
+    assert index.holds(np.arange(4000), clustered).all()
+
+
+@pytest.mark.parametrize("more", [0, 1, 501])  # As many as there is room for: 501.
+def test_nothing_is_kept_of_a_file_that_is_let_go_of(clustered, saved, more):
+    index = IvfIndex.load(saved, 128)
+    index.add(np.arange(4000, 4000 + more), -clustered[:more])
+    index.detach()
     assert not mapped(index)
     saved.write_bytes(b"")  # Whoever still read there would die of it.
+    index.remove(np.arange(0, 4000, 3))
+    kept = np.setdiff1d(np.arange(4000), np.arange(0, 4000, 3))
     assert index.holds(kept, clustered[kept]).all()
     assert index.search(clustered[1:2], 1)[0].reference_ids.tolist() == [1]
-    index.add(gone, clustered[gone])
+    index.add(np.arange(0, 4000, 3), clustered[::3])
     assert index.holds(np.arange(4000), clustered).all()
+    assert index.holds(np.arange(4000, 4000 + more), -clustered[:more]).all()
+
+
+def test_searches_go_on_where_adding_fails_after_all_was_moved(clustered, saved, monkeypatch):
+    """As where there is no more memory: they read what is there now, not what was unmapped."""
+    index = IvfIndex.load(saved, 128)
+    put = index._slots.put
+
+    def failing(*given):
+        put(*given)
+        raise MemoryError
+
+    monkeypatch.setattr(index._slots, "put", failing)
+    with pytest.raises(MemoryError):
+        index.add(np.arange(4000, 5000), -clustered[:1000])
+    assert not mapped(index)
+    assert index.search(clustered[1:2], 1)[0].reference_ids.tolist() == [1]
 
 
 def test_a_loaded_index_counts_as_much_memory_as_one_that_was_made(clustered, saved):
@@ -85,6 +112,9 @@ def test_an_empty_index_is_saved_and_loaded(clustered, tmp_path):
 
 def test_a_file_is_refused_wherever_it_ends(clustered, saved):
     whole = saved.read_bytes()
+    saved.write_bytes(b"[" * 4096 + whole[4096:])
+    with pytest.raises(SnapshotUnusable):
+        IvfIndex.load(saved, 128)
     for end in (0, 1, 4095, 4096, 4097, len(whole) // 10, len(whole) // 2, len(whole) - 1):
         saved.write_bytes(whole[:end])
         with pytest.raises(SnapshotUnusable):
@@ -145,13 +175,15 @@ def test_a_snapshot_goes_to_a_machine_with_another_processor(
         ("lists", 10**12),
         ("lists", 10**19),
         ("cells", [1]),
-        ("references", 101),
-        ("references", -1),
+        ("lists", 15),
+        ("lists", 8193),
+        ("cells", 0),
+        ("cells", True),
         ("rows", 99),
         ("rows", 0),
         ("rows", -113),
         ("rows", 114),
-        ("rows", 112.0),
+        ("rows", 113.0),
         ("rows", 10**12),
         ("rows", 10**30),
         ("nprobe", "x"),

@@ -8,7 +8,6 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.signature_like import REFERENCES_PER_WRITER, gallery, writers_of
+from benchmarks.index_engines import Ivf
+from benchmarks.signature_like import REFERENCES_PER_WRITER, gallery
 from index.growth import drifted
 from index.ivf import IvfIndex
 from index.looks import FETCHED, NEAREST
-from index.training import POINTS_PER_LIST, PROBES, RECALL, Sample, filled, lists_for
-from index.tuning import tune
+from index.training import RECALL
 
 Vectors = NDArray[np.float32]
 _PROBES = 2000
@@ -60,14 +59,10 @@ def found(index: IvfIndex, held: Vectors, probes: Vectors) -> float:
 
 def trained(there: Vectors) -> IvfIndex:
     """Return an index as a gallery would make it of (n, d), numbered from 1."""
-    ids = np.arange(1, len(there) + 1)
-    order = np.random.default_rng(0).permutation(len(there))
-    held_back, rest = np.split(order, [min(PROBES, len(order) // 4)])
-    lists = lists_for(len(there))
-    drawn = rest[: lists * POINTS_PER_LIST]
-    sample = Sample(there[drawn], ids[held_back], there[held_back])
-    tuned = partial(tune, writers_of=writers_of, recall=RECALL)
-    return filled(sample, lists, [(ids, there)], tuned)
+    engine = Ivf()
+    engine.tunings = ((RECALL, NEAREST),)
+    engine.build(np.arange(1, len(there) + 1), there)
+    return engine.index
 
 
 def measure(size: int) -> list[dict[str, Any]]:

@@ -99,7 +99,13 @@ class Ivf(Own):
     Its settings are tunings to a recall, of the nearest alone or of the ten nearest.
     """
 
-    tunings = ((0.98, 1), (0.995, 1), (training.RECALL, 1), (training.RECALL, 10))
+    index: IvfIndex
+    tunings: Sequence[tuple[float, int]] = (
+        (0.98, 1),
+        (0.995, 1),
+        (training.RECALL, 1),
+        (training.RECALL, 10),
+    )
     settings: Sequence[int] = range(len(tunings))
 
     def build(self, ids: Ids, vectors: Vectors) -> None:

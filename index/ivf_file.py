@@ -2,8 +2,8 @@
 
 A header says how the file goes on. From the next page on lie the fine codes, those of one list
 after those of another, and room for some more: mapped into memory they are searched, and added to,
-where they are, at once, and are there once for all processes of a host. Each list follows as a
-64-bit count, the ids of its references, and 4-bit codes in blocks of 32, whatever size they have in
+where they are, and are there once for the processes of a host. Each list follows as a 64-bit
+count, the ids of its references, and 4-bit codes in blocks of 32, whatever size they have in
 memory.
 """
 

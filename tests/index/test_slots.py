@@ -24,6 +24,7 @@ def started(first, folder):
     ids = np.arange(first)
     rows = np.zeros((with_room(first), WIDTH), np.uint8)
     rows[:first] = code(ids)
+    (folder / "codes").unlink(missing_ok=True)  # Not written over what is mapped.
     rows.tofile(folder / "codes")
     mapped = np.memmap(folder / "codes", np.uint8, "c", shape=rows.shape)
     return Slots(ids, (ids % 7).astype(np.int16), mapped)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from encoder.acquire import preprocessing_sha256
+from encoder.acquire import PREPROCESSING_ID
 from encoder.decision import DecisionRule
 from encoder.errors import ArtifactError
 
@@ -94,7 +94,7 @@ def _require_own(manifest: Mapping[str, Any], source: str) -> None:
             f"The {MANIFEST} of {source} is damaged: its contents are not what its own hash says. "
             "Restore the model folder."
         )
-    if manifest.get("preprocessing_sha256") != preprocessing_sha256():
+    if manifest.get("preprocessing_sha256") != PREPROCESSING_ID:
         raise ArtifactError(
             f"{source} was made for another preparation of images than this version's. "
             "Train or export it again with this version, or install the version it was made with."
@@ -136,7 +136,8 @@ def write_artifact(folder: Path, files: Mapping[str, bytes], facts: Mapping[str,
     manifest = {
         "format": FORMAT,
         "files": {n: {"bytes": len(c), "sha256": sha256(c)} for n, c in files.items()},
-        "preprocessing_sha256": preprocessing_sha256(),
+        # Whatever the id looks like, the key is the one by which model folders are read.
+        "preprocessing_sha256": PREPROCESSING_ID,
         **facts,
     }
     manifest["sha256"] = manifest_sha256(manifest)

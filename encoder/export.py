@@ -19,7 +19,7 @@ import numpy as np
 import onnxruntime
 
 from encoder import losses, siamese  # noqa: F401 - registers what saved networks refer to.
-from encoder.acquire import preprocessing_sha256
+from encoder.acquire import PREPROCESSING_ID
 from encoder.artifact import KERAS_NETWORK, NETWORK, write_artifact
 from encoder.calibration import fit_rules
 from encoder.embedding import embed_data_set
@@ -154,7 +154,7 @@ def _read_run(run_folder: Path) -> Mapping[str, Any]:
         raise TrainingDataError(
             f"{run_folder} holds no training run; expected run.json and best.keras."
         ) from error
-    if run.get("preprocessing_sha256") != preprocessing_sha256():
+    if run.get("preprocessing_sha256") != PREPROCESSING_ID:
         raise TrainingDataError(
             f"The run in {run_folder} was trained on images prepared in another way than this "
             "version's; train again, or export it with the version it was trained with."

@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from encoder.acquire import preprocessing_sha256
+from encoder.acquire import PREPROCESSING_ID
 from encoder.augment import NOTEBOOK_VARIATION, Variation
 from encoder.batches import BatchPlan, ClaimBatches, PairBatches
 from encoder.errors import TrainingDataError
@@ -139,7 +139,7 @@ def train(
         "seed": seed,
         "holdout": asdict(holdout),
         "splits": splits,
-        "preprocessing_sha256": preprocessing_sha256(),
+        "preprocessing_sha256": PREPROCESSING_ID,
     }
     _claim_run_folder(run_folder, facts, resume=resume)
     keras.utils.set_random_seed(seed)

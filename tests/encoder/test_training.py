@@ -241,6 +241,13 @@ def _interrupt_after_one_epoch(folder: Path, run: Path) -> None:
         module._tensorboard = original
 
 
+def test_a_run_on_images_prepared_in_another_way_is_not_exported(tmp_path: Path) -> None:
+    run = {"preprocessing_sha256": "0" * 64, "splits": {}}
+    (tmp_path / "run.json").write_text(json.dumps(run), encoding="utf-8")
+    with pytest.raises(TrainingDataError, match="prepared in another way"):
+        export(tmp_path, tmp_path / "model", [])
+
+
 def test_notebook_recipe_trains(writers_folder: Path, tmp_path: Path) -> None:
     recipe = dataclasses.replace(RECIPES["notebook"], images=4, steps=1, epochs=1)
     best = train([writers_folder], tmp_path / "run", recipe, seed=1)

@@ -205,6 +205,8 @@ class DecisionRow(Base):
     """A line of the audit trail; each carries the hash of the one before it.
 
     No foreign keys: the trail outlives the writers, references and models that it speaks of.
+    `chain_version` says which columns `sha256` covers. Its default is for servers of the version
+    before it, which write lines of version 1 until they are replaced.
     """
 
     __tablename__ = "decisions"
@@ -230,6 +232,7 @@ class DecisionRow(Base):
     caller: Mapped[str] = mapped_column(String(200))
     previous_sha256: Mapped[Sha256]
     sha256: Mapped[Sha256]
+    chain_version: Mapped[int] = mapped_column(server_default="1")
 
 
 class ApiKeyRow(Base):

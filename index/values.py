@@ -169,6 +169,8 @@ class DecisionRecord:
 class ChainReport:
     """The audit trail re-computed: `broken_at` is the first decision that does not fit.
 
+    `reason` says why: its content, its place, or a chain version that is not known here.
+
     A chain cannot show that its last rows were cut off: keep `length` and `head_sha256`
     somewhere else and compare.
     """
@@ -176,6 +178,7 @@ class ChainReport:
     length: int
     head_sha256: str
     broken_at: str | None
+    reason: str | None = None
 
     @property
     def intact(self) -> bool:

@@ -1,9 +1,12 @@
 import dataclasses
 import sqlite3
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import create_engine, insert
 
-from index.values import DecisionRecord
+from index.schema import DecisionRow
+from index.values import ChainReport, DecisionRecord
 
 DECISION = DecisionRecord(
     kind="verify",
@@ -97,6 +100,47 @@ def test_a_score_that_sql_cannot_keep_is_refused(registry, score):
     with pytest.raises(ValueError, match="JSON"):
         registry.record_decision(dataclasses.replace(DECISION, score=score))
     assert registry.verify_decisions().length == 0
+
+
+def test_numbers_are_hashed_as_the_database_gives_them_back(registry):
+    """SQLite keeps no sign of zero, and no whole number in a column of real ones."""
+    registry.record_decision(
+        dataclasses.replace(
+            DECISION, score=-0.0, log_lr=-0.0, threshold=1, non_match_threshold=-0.0
+        )
+    )
+    assert registry.verify_decisions().intact
+
+
+def test_a_decision_of_chain_version_2_is_verified_for_ever(registry, database_url):
+    """A row and its hash as they were once written: what is out there must stay intact."""
+    sha256 = "54df9ed807021810332d2a6a7ea8330a7193baf7ecf5eda671cadb3c604b3594"
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(
+            insert(DecisionRow).values(
+                decision_id="0123456789abcdef" * 2,
+                created_at=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
+                kind="identify",
+                verdict="not_enrolled",
+                writer_id=None,
+                operating_point=None,
+                score=0.1 + 0.2,
+                log_lr=None,
+                threshold=1e-17,
+                non_match_threshold=None,
+                model_id="a" * 64,
+                reference_ids=[4, 1],
+                candidates=[{"writer_id": "C-2", "score": 1 / 3, "reference_id": 4}],
+                probe_sha256="b" * 64,
+                caller="Zoë",
+                previous_sha256="0" * 64,
+                chain_version=2,
+                sha256=sha256,
+            )
+        )
+    engine.dispose()
+    assert registry.verify_decisions() == ChainReport(1, sha256, None)
 
 
 def test_the_trail_outlives_an_erased_writer(registry):

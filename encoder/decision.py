@@ -152,7 +152,7 @@ class DecisionRule:
     @cached_property
     def rule_id(self) -> str:
         """Names the rule: 12 hexadecimal digits that change with any of its numbers."""
-        text = json.dumps(self.as_dict(), sort_keys=True)
+        text = json.dumps(_identity(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def centred(self, signatures: Signatures) -> Signatures:
@@ -227,6 +227,27 @@ class DecisionRule:
         if rule.centre is not None and not np.isfinite(rule.centre).all():
             raise ValueError("the centre")
         return rule
+
+
+# What names a rule, so that a rule goes by the same name in later versions. A field that is added
+# to these classes is added here where it is not the default that earlier rules had without saying.
+_IDENTIFYING: Mapping[type, tuple[str, ...]] = {
+    DecisionRule: ("spread", "calibrations", "default_operating_point", "centre"),
+    Spread: ("population", "shrinkage", "local", "kinds"),
+    Kind: ("name", "axis", "offset", "amounts"),
+    Calibration: ("references", "skilled", "random", "points", "random_tail"),
+    LogRatio: ("slope", "intercept", "bound"),
+    OperatingPoint: ("match", "non_match"),
+    RandomTail: ("start", "share", "scale", "fpir"),
+}
+
+
+def _identity(part: Any) -> Any:
+    if type(part) in _IDENTIFYING:
+        return {name: _identity(getattr(part, name)) for name in _IDENTIFYING[type(part)]}
+    if isinstance(part, Mapping):
+        return {name: _identity(value) for name, value in part.items()}
+    return [_identity(one) for one in part] if isinstance(part, tuple) else part
 
 
 def _spread(row: Mapping[str, Any]) -> Spread:

@@ -1,3 +1,4 @@
+import base64
 import json
 import threading
 
@@ -5,9 +6,12 @@ import numpy as np
 import pytest
 
 from index.errors import ErasureIncomplete, SnapshotNotSaved
+from index.flat import FlatIndex
 from index.gallery import Gallery
 from index.migrate import upgrade
 from index.registry import Registry
+from index.snapshot import Origin, SnapshotFolder
+from index.values import Position
 
 MODEL = "a" * 64
 OTHER = "b" * 64
@@ -284,3 +288,50 @@ def test_a_start_after_a_half_done_erasure_finishes_it(registry, saved, folder, 
     assert report.source == "snapshot"
     assert erased not in b"".join(path.read_bytes() for path in folder.iterdir())
     assert np.frombuffer(erased, np.float32).size == 128
+
+
+# A snapshot of format 1 as it was once written: two references, 3 and 5, of four dimensions.
+WRITTEN = {
+    "format": 1,
+    "registry_id": "00000000000000000000000000000001",
+    "model_id": MODEL,
+    "dimension": 4,
+    "kind": "flat",
+    "revision": 7,
+    "mark": 11,
+    "file": "index-7-6b1e8eaeb81645e98605ce41fd4be328.faiss",
+    "sha256": "cee7f421749151914348e70c33934bb6062be6ad89af7cd35f810b490dcbdb09",
+}
+WRITTEN_DATA = (
+    "SXhNMgQAAAACAAAAAAAAAAAAEAAAAAAAAAAQAAAAAAABAAAAAEl4RkkEAAAAAgAAAAAAAAAAABAAAAAAAAAAEAAAAAAA"
+    "AQAAAAAIAAAAAAAAAAAAgD8AAAAAAAAAAAAAAAAAAAAAAACAPwAAAAAAAAAAAgAAAAAAAAADAAAAAAAAAAUAAAAAAAAA"
+)
+
+
+def test_a_snapshot_that_an_earlier_version_wrote_is_loaded(folder):
+    """Where this fails, raise the format: a start then says why it rebuilds."""
+    folder.mkdir()
+    (folder / WRITTEN["file"]).write_bytes(base64.b64decode(WRITTEN_DATA))
+    (folder / "manifest.json").write_text(json.dumps(WRITTEN))
+    origin = Origin(WRITTEN["registry_id"], MODEL, 4)
+    index, position = SnapshotFolder(folder).load({"flat": FlatIndex}, origin)
+    assert position == Position(revision=7, mark=11)
+    assert index.reference_ids().tolist() == [3, 5]
+    [near] = index.search(np.eye(1, 4, dtype=np.float32), 2)
+    assert (near.reference_ids.tolist(), near.similarities.tolist()) == ([3, 5], [1, 0])
+
+
+def test_a_snapshot_says_what_it_is_of(registry, saved, folder):
+    head = registry.head()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert len(manifest.pop("sha256")) == 64
+    assert manifest == {
+        "format": 1,
+        "registry_id": registry.registry_id(),
+        "model_id": MODEL,
+        "dimension": 128,
+        "kind": "flat",
+        "revision": head.revision,
+        "mark": head.mark,
+        "file": saved.name,
+    }

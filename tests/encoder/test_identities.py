@@ -1,0 +1,92 @@
+"""Names and draws that were written down before: later versions must come to the same."""
+
+from dataclasses import fields, is_dataclass, replace
+
+from encoder.decision import (
+    Calibration,
+    DecisionRule,
+    LogRatio,
+    OperatingPoint,
+    RandomTail,
+)
+from encoder.kinds import Kind
+from encoder.score import Spread
+from encoder.writers_folder import Holdout, split_writers
+
+POINTS = {"fmr_skilled=5%": OperatingPoint(0.3, 0.2), "fmr_skilled=1%": OperatingPoint(0.4, 0.2)}
+MORE_POINTS = {
+    "fmr_skilled=5%": OperatingPoint(0.25, 0.15),
+    "fmr_skilled=1%": OperatingPoint(0.35, 0.15),
+}
+RULE = DecisionRule(
+    spread=Spread(0.61, 1.5, 0.25, (Kind("Bengali", (0.5, -0.25), 0.125, ((1, 0.1), (3, 0.2))),)),
+    calibrations=(
+        Calibration(
+            references=1,
+            skilled=LogRatio(9.5, -3.0, 2.0),
+            random=LogRatio(12.0, -2.5, 4.0),
+            points=POINTS,
+            random_tail=RandomTail(0.1, 0.05, 0.03, 0.01),
+        ),
+        Calibration(
+            references=5,
+            skilled=LogRatio(10.5, -3.5, 2.0),
+            random=LogRatio(13.0, -2.0, 4.0),
+            points=MORE_POINTS,
+            random_tail=RandomTail(0.05, 0.05, 0.02, 0.01),
+        ),
+    ),
+    default_operating_point="fmr_skilled=5%",
+)
+
+SPLIT = {
+    "train": [
+        *("cedar-1", "cedar-2", "w002_n01", "w002_n02", "w003_n01", "w003_n02"),
+        *("w007_n01", "w007_n02", "w008_n01", "w008_n02"),
+    ],
+    "development": ["w001_n01", "w001_n02", "w006_n01", "w006_n02"],
+    "test": ["w004_n01", "w004_n02", "w005_n01", "w005_n02"],
+}
+
+
+def test_rules_go_by_the_names_that_they_were_given_before():
+    assert RULE.rule_id == "45265481a972"
+    assert replace(RULE, centre=(0.01, -0.02)).rule_id == "dfafc0c67712"
+
+
+def test_a_rule_read_from_a_manifest_goes_by_the_same_name():
+    assert DecisionRule.from_dict(RULE.as_dict()).rule_id == RULE.rule_id
+
+
+def test_every_field_of_a_rule_is_part_of_its_name():
+    """A field that was added shows here: is it part of the name, and what do older rules say?"""
+    changed = list(each_changed(RULE))
+    assert len(changed) > 30
+    unseen = [where for where, rule in changed if rule.rule_id == RULE.rule_id]
+    assert unseen == []
+    assert len({rule.rule_id for _, rule in changed}) == len(changed)
+
+
+def each_changed(part, where="rule"):
+    """The part with each of its values changed in turn, and where that is."""
+    if is_dataclass(part):
+        for field in fields(part):
+            for place, one in each_changed(getattr(part, field.name), f"{where}.{field.name}"):
+                yield place, replace(part, **{field.name: one})
+    elif isinstance(part, dict):
+        for name in part:
+            for place, one in each_changed(part[name], f"{where}[{name!r}]"):
+                yield place, {**part, name: one}
+    elif isinstance(part, tuple):
+        for number, value in enumerate(part):
+            for place, one in each_changed(value, f"{where}[{number}]"):
+                yield place, (*part[:number], one, *part[number + 1 :])
+    else:
+        yield where, (0.5,) if part is None else part + ("!" if isinstance(part, str) else 1)
+
+
+def test_a_split_is_the_same_in_every_version():
+    """Else a model would be measured on writers that it was trained with."""
+    writers = [f"w{n:03}_n{m:02}" for n in range(1, 9) for m in (1, 2)] + ["cedar-1", "cedar-2"]
+    split = split_writers(writers, 0.25, Holdout(2, 5), seed=7)
+    assert split == SPLIT

@@ -107,7 +107,7 @@ def verify_batch(
     return sequence, report
 
 
-def _broken(row: Mapping[str, Any], previous_sha256: str) -> str | None:
+def _broken(row: Mapping[Any, Any], previous_sha256: str) -> str | None:
     """Say why a decision does not fit after the one before it; None where it does."""
     if row["chain_version"] not in HASHED:
         return (
@@ -126,7 +126,7 @@ def _stored(number: float | None) -> float | None:
     return None if number is None else float(number) + 0.0
 
 
-def _sha256(row: Mapping[str, Any]) -> str:
+def _sha256(row: Mapping[Any, Any]) -> str:
     # One form for one content: sorted keys, shortest floats, UTC to the microsecond.
     content = {name: row[name] for name in HASHED[row["chain_version"]]}
     canonical = json.dumps(

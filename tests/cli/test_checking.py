@@ -1,7 +1,9 @@
 """Enrolling a writer from files, and asking about signatures, as a clerk would."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +102,13 @@ def test_verify_answers_in_json_as_the_api_does(
     }
     assert said["operating_point"] == "fmr_skilled=10%"
     assert len(said["references"]) == 5
+    assert answer("identify", scan(ADA, 7))[0] == 0
     stored = Registry(f"sqlite:///{data_dir / 'registry.db'}")
-    assert stored.verify_decisions().length == 1
+    assert stored.verify_decisions().length == 2
     stored.close()
+    with closing(sqlite3.connect(data_dir / "registry.db")) as connection:
+        rows = connection.execute("SELECT kind, caller FROM decisions ORDER BY sequence").fetchall()
+    assert rows == [("verify", caller()), ("identify", caller())]
     assert caller().startswith("cli:")
 
 

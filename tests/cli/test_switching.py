@@ -4,6 +4,7 @@ import json
 import signal
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from click.testing import Result
 
 from encoder.artifact import SHIPPED, read_artifact, replace_facts
+from service.cli.session import caller
 
 Run = Callable[..., Result]
 Answer = Callable[..., tuple[int, Any]]
@@ -30,6 +32,13 @@ def other_id(other_model: Path) -> str:
     return read_artifact(other_model).model_id
 
 
+def switches(data_dir: Path) -> list[tuple[str, str]]:
+    """Which model became the active one, and by whom."""
+    with closing(sqlite3.connect(data_dir / "registry.db")) as connection:
+        query = "SELECT model_id, caller FROM model_switches ORDER BY sequence"
+        return connection.execute(query).fetchall()
+
+
 def states(answer: Answer) -> dict[str, tuple[str | None, int]]:
     return {
         one["model_id"]: (one["state"], one["missing"])
@@ -38,7 +47,14 @@ def states(answer: Answer) -> dict[str, tuple[str | None, int]]:
 
 
 def test_there_and_back(
-    gallery: int, run: Run, answer: Answer, scan: Scan, other_model: Path, other_id: str
+    *,
+    gallery: int,
+    run: Run,
+    answer: Answer,
+    scan: Scan,
+    other_model: Path,
+    other_id: str,
+    data_dir: Path,
 ) -> None:
     assert states(answer) == {SHIPPED_ID: ("active", 0)}
     code, said = answer("reencode", "--model", other_model)
@@ -65,6 +81,11 @@ def test_there_and_back(
     found = answer("identify", scan(8, 5))[1]
     assert (found["model"]["id"], found["candidates"][0]["writer_id"]) == (SHIPPED_ID, "w-8")
     assert answer("index", "check")[1]["clean"]
+    assert switches(data_dir) == [
+        (SHIPPED_ID, "start"),
+        (other_id, caller()),
+        (SHIPPED_ID, caller()),
+    ]
 
 
 @pytest.mark.usefixtures("gallery")

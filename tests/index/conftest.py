@@ -45,6 +45,7 @@ ON_POSTGRESQL_TOO = {
     "test_processes",
     "test_references",
     "test_revisions",
+    "test_rows",
     "test_shared_gallery",
     "test_writers",
 }

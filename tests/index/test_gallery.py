@@ -115,20 +115,23 @@ def test_check_names_what_is_missing_extra_and_different(
     names = ids_of(added)
     gallery.catch_up()
     inside = gallery._followed.index
-    inside.remove(np.array(names[:2]))
+    inside.remove(np.array(names[:3]))
     nudged = unit(5)[1:2].copy()
     nudged.view(np.uint32)[0, 0] ^= 1  # The last bit of one number.
     inside.add(np.array([names[1], 999]), np.concatenate([nudged, unit(1, seed=6)]))
 
     report = gallery.check()
     assert not report.clean
-    assert report.missing == (names[0],)
+    assert report.missing == (names[0], names[2])
     assert report.different == (names[1],)
     assert report.extra == (999,)
-    assert (report.registry_count, report.index_count) == (5, 5)
+    assert (report.registry_count, report.index_count) == (5, 4)
+    assert (report.kind, report.revision) == ("flat", registry.head_revision())
 
     gallery.rebuild()
-    assert gallery.check().clean
+    clean = gallery.check()
+    assert clean.clean
+    assert (clean.registry_count, clean.index_count) == (5, 5)
 
 
 def test_a_registry_restored_under_a_running_gallery_is_noticed(

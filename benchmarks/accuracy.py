@@ -20,8 +20,8 @@ import numpy as np
 from rich.progress import track
 
 from benchmarks.running import Refused, Server, running_server
-from encoder.artifact import SHIPPED, read_artifact
-from encoder.metrics import equal_error_rate, fnmr_at_fmr
+from encoder.inference.artifact import SHIPPED, read_artifact
+from encoder.metrics.error_rates import equal_error_rate, fnmr_at_fmr
 
 REFERENCES = 5
 WRITERS = 20

@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.verify_path import SCANS, scan_png
-from encoder.model import Encoder, load_encoder
+from encoder.inference.encoder import Encoder, load_encoder
 from encoder.synthesis import synthetic_writer
-from index.migrate import upgrade
-from index.registry import Registry
-from service.importing import PIECE, import_images
-from service.sources import open_source
+from index.registry.registry import Registry
+from index.registry.schema_version import upgrade
+from service.transfer.importing import PIECE, import_images
+from service.transfer.sources import open_source
 
 EACH = 10  # Images of a writer.
 DRAWN = 200

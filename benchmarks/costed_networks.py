@@ -22,11 +22,11 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from encoder.acquire import acquire
-from encoder.artifact import read_artifact
-from encoder.export import to_onnx
-from encoder.network import notebook_base_network
+from encoder.imaging.acquire import acquire
+from encoder.inference.artifact import read_artifact
+from encoder.networks.lean_network import notebook_base_network
 from encoder.synthesis import encode_png, synthetic_writer
+from encoder.training.export import to_onnx
 
 SIGNET_CANVAS = (150, 220)
 FIRST_WRITER = 30_000

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from benchmarks.index_engines import Ivf
 from benchmarks.signature_like import REFERENCES_PER_WRITER, gallery
-from index.growth import drifted
-from index.ivf import IvfIndex
-from index.looks import FETCHED, NEAREST
-from index.training import RECALL
+from index.ivf.build import RECALL
+from index.ivf.index import IvfIndex
+from index.ivf.recall_probes import FETCHED, NEAREST
+from index.sync.rebuild_policy import drifted
 
 Vectors = NDArray[np.float32]
 _PROBES = 2000

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.signature_like import writers_of
-from index import training
-from index.flat import FlatIndex
-from index.growth import KINDS
-from index.ivf import IvfIndex
-from index.looks import ExactNeighbours
-from index.reference_index import ReferenceIndex
-from index.snapshot import Origin, SnapshotFolder
-from index.tuning import tune
+from index.ivf import build
+from index.ivf.index import IvfIndex
+from index.ivf.recall_probes import ExactNeighbours
+from index.ivf.tune import tune
+from index.sync.rebuild_policy import KINDS
+from index.sync.snapshot import Origin, SnapshotFolder
 from index.values import Position
+from index.vectors.flat_index import FlatIndex
+from index.vectors.vector_index import ReferenceIndex
 
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
@@ -103,21 +103,21 @@ class Ivf(Own):
     tunings: Sequence[tuple[float, int]] = (
         (0.98, 1),
         (0.995, 1),
-        (training.RECALL, 1),
-        (training.RECALL, 10),
+        (build.RECALL, 1),
+        (build.RECALL, 10),
     )
     settings: Sequence[int] = range(len(tunings))
 
     def build(self, ids: Ids, vectors: Vectors) -> None:
         """Index everything."""
         order = np.random.default_rng(0).permutation(len(ids))
-        held_back, others = np.split(order, [min(training.PROBES, len(ids) // 4)])
-        lists = training.lists_for(len(ids))
-        drawn = np.sort(others[: training.POINTS_PER_LIST * lists])
-        sample = training.Sample(vectors[drawn], ids[held_back], vectors[held_back])
+        held_back, others = np.split(order, [min(build.PROBES, len(ids) // 4)])
+        lists = build.lists_for(len(ids))
+        drawn = np.sort(others[: build.POINTS_PER_LIST * lists])
+        sample = build.Sample(vectors[drawn], ids[held_back], vectors[held_back])
         parts = (slice(start, start + _BATCH) for start in range(0, len(ids), _BATCH))
         batches = ((ids[part], np.array(vectors[part])) for part in parts)
-        self.index = training.filled(sample, lists, batches, self._tune)
+        self.index = build.filled(sample, lists, batches, self._tune)
 
     def _tune(self, index: IvfIndex, exact: ExactNeighbours) -> None:
         # Of ten million each takes minutes.

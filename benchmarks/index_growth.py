@@ -21,11 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.signature_like import gallery
-from index.gallery import Gallery
-from index.growth import build
-from index.looks import NEAREST
-from index.migrate import upgrade
-from index.registry import Registry
+from index.ivf.recall_probes import NEAREST
+from index.registry.registry import Registry
+from index.registry.schema_version import upgrade
+from index.sync.local_gallery import Gallery
+from index.sync.rebuild_policy import build
 from index.values import NewReference
 
 MODEL = "a" * 64

@@ -18,11 +18,11 @@ import numpy as np
 
 from benchmarks.memory import private_and_shared_bytes
 from benchmarks.signature_like import gallery
-from index.growth import KINDS
-from index.looks import FETCHED, NEAREST
-from index.snapshot import Origin, SnapshotFolder
-from index.training import POINTS_PER_LIST, lists_for, untuned
-from index.tuning import whole
+from index.ivf.build import POINTS_PER_LIST, lists_for, untuned
+from index.ivf.recall_probes import FETCHED, NEAREST
+from index.ivf.tune import whole
+from index.sync.rebuild_policy import KINDS
+from index.sync.snapshot import Origin, SnapshotFolder
 from index.values import START
 
 _ORIGIN = Origin("of a benchmark", "none", 128)

@@ -25,14 +25,20 @@ import numpy as np
 import urllib3
 
 from benchmarks.running import running_server
-from encoder.artifact import KERAS_NETWORK, NETWORK, SHIPPED, read_artifact, write_artifact
-from encoder.calibrated_model import OWN_FACTS
+from encoder.calibration.model_update import OWN_FACTS
+from encoder.inference.artifact import (
+    KERAS_NETWORK,
+    NETWORK,
+    SHIPPED,
+    read_artifact,
+    write_artifact,
+)
 from encoder.synthesis import encode_png, synthetic_writer
-from index.migrate import upgrade
+from index.registry.schema_version import upgrade
 from service.composition import open_registry, prepare_folders
-from service.enroll import create_writer
 from service.settings import read_settings
-from service.uploads import Upload
+from service.writers.enroll import create_writer
+from service.writers.uploads import Upload
 
 REFERENCES_EACH = 5
 PROBED = 40
@@ -84,7 +90,7 @@ def write_other_model(folder: Path) -> None:
     """The shipped network with its rotation disturbed, exported anew: nearly the same answers."""
     import keras  # noqa: PLC0415  # Not where another model is given.
 
-    from encoder.export import to_onnx  # noqa: PLC0415
+    from encoder.training.export import to_onnx  # noqa: PLC0415
 
     network = keras.saving.load_model(SHIPPED / KERAS_NETWORK, compile=False)
     layer = network.get_layer("rotation")

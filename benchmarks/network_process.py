@@ -42,7 +42,7 @@ def _milliseconds(run: Run, inputs: NDArray[np.float32], batch: int, runs: int) 
 
 
 def _onnx(path: Path, threads: int) -> Run:
-    """The network as `encoder.model` runs it."""
+    """The network as `encoder.inference.encoder` runs it."""
     onnxruntime = importlib.import_module("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

@@ -24,16 +24,16 @@ import numpy as np
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from numpy.typing import NDArray
 
-from encoder.evaluate import Effort, measure
-from encoder.hog import HOG_SPREAD
-from encoder.losses import ContrastiveLoss
-from encoder.network import NOTEBOOK_CANVAS, notebook_base_network, with_unit_output
-from encoder.pooled import EmbeddedFold
-from encoder.protocol import EmbeddedWriter
-from encoder.siamese import siamese
-from encoder.signatures import Signatures
-from encoder.train import DEVELOPMENT_SHARE
-from encoder.writers_folder import Holdout, list_writers, split_writers
+from encoder.datasets.folder import Holdout, list_writers, split_writers
+from encoder.evaluation.evaluate import Effort, measure
+from encoder.evaluation.pooling import EmbeddedFold
+from encoder.evaluation.stress.hog_baseline import HOG_SPREAD
+from encoder.evaluation.trials import EmbeddedWriter
+from encoder.networks.lean_network import NOTEBOOK_CANVAS, notebook_base_network, with_unit_output
+from encoder.networks.losses import ContrastiveLoss
+from encoder.networks.notebook_network import siamese
+from encoder.scoring.templates import Signatures
+from encoder.training.train import DEVELOPMENT_SHARE
 
 PAIRS_OF_EACH_KIND = 2834  # The notebook's, after it had dropped most pairs of two writers.
 BATCH = 32

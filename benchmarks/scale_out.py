@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import create_engine, text
 
-from encoder.model import load_encoder
-from encoder.pieces import PIECE_SIZE
-from index.migrate import upgrade
-from index.milvus_address import MilvusAddress
-from index.registry import Registry
-from index.shared_gallery import SharedGallery
+from encoder.inference.encoder import load_encoder
+from encoder.scoring.local_descriptors import PIECE_SIZE
+from index.milvus.address import MilvusAddress
+from index.milvus.shared_gallery import SharedGallery
+from index.registry.registry import Registry
+from index.registry.schema_version import upgrade
 from index.values import NewReference
 
 PER_WRITER = 5

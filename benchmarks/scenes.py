@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from encoder.clean import clean
-from encoder.decode import decode
+from encoder.imaging.decode import decode
+from encoder.imaging.ink import clean
 from encoder.synthesis import encode_png, synthetic_writer
 
 Mask = NDArray[np.uint8]  # (h, w), 0 or 255

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.errors import EncoderError
-from encoder.model import load_encoder
-from index.vectors import leading
+from encoder.inference.encoder import load_encoder
+from index.vectors.unit_vectors import leading
 
 SPREAD = Path(__file__).parent / "models" / "signature_spread.npz"
 REFERENCES_PER_WRITER = 5

@@ -14,16 +14,16 @@ from typing import Any
 import onnxruntime
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-import encoder.acquire
+import encoder.imaging.acquire
 import service.api.decisions
 import service.serve
-from encoder.model import Encoder
+from encoder.inference.encoder import Encoder
 from service.cli import main
 from service.settings import Settings
 
 HEADER = "Server-Timing"
 STAGES: tuple[tuple[object, str], ...] = (
-    (encoder.acquire, "decode"),
+    (encoder.imaging.acquire, "decode"),
     (Encoder, "acquire"),
     (Encoder, "describe"),
     (onnxruntime.InferenceSession, "run"),

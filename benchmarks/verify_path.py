@@ -21,8 +21,8 @@ from urllib3.filepost import encode_multipart_formdata
 
 from benchmarks.running import Answer, BareConnection, Server, running_server
 from benchmarks.timed_server import HEADER
-from encoder.artifact import read_artifact
-from encoder.model import load_encoder
+from encoder.inference.artifact import read_artifact
+from encoder.inference.encoder import load_encoder
 from encoder.synthesis import encode_png, synthetic_writer
 
 SERVER_CORE, OWN_CORE = (os.cpu_count() or 1) - 1, 0

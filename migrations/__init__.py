@@ -1,1 +1,1 @@
-"""The schema's history, one step a file; `index.migrate` runs it."""
+"""The schema's history, one step a file; `index.registry.schema_version` runs it."""

@@ -1,8 +1,8 @@
-"""Runs the schema's steps on the connection that `index.migrate` hands over, in its transaction."""
+"""Runs the schema's steps in the transaction of `index.registry.schema_version`."""
 
 from alembic import context
 
-from index.schema import Base
+from index.registry.schema import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -6,7 +6,7 @@ from service.api import decisions, errors, guard, health, openapi, references, r
 from service.api.context import EXTENSION
 from service.api.multipart import RequestInMemory
 from service.composition import Services
-from service.serving import Serving
+from service.models.live_services import Serving
 from service.version import VERSION
 from service.web import blueprint as web
 

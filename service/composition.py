@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from encoder.artifact import Artifact, read_artifact, restore_artifact
 from encoder.errors import ArtifactError
-from encoder.model import Encoder
-from index.any_gallery import AnyGallery
-from index.gallery import Gallery
-from index.migrate import require_current
-from index.milvus_address import is_milvus, read_milvus_url
-from index.registry import Registry
+from encoder.inference.artifact import Artifact, read_artifact, restore_artifact
+from encoder.inference.encoder import Encoder
+from index.milvus.address import is_milvus, read_milvus_url
+from index.registry.registry import Registry
+from index.registry.schema_version import require_current
+from index.sync.gallery_interface import AnyGallery
+from index.sync.local_gallery import Gallery
 from index.values import ModelFiles, OpenReport
 from service.errors import StartRefused
 from service.settings import Settings, require_allowed
@@ -157,7 +157,7 @@ def keep_model(artifact: Artifact, registry: Registry) -> None:
 def _build_shared_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> AnyGallery:
     try:
         # An extra, and a second to load.
-        from index.shared_gallery import SharedGallery  # noqa: PLC0415
+        from index.milvus.shared_gallery import SharedGallery  # noqa: PLC0415
     except ImportError as error:
         raise StartRefused(
             f"COUNTERSIGN_INDEX_URL names a Milvus server, whose client is missing ({error.name}). "

@@ -19,7 +19,7 @@ from granian.server import Server
 
 from encoder.errors import EncoderError
 from index.errors import GalleryError
-from index.migrate import require_current
+from index.registry.schema_version import require_current
 from service.api.context import EXTENSION
 from service.app import create_app
 from service.composition import build_services, prepare_folders

@@ -14,7 +14,7 @@ from typing import Literal
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from index.milvus_address import read_milvus_url
+from index.milvus.address import read_milvus_url
 from service.errors import SettingsError
 
 PREFIX = "COUNTERSIGN_"

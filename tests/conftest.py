@@ -17,7 +17,7 @@ import pymilvus  # noqa: F401
 import pytest
 from sqlalchemy import create_engine, text
 
-from index.migrate import upgrade
+from index.registry.schema_version import upgrade
 
 
 def free_port() -> int:

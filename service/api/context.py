@@ -6,9 +6,9 @@ from typing import TypeVar, cast
 from flask import current_app, g
 
 from index.errors import ModelChanged
-from service.access import caller_of
+from service.auth.caller import caller_of
 from service.composition import Services
-from service.serving import Serving
+from service.models.live_services import Serving
 from service.settings import Settings
 
 EXTENSION = "countersign"

@@ -10,15 +10,15 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, jsonify
 
-from service.answers import RESEMBLES, Identification, Verification
 from service.api import shapes
+from service.api.answers import RESEMBLES, Identification, Verification
 from service.api.context import caller, services
 from service.api.forms import accepts, check_path_ids, upload_of, uploads_of
 from service.api.multipart import MULTIPART
-from service.compare import compare
-from service.identify import identify
-from service.schemas import CompareForm, IdentifyForm, VerifyForm
-from service.verify import verify
+from service.api.schemas import CompareForm, IdentifyForm, VerifyForm
+from service.decisions.compare import compare
+from service.decisions.identify import identify
+from service.decisions.verify import verify
 
 blueprint = APIBlueprint(
     "decisions",

@@ -9,11 +9,11 @@ from flask import request
 from werkzeug.datastructures import FileStorage
 
 from index.errors import UnknownReference
-from index.naming import WRITER_ID_EXPECTED, is_writer_id
+from index.registry.identifiers import WRITER_ID_EXPECTED, is_writer_id
 from service.api.multipart import MULTIPART
+from service.api.schemas import MAX_ID
 from service.errors import InvalidInput, UnsupportedBody
-from service.schemas import MAX_ID
-from service.uploads import Upload
+from service.writers.uploads import Upload
 
 JSON = "application/json"
 MAX_FILENAME = 255

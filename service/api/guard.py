@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from flask import Flask, Request, Response, request
 from werkzeug.exceptions import LengthRequired
 
-from encoder.decode import ImageLimits
+from encoder.imaging.decode import ImageLimits
 from service.api.context import settings
+from service.api.schemas import MAX_IMAGES
 from service.errors import CrossSiteRequest, ForeignHost
-from service.schemas import MAX_IMAGES
 from service.settings import is_loopback
 
 MAX_JSON_BYTES = 64 * 2**10

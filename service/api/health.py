@@ -6,8 +6,8 @@ from apiflask import APIBlueprint, FileSchema
 from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Info, generate_latest
 
-from service.answers import About, Health, Readiness
 from service.api import shapes
+from service.api.answers import About, Health, Readiness
 from service.api.context import services
 from service.version import VERSION
 

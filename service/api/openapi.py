@@ -9,14 +9,14 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Response, render_template, send_from_directory
 
-from index.naming import WRITER_ID_EXPECTED, WRITER_ID_PATTERN
-from service.answers import RESEMBLES, Problem
+from index.registry.identifiers import WRITER_ID_EXPECTED, WRITER_ID_PATTERN
+from service.api.answers import RESEMBLES, Problem
 from service.api.errors import MEDIA_TYPE
 from service.api.forms import JSON
 from service.api.guard import CONTENT_SECURITY_POLICY
 from service.api.multipart import MULTIPART
+from service.api.schemas import NewWriter, NewWriterForm
 from service.problems import kinds
-from service.schemas import NewWriter, NewWriterForm
 
 Spec = dict[str, Any]
 

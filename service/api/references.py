@@ -5,13 +5,13 @@ from typing import Any
 from apiflask import APIBlueprint, FileSchema
 from flask import Response
 
-from service import enroll as stories
-from service.answers import Enrolled, References
 from service.api import shapes
+from service.api.answers import Enrolled, References
 from service.api.context import enrolling, services
 from service.api.forms import accepts, check_path_ids, uploads_of
 from service.api.multipart import MULTIPART
-from service.schemas import ImageQuery, ReferenceForm
+from service.api.schemas import ImageQuery, ReferenceForm
+from service.writers import enroll as stories
 
 blueprint = APIBlueprint(
     "references",

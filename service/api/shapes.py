@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from encoder.acquire import Acquisition
-from encoder.model import Encoder
-from encoder.preview import preview_png
-from index.registry import Registry
+from encoder.imaging.acquire import Acquisition
+from encoder.imaging.preview import preview_png
+from encoder.inference.encoder import Encoder
+from index.registry.registry import Registry
 from index.values import Reference, Writer
-from service.enroll import Enrollment
-from service.identify import Identification
-from service.verify import Verification
+from service.decisions.identify import Identification
+from service.decisions.verify import Verification
+from service.writers.enroll import Enrollment
 
 Json = dict[str, Any]
 

@@ -6,13 +6,13 @@ from apiflask import APIBlueprint
 from apiflask.schema_adapters.marshmallow import parser
 from flask import request
 
-from service import enroll as stories
-from service.answers import CreatedWriter, Writer, Writers
 from service.api import shapes
+from service.api.answers import CreatedWriter, Writer, Writers
 from service.api.context import enrolling, services
 from service.api.forms import JSON, accepts, check_path_ids, uploads_of
 from service.api.multipart import MULTIPART
-from service.schemas import NewWriter, NewWriterForm, WriterChange, WriterQuery
+from service.api.schemas import NewWriter, NewWriterForm, WriterChange, WriterQuery
+from service.writers import enroll as stories
 
 blueprint = APIBlueprint(
     "writers",

@@ -5,20 +5,20 @@ Each module holds a group of commands. Importing them loads nothing heavy, so `-
 
 import click
 
-from service.cli.adapting import adapt
-from service.cli.calibrating import calibrate
-from service.cli.checking import compare, identify, verify
-from service.cli.database import database
-from service.cli.enrolling import enroll
+from service.cli.decisions.questions import compare, identify, verify
 from service.cli.failures import CommandLine
-from service.cli.gallery import gallery
-from service.cli.importing import import_source
-from service.cli.measuring import evaluate, model_card
-from service.cli.models import export, train
-from service.cli.serving import demo, serve
-from service.cli.shadowing import compare_models
-from service.cli.switching import model_group, reencode
-from service.cli.transfer import transfer
+from service.cli.gallery.gallery import transfer
+from service.cli.gallery.index import gallery
+from service.cli.models.adapt import adapt
+from service.cli.models.calibrate import calibrate
+from service.cli.models.evaluate import evaluate, model_card
+from service.cli.models.model import model_group, reencode
+from service.cli.models.model_compare import compare_models
+from service.cli.models.train import export, train
+from service.cli.server.db import database
+from service.cli.server.serve import demo, serve
+from service.cli.writers.bulk_import import import_source
+from service.cli.writers.enroll import enroll
 from service.version import VERSION
 
 

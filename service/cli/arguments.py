@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from index.naming import WRITER_ID_EXPECTED, is_writer_id
+from index.registry.identifiers import WRITER_ID_EXPECTED, is_writer_id
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from encoder.model import Encoder
-    from index.registry import Registry
+    from encoder.inference.encoder import Encoder
+    from index.registry.registry import Registry
     from service.composition import Services
     from service.settings import Settings
 
@@ -41,7 +41,7 @@ def open_registry() -> Iterator[tuple[Settings, Registry, Encoder]]:
 
 def open_encoder() -> Encoder:
     """Load the model alone, for what stores nothing."""
-    from encoder.model import load_encoder
+    from encoder.inference.encoder import load_encoder
     from service.settings import read_settings
 
     return load_encoder(read_settings().model)

@@ -12,7 +12,7 @@ from benchmarks.costed_networks import (
     synthetic_canvases,
 )
 from benchmarks.encoder_cost import changes, measure
-from encoder.artifact import read_artifact
+from encoder.inference.artifact import read_artifact
 
 
 @pytest.fixture(scope="module")

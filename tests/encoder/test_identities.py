@@ -2,16 +2,16 @@
 
 from dataclasses import fields, is_dataclass, replace
 
-from encoder.decision import (
+from encoder.datasets.folder import Holdout, split_writers
+from encoder.scoring.decision_rule import (
     Calibration,
     DecisionRule,
     LogRatio,
     OperatingPoint,
     RandomTail,
 )
-from encoder.kinds import Kind
-from encoder.score import Spread
-from encoder.writers_folder import Holdout, split_writers
+from encoder.scoring.score import Spread
+from encoder.scoring.script_compensation import Kind
 
 POINTS = {"fmr_skilled=5%": OperatingPoint(0.3, 0.2), "fmr_skilled=1%": OperatingPoint(0.4, 0.2)}
 MORE_POINTS = {

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from encoder.acquire import acquire
-from encoder.clean import clean
-from encoder.decode import decode
-from encoder.evaluate import Effort, evaluate
-from encoder.folds import plan_folds
-from encoder.model import load_encoder
+from encoder.evaluation.evaluate import Effort, evaluate
+from encoder.evaluation.protocols import plan_folds
+from encoder.imaging.acquire import acquire
+from encoder.imaging.decode import decode
+from encoder.imaging.ink import clean
+from encoder.inference.encoder import load_encoder
 
 SIGNATURES = Path(__file__).parents[3] / "shared" / "signatures"
 SETS = ("cedar", "bhsig260_bengali")

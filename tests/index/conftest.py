@@ -13,19 +13,19 @@ import pytest
 from numpy.typing import NDArray
 
 import index
-from index.flat import FlatIndex
-from index.gallery import Gallery
-from index.growth import IVF_FROM
-from index.ivf import IvfIndex
-from index.migrate import upgrade
-from index.milvus import MilvusIndex
-from index.milvus_address import MilvusAddress
-from index.milvus_server import MilvusServer
-from index.reference_index import ReferenceIndex
-from index.registry import Registry
-from index.training import untuned
+from index.ivf.build import untuned
+from index.ivf.index import IvfIndex
+from index.milvus.address import MilvusAddress
+from index.milvus.connection import MilvusServer
+from index.milvus.index import MilvusIndex
+from index.registry.registry import Registry
+from index.registry.schema_version import upgrade
+from index.sync.local_gallery import Gallery
+from index.sync.rebuild_policy import IVF_FROM
 from index.values import Neighbours, NewReference
-from index.vectors import unit_vectors
+from index.vectors.flat_index import FlatIndex
+from index.vectors.unit_vectors import unit_vectors
+from index.vectors.vector_index import ReferenceIndex
 
 # A new backend is added here, and must pass every test of `test_reference_index`.
 BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex, "milvus": MilvusIndex}

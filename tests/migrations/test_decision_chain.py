@@ -12,18 +12,18 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine, text
 
-from index.database import Database
-from index.decisions import (
+from index.errors import SchemaMismatch
+from index.registry.audit_log import (
     CHAIN_VERSION,
     GENESIS_SHA256,
     HASHED,
     NOT_HASHED,
     verify_batch,
 )
-from index.errors import SchemaMismatch
-from index.migrate import _config, require_current, upgrade
-from index.registry import Registry
-from index.schema import DecisionRow
+from index.registry.database import Database
+from index.registry.registry import Registry
+from index.registry.schema import DecisionRow
+from index.registry.schema_version import _config, require_current, upgrade
 from index.values import ChainReport, DecisionRecord
 
 DUMP = (Path(__file__).parent / "registry_0004.sql").read_text(encoding="utf-8")

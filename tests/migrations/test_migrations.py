@@ -12,11 +12,17 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine
 
 import index
-from index.database import Database
 from index.errors import RegistryUnavailable, SchemaMismatch
-from index.migrate import _config, current_revision, head_revision, require_current, upgrade
-from index.registry import Registry
-from index.schema import Base
+from index.registry.database import Database
+from index.registry.registry import Registry
+from index.registry.schema import Base
+from index.registry.schema_version import (
+    _config,
+    current_revision,
+    head_revision,
+    require_current,
+    upgrade,
+)
 from index.values import NewReference
 
 
@@ -127,7 +133,9 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(url, file):
 
 
 def test_processes_that_upgrade_at_once_do_not_disturb_each_other(url):
-    program = "import sys; from index.migrate import upgrade; print(upgrade(sys.argv[1]))"
+    program = (
+        "import sys; from index.registry.schema_version import upgrade; print(upgrade(sys.argv[1]))"
+    )
     root = str(Path(index.__file__).parents[1])
     processes = [
         subprocess.Popen(

@@ -9,12 +9,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from encoder.synthesis import encode_png, synthetic_writer
-from index.migrate import upgrade
+from index.registry.schema_version import upgrade
 from service.app import create_app
 from service.composition import Services, build_services, prepare_folders
-from service.enroll import Upload, create_writer
-from service.identify import Identification, identify
+from service.decisions.identify import Identification, identify
 from service.settings import Settings, read_settings
+from service.writers.enroll import Upload, create_writer
 
 Scan = Callable[[int, int], bytes]
 

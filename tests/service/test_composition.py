@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from encoder.artifact import manifest_sha256, model_id, read_artifact
-from index.registry import Registry
+from encoder.inference.artifact import manifest_sha256, model_id, read_artifact
+from index.registry.registry import Registry
 from index.values import ModelFiles, NewReference
 from service.composition import build_services, open_registry
 from service.errors import StartRefused

@@ -8,8 +8,8 @@ import pytest
 from encoder import errors as encoder_errors
 from index import errors as index_errors
 from service import errors as service_errors
-from service.enroll import Refusal
 from service.problems import INTERNAL, KINDS, kinds, problem_of
+from service.writers.enroll import Refusal
 
 
 def errors_of(module) -> list[type[Exception]]:

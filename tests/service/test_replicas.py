@@ -20,10 +20,10 @@ from werkzeug.datastructures import FileStorage
 from werkzeug.test import encode_multipart
 
 import service
-from encoder.model import load_encoder
-from index.milvus_address import read_milvus_url
-from index.registry import Registry
-from index.shared_gallery import SharedGallery
+from encoder.inference.encoder import load_encoder
+from index.milvus.address import read_milvus_url
+from index.milvus.shared_gallery import SharedGallery
+from index.registry.registry import Registry
 from index.values import NewReference
 
 ROOT = Path(service.__file__).parent.parent

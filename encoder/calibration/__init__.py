@@ -1,0 +1,1 @@
+"""Fits the numbers in a decision rule: thresholds, likelihood ratios, compensations."""

@@ -1,0 +1,186 @@
+"""Fits a model's thresholds and likelihood ratios anew on a user's own signatures.
+
+Only what the signatures can support is moved; all else stays as it was. The score itself stays,
+spread, centre and all, so that kept and moved thresholds mean the same scores.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoder.calibration.effective_sample_size import independent, people_of
+from encoder.calibration.fit import (
+    DRAWS,
+    TAIL_SHARE,
+    TARGETS,
+    fit_log_lr,
+    fit_tail,
+    match_threshold,
+    refusal_threshold,
+)
+from encoder.evaluation.trials import EmbeddedWriter, Trials, run_trials
+from encoder.scoring.centring import centre_writer
+from encoder.scoring.decision_rule import Calibration, DecisionRule, OperatingPoint
+
+RATIO_TARGET = 0.05  # Likelihood ratios need as much as an operating point of this target.
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a rate needs to be fitted: people, and signatures of the kind that it is a rate of."""
+
+    writers: int
+    signatures: int
+
+    def lacks(self, supply: "Need") -> str:
+        """What is missing, in words; "" where nothing is."""
+        if supply.writers < self.writers:
+            return f"needs {self.writers} writers, has {supply.writers}"
+        if supply.signatures < self.signatures:
+            return f"needs {self.signatures} signatures, has {supply.signatures}"
+        return ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value of the rule, for claims with `references`: moved, or kept and why.
+
+    A value without enough of its own also moves where it would be overtaken by one that moved.
+    `what` is the name of an operating point with `match` or `non_match`, `likelihood ratio,
+    skilled` or `likelihood ratio, random` (its value at the default point's `match`), or `random
+    tail` (the score that its share exceeds).
+    """
+
+    references: int
+    what: str
+    former: float
+    now: float
+    kept_because: str = ""
+
+
+@dataclass(frozen=True)
+class Supply:
+    """What the writers with more than so many genuine signatures give."""
+
+    genuine: Need
+    forged: Need
+
+
+def need_of(target: float) -> Need:
+    """At least one writer must be the target's share, and of n signatures 3/n may be errors unseen.
+
+    Fewer, and one odd writer, or chance, decides where the threshold lies.
+    """
+    return Need(math.ceil(1 / target - 1e-9), math.ceil(3 / target - 1e-9))
+
+
+def recalibrate(
+    rule: DecisionRule, writers: Sequence[EmbeddedWriter]
+) -> tuple[DecisionRule, list[Change]]:
+    """The rule with what these writers support fitted on them, and what became of each value.
+
+    Args:
+        rule: the model's; its numbers of references, operating points and centre stay.
+        writers: none of whom the model was trained on, embedded by that model.
+    """
+    writers = [centre_writer(writer, rule.offset) for writer in writers]
+    changes: list[Change] = []
+    people = people_of(writers)
+    calibrations = []
+    for former in rule.calibrations:
+        able = [writer for writer in writers if len(writer.genuine) > former.references]
+        trials = run_trials(writers, former.references, rule.spread, DRAWS)
+        fitted, moves = _fitted(former, trials, _supply(able), people, rule.default_operating_point)
+        calibrations.append(fitted)
+        changes += moves
+    return replace(rule, calibrations=tuple(calibrations)), changes
+
+
+def _supply(able: Sequence[EmbeddedWriter]) -> Supply:
+    forged = [writer for writer in able if len(writer.forged)]
+    return Supply(
+        genuine=Need(len({w.group for w in able}), sum(len(w.genuine) for w in able)),
+        forged=Need(len({w.group for w in forged}), sum(len(w.forged) for w in forged)),
+    )
+
+
+def _fitted(
+    former: Calibration,
+    trials: Trials,
+    supply: Supply,
+    people: NDArray[np.intp],
+    default: str,
+) -> tuple[Calibration, list[Change]]:
+    count = former.references
+    points = _fitted_points(former, trials, supply)
+    changes = [
+        change
+        for name, point in points.items()
+        for change in _point_changes(count, name, former.points[name], point, supply)
+    ]
+    fitted = replace(former, points=points)
+    lack = need_of(RATIO_TARGET).lacks(supply.forged)
+    if not lack:
+        signatures = min(
+            _independent(-trials.genuine, people[trials.genuine_writer], supply.genuine),
+            _independent(trials.skilled, people[trials.skilled_writer], supply.forged),
+        )
+        fitted = replace(fitted, skilled=fit_log_lr(trials.genuine, trials.skilled, signatures))
+    at = former.points[default].match
+    ratios = former.skilled.of(at), fitted.skilled.of(at)
+    changes.append(Change(count, "likelihood ratio, skilled", *ratios, lack))
+    lack = need_of(RATIO_TARGET).lacks(supply.genuine)
+    if not lack and not trials.random.size:
+        lack = "needs two people or more who wrote the same text"
+    if not lack:
+        signatures = min(
+            _independent(-trials.genuine, people[trials.genuine_writer], supply.genuine),
+            _independent(trials.random, people[trials.random_writer], supply.genuine),
+        )
+        fitted = replace(fitted, random=fit_log_lr(trials.genuine, trials.random, signatures))
+    ratios = former.random.of(at), fitted.random.of(at)
+    changes.append(Change(count, "likelihood ratio, random", *ratios, lack))
+    lack = need_of(TAIL_SHARE).lacks(Need(supply.genuine.writers, trials.random.size // DRAWS))
+    if not lack:
+        fitted = replace(fitted, random_tail=fit_tail(trials.random))
+    tails = former.random_tail.start, fitted.random_tail.start
+    changes.append(Change(count, "random tail", *tails, lack))
+    return fitted, changes
+
+
+def _independent(scores: NDArray[np.float64], people: NDArray[np.intp], supply: Need) -> float:
+    return independent(scores, people, np.full(len(scores), ""), supply.signatures)
+
+
+def _fitted_points(
+    former: Calibration, trials: Trials, supply: Supply
+) -> dict[str, OperatingPoint]:
+    """Moved where there is enough; a stricter `match` follows where a laxer one overtakes it."""
+    points = dict(former.points)
+    match = -math.inf
+    for name in sorted(set(points) & set(TARGETS), key=lambda name: -TARGETS[name]):
+        target, point = TARGETS[name], points[name]
+        if need_of(target).lacks(supply.forged):
+            match = max(match, point.match)
+        else:
+            match = max(match, match_threshold(trials.skilled, target))
+        refuse = point.non_match
+        if not need_of(target).lacks(supply.genuine):
+            refuse = refusal_threshold(trials.genuine, target)
+        points[name] = OperatingPoint(match, min(match, refuse))
+    return points
+
+
+def _point_changes(
+    count: int, name: str, former: OperatingPoint, now: OperatingPoint, supply: Supply
+) -> Iterator[Change]:
+    pairs = (
+        ("match", former.match, now.match, supply.forged),
+        ("non_match", former.non_match, now.non_match, supply.genuine),
+    )
+    for what, was, is_now, kind in pairs:
+        lack = need_of(TARGETS[name]).lacks(kind) if name in TARGETS else "has an unknown target"
+        yield Change(count, f"{name} {what}", was, is_now, lack if was == is_now else "")

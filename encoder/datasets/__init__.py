@@ -1,0 +1,1 @@
+"""Which signatures there are, and which split each writer is in."""

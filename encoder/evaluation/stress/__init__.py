@@ -1,0 +1,1 @@
+"""What breaks a model, and what it may be cheating with."""

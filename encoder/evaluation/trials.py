@@ -1,0 +1,218 @@
+"""The evaluation protocol: which signatures are compared with which references.
+
+For every writer, R references are drawn from the genuine signatures, several times; the other
+genuine ones are mated probes, the forgeries skilled non-mated ones, and genuine signatures of other
+people of the same data set random non-mated ones: across data sets, scripts and scanners would be
+told apart, and random forgeries look easier than they are. For the same reason, where several
+people wrote the same text, theirs are taken. One threshold holds for all writers.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoder.datasets.folder import group_of
+from encoder.scoring.local_matching import likeness
+from encoder.scoring.score import (
+    Likenesses,
+    Spread,
+    claim_scores,
+    likenesses,
+    local_likenesses,
+    mean_of_pairs,
+    observed_likeness,
+    stacked,
+)
+from encoder.scoring.templates import Numbers, Signatures, Vectors, joined
+
+MOST_PEERS = 20
+
+
+class Matches:
+    """How a writer's pieces match his own genuine ones, and others' match them; found once."""
+
+    def __init__(self) -> None:
+        """Nothing is found yet."""
+        self.own: Vectors | None = None
+        self.others: WeakKeyDictionary[Matches, Vectors] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedWriter:
+    """One writer's genuine signatures and skilled forgeries, as a model sees them.
+
+    Writers of one `group` are one person; `data_set` says whom they are compared with.
+    """
+
+    writer_id: str
+    group: str
+    genuine: Signatures
+    forged: Signatures
+    data_set: str = ""
+    matches: Matches = field(default_factory=Matches, init=False, repr=False)
+
+    @cached_property
+    def likenesses(self) -> Likenesses:
+        """Of all, the genuine ones first, with the genuine ones: draws only choose among them."""
+        everything = joined([self.genuine, self.forged])
+        if self.matches.own is None:
+            self.matches.own = local_likenesses(everything, self.genuine)
+        return Likenesses(everything.vectors @ self.genuine.vectors.T, self.matches.own)
+
+    def likenesses_of(self, other: "EmbeddedWriter", numbers: Numbers) -> Likenesses:
+        """Of some of another's genuine signatures with all of one's own."""
+        whole = other.genuine.vectors[numbers] @ self.genuine.vectors.T
+        return Likenesses(whole, self._local_of(other, numbers))
+
+    def _local_of(self, other: "EmbeddedWriter", numbers: Numbers) -> Vectors | None:
+        if self.genuine.pieces is None or other.genuine.pieces is None:
+            return None
+        sides = len(other.genuine), len(self.genuine)
+        known = self.matches.others.setdefault(other.matches, np.full(sides, np.nan, np.float32))
+        asked = np.unique(np.arange(len(known))[numbers])
+        missing = asked[np.isnan(known[asked]).any(axis=1)]
+        if missing.size:
+            known[missing] = likeness(other.genuine[missing].pieces or (), self.genuine.pieces)
+        return known[numbers]
+
+    def with_vectors(self, genuine: Vectors, forged: Vectors) -> "EmbeddedWriter":
+        """The same signatures by other vectors; how their pieces match need not be found anew."""
+        writer = replace(
+            self,
+            genuine=self.genuine.with_vectors(genuine),
+            forged=self.forged.with_vectors(forged),
+        )
+        object.__setattr__(writer, "matches", self.matches)
+        return writer
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Comparison scores of one protocol run, each with its claimed writer's number.
+
+    Attributes:
+        genuine, skilled, random: `(k,)` scores.
+        genuine_writer, skilled_writer, random_writer: `(k,)` numbers of the claimed writers.
+    """
+
+    genuine: NDArray[np.float64]
+    skilled: NDArray[np.float64]
+    random: NDArray[np.float64]
+    genuine_writer: NDArray[np.intp]
+    skilled_writer: NDArray[np.intp]
+    random_writer: NDArray[np.intp]
+
+    def raised(self, amounts: NDArray[np.float64]) -> "Trials":
+        """The same with each claimed writer's amount `(writers,)` added to the scores."""
+        return replace(
+            self,
+            genuine=self.genuine + amounts[self.genuine_writer],
+            skilled=self.skilled + amounts[self.skilled_writer],
+            random=self.random + amounts[self.random_writer],
+        )
+
+
+def run_trials(
+    writers: Sequence[EmbeddedWriter],
+    references: int,
+    spread: Spread,
+    draws: int = 10,
+    seed: int = 0,
+    *,
+    random: bool = True,
+) -> Trials:
+    """Score all trials with `references` (1 or more) a claim; writers with too few are left out.
+
+    Without `random`, there are no random forgeries.
+    """
+    scores: dict[str, list[NDArray[np.float64]]] = {"genuine": [], "skilled": [], "random": []}
+    claimed: dict[str, list[NDArray[np.intp]]] = {"genuine": [], "skilled": [], "random": []}
+    peers = _by_text(writers)
+    for number, writer in enumerate(writers):
+        if len(writer.genuine) <= references:
+            continue
+        for draw in range(draws):
+            rng = np.random.default_rng([seed, references, draw, number])
+            order = rng.permutation(len(writer.genuine))
+            chosen, rest = order[:references], order[references:]
+            forged = np.arange(len(order), len(order) + len(writer.forged))
+            own = writer.likenesses.of(chosen, chosen)
+            allowance = spread.allowance(writer.genuine.vectors[chosen])
+            found = {
+                "genuine": writer.likenesses.of(rest, chosen),
+                "skilled": writer.likenesses.of(forged, chosen),
+            }
+            if random:
+                found["random"] = _others(peers[_text(writer)], writer, chosen, rng)
+            for kind, alike in found.items():
+                scores[kind].append(claim_scores(alike, own, spread, allowance))
+                claimed[kind].append(np.full(len(alike.whole), number, np.intp))
+    scored = {kind: np.concatenate([np.zeros(0), *parts]) for kind, parts in scores.items()}
+    owners = {
+        f"{kind}_writer": np.concatenate([np.zeros(0, np.intp), *parts])
+        for kind, parts in claimed.items()
+    }
+    return Trials(**scored, **owners)
+
+
+def population_spread(writers: Sequence[EmbeddedWriter], references: int = 5) -> Spread:
+    """Mean likeness of drawn references among themselves, on the whole and piece by piece.
+
+    Where no writer has more than `references`, or these make no pair, the spread's defaults.
+    """
+    if references < 2:
+        return Spread()
+    whole, local = [], []
+    for number, writer in enumerate(writers):
+        if len(writer.genuine) > references:
+            order = np.random.default_rng([number, references]).permutation(len(writer.genuine))
+            drawn = writer.likenesses.of(order[:references], order[:references])
+            whole.append(observed_likeness(drawn.whole))
+            if drawn.local is not None:
+                local.append(mean_of_pairs(drawn.local))
+    default = Spread()
+    return Spread(
+        population=round(float(np.mean(whole)), 5) if whole else default.population,
+        local=round(float(np.mean(local)), 5) if local else default.local,
+    )
+
+
+def _others(
+    peers: Sequence[EmbeddedWriter],
+    claimed: EmbeddedWriter,
+    chosen: NDArray[np.intp],
+    rng: np.random.Generator,
+) -> Likenesses:
+    """Of a genuine signature of everyone else among the peers with those chosen of the claimed's.
+
+    Of more than twenty peers so many are drawn, others for each draw of references.
+    """
+    others = [peer for peer in peers if peer.group != claimed.group and len(peer.genuine)]
+    many = len(others) > MOST_PEERS
+    if many:
+        others = [others[n] for n in rng.choice(len(others), MOST_PEERS, replace=False)]
+    picked = [(peer, [int(rng.integers(len(peer.genuine)))]) for peer in others]
+    if not picked:
+        return claimed.likenesses_of(claimed, []).of([], chosen)
+    if many:  # Hardly any pair comes twice.
+        drawn = joined(peer.genuine[number] for peer, number in picked)
+        return likenesses(drawn, claimed.genuine[chosen])
+    alike = [claimed.likenesses_of(peer, number) for peer, number in picked]
+    return stacked([one.of(slice(None), chosen) for one in alike])
+
+
+def _by_text(writers: Sequence[EmbeddedWriter]) -> dict[tuple[str, str], list[EmbeddedWriter]]:
+    """The writers of each data set who wrote the same text, by data set and text."""
+    peers: dict[tuple[str, str], list[EmbeddedWriter]] = defaultdict(list)
+    for writer in writers:
+        peers[_text(writer)].append(writer)
+    return peers
+
+
+def _text(writer: EmbeddedWriter) -> tuple[str, str]:
+    return writer.data_set, group_of(writer.writer_id)[1]

@@ -1,0 +1,57 @@
+"""From the bytes of an image to what the network sees: decode, clean, judge, set on the canvas.
+
+Training and serving both pass through `acquire`. `PREPROCESSING_ID` names what it makes of images,
+and which pieces are chosen; it is part of a model's identity, so that a model never meets another
+preparation than its own.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoder.imaging.decode import ImageLimits, decode
+from encoder.imaging.ink import Mask, clean, to_canvas
+from encoder.imaging.quality import Quality, assess
+
+# Raised, to any text that it never was before, when canvases or pieces change, and only then: it
+# makes every model and every stored embedding foreign. `test_golden` says when, and what follows.
+PREPROCESSING_ID = "ce8684ba766e88f2a5688a131de28e876a6b2e265e212c6a21827db90092c628"
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """One accepted signature image.
+
+    Attributes:
+        canvas: `(height, width)` uint8, share of each pixel that is ink, 0 to 255: the network's
+            input.
+        quality: what was found out about the image.
+        media_type: of the file it came from.
+        ink: the ink at the scan's resolution, cropped, uint8 0 or 255.
+    """
+
+    canvas: NDArray[np.uint8]
+    quality: Quality
+    media_type: str
+    ink: Mask
+
+
+def acquire(
+    data: bytes, canvas_size: tuple[int, int] = (144, 288), limits: ImageLimits | None = None
+) -> Acquisition:
+    """Read one signature image and prepare it for the network.
+
+    Args:
+        data: the bytes of a PNG, JPEG, TIFF, WebP or BMP file.
+        canvas_size: height and width of the canvas, px.
+        limits: what the file may weigh.
+
+    Raises:
+        ImageError: the file cannot be read, is over the limits, or shows no usable signature.
+    """
+    decoded = decode(data, limits)
+    cleaned = clean(decoded.gray)
+    quality = assess(cleaned, decoded.warnings)
+    canvas = to_canvas(cleaned.ink, canvas_size)
+    return Acquisition(canvas, quality, decoded.media_type, cleaned.ink)

@@ -1,0 +1,219 @@
+"""Finds the ink of one signature in grey levels and sets it on a canvas; judging it is `quality`'s.
+
+Ink is decided per pixel at full resolution and only then reduced by area: grey levels tell
+scanners and pens apart, not writers, so none of them reaches the network.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from encoder.imaging.ruled_lines import remove_ruled_lines
+
+Gray = NDArray[np.uint8]  # (h, w), 0 black to 255 white
+Mask = NDArray[np.uint8]  # (h, w), 0 paper, 255 ink
+
+MAX_SIDE_PX = 2400  # Larger scans are reduced first: pens are then still over 8 px wide.
+MIN_CONTRAST = 18.0  # Grey levels between paper and ink below which there is no ink.
+UNEVEN_LIGHT = 0.30  # Share of brightness lost across the page from which it counts as uneven.
+SPREAD = 0.229  # Standard deviation of the ink on the canvas, of the side that it fills more.
+
+
+@dataclass(frozen=True)
+class CleanedSignature:
+    """The ink found in a scan.
+
+    Attributes:
+        ink: `(h, w)` uint8, 0 or 255, cropped to the ink, at the scan's resolution; `(0, 0)`
+            where there is none.
+        box: left, top, width, height of `ink` in the scan, px.
+        page_size: height and width of the scan, px, as far as it was looked at.
+        contrast: grey levels between paper and ink, 0 to 255.
+        stroke_width_px: mean width of the strokes.
+        border_runs: for left, top, right, bottom, the share of that side covered by ink.
+    """
+
+    ink: Mask
+    box: tuple[int, int, int, int]
+    page_size: tuple[int, int]
+    contrast: float
+    stroke_width_px: float
+    border_runs: tuple[float, float, float, float]
+
+
+def clean(gray: NDArray[np.uint8]) -> CleanedSignature:
+    """Separate the ink of a signature from paper, light, specks and scanned edges.
+
+    Args:
+        gray: `(h, w)` uint8 grey levels of a scan, dark on light or light on dark.
+    """
+    gray = _bounded(gray)
+    if _median(gray) < 110:
+        gray = 255 - gray
+    flat, unevenness = _flatten(gray)
+    mask, contrast = _binarise(flat, uneven=unevenness > UNEVEN_LIGHT)
+    _remove_edge_lines(mask)
+    mask = remove_ruled_lines(mask)
+    stroke_width = _stroke_width(mask)
+    _remove_specks(mask, stroke_width)
+    left, top, width, height = cv2.boundingRect(mask)
+    return CleanedSignature(
+        ink=mask[top : top + height, left : left + width],
+        box=(left, top, width, height),
+        page_size=(gray.shape[0], gray.shape[1]),
+        contrast=contrast,
+        stroke_width_px=stroke_width,
+        border_runs=_border_runs(mask),
+    )
+
+
+def to_canvas(ink: Mask, canvas_size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Set ink `(h, w)` on a canvas, its aspect ratio kept, its centre of mass in the middle.
+
+    The ink's spread about its centre decides the scale, not its box: one long stroke more or less
+    would shrink all others. What lies outside the canvas then, far from the centre, is cut off.
+
+    Returns:
+        `canvas_size` uint8: the share of each canvas pixel that is ink, 0 none to 255 all.
+    """
+    if not ink.size:
+        return np.zeros(canvas_size, dtype=np.uint8)
+    scale, centre = canvas_scale(ink, canvas_size)
+    height, width = (max(1, round(side / scale)) for side in canvas_size)
+    window = np.zeros((height, width), np.uint8)  # What of the ink the canvas shows, full size.
+    top, left = round(centre[0] - height / 2), round(centre[1] - width / 2)
+    seen = ink[max(0, top) : max(0, top + height), max(0, left) : max(0, left + width)]
+    down, right = max(0, -top), max(0, -left)
+    window[down : down + seen.shape[0], right : right + seen.shape[1]] = seen
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return as_uint8(cv2.resize(window, canvas_size[::-1], interpolation=method))
+
+
+def canvas_scale(ink: Mask, canvas_size: tuple[int, int]) -> tuple[float, tuple[float, float]]:
+    """Canvas pixels to a pixel of ink `(h, w)`, and the row and column of its centre of mass."""
+    (row, tall), (column, wide) = (_centre_and_spread(ink, along) for along in (1, 0))
+    scale = min(SPREAD * canvas_size[0] / tall, SPREAD * canvas_size[1] / wide)
+    return scale, (row, column)
+
+
+def _centre_and_spread(ink: Mask, along: int) -> tuple[float, float]:
+    """Mean and standard deviation (1 at least) of the ink's rows (`along` 1) or columns (0), px."""
+    sums = cv2.reduce(ink, along, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel().astype(np.float64)
+    share = sums / max(sums.sum(), 1.0)
+    places = np.arange(len(share))
+    centre = float(share @ places)
+    variance = float(share @ (places - centre) ** 2)
+    return centre, max(variance, 1.0) ** 0.5
+
+
+def as_uint8(image: ArrayLike) -> NDArray[np.uint8]:
+    """What OpenCV returned, with the type it has: its own annotations are wider."""
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _bounded(gray: Gray) -> Gray:
+    longest = max(gray.shape)
+    if longest <= MAX_SIDE_PX:
+        return gray
+    scale = MAX_SIDE_PX / longest
+    size = (max(1, round(gray.shape[1] * scale)), max(1, round(gray.shape[0] * scale)))
+    return as_uint8(cv2.resize(gray, size, interpolation=cv2.INTER_AREA))
+
+
+def _median(gray: Gray) -> int:
+    """The middle grey level, by counting those of every fourth row."""
+    counts = cv2.calcHist([gray[::4]], [0], None, [256], [0, 256])
+    return int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
+
+
+def _flatten(gray: Gray) -> tuple[Gray, float]:
+    """Divide by the light on the paper; also return how much of it is lost across the page."""
+    height, width = gray.shape
+    step = max(1, max(height, width) // 80)
+    down, across = max(1, height // step), max(1, width // step)
+    # Whole blocks of pixels are averaged seven times as fast; the few left over change no light.
+    whole = gray[: down * step, : across * step]
+    small = cv2.resize(whole, (across, down), interpolation=cv2.INTER_AREA)
+    # Closing lifts strokes up to the paper around them; they are narrower than this on any scan.
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))
+    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
+    paper = np.maximum(cv2.GaussianBlur(paper, (0, 0), 3), 1)
+    levels = np.sort(paper, axis=None)
+    last = levels.size - 1
+    dark, bright = float(levels[round(0.02 * last)]), float(levels[round(0.98 * last)])
+    light = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
+    return as_uint8(cv2.divide(gray, light, scale=255.0)), (bright - dark) / bright
+
+
+def _binarise(flat: Gray, *, uneven: bool) -> tuple[Mask, float]:
+    """Decide ink per pixel: Otsu (1979), or after Sauvola (2000) in uneven light."""
+    smooth = as_uint8(cv2.GaussianBlur(flat, (3, 3), 0))
+    paper = _median(flat)
+    if uneven:
+        mask = _sauvola(smooth)
+    else:
+        threshold, split = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+        if threshold > paper - MIN_CONTRAST / 2:
+            # Otsu splits the paper's own noise when ink is rare; stay clear of the paper.
+            split = cv2.threshold(smooth, paper - MIN_CONTRAST, 255, cv2.THRESH_BINARY_INV)[1]
+        mask = as_uint8(split)
+    area = cv2.countNonZero(mask)
+    if not area:
+        return mask, 0.0
+    contrast = paper - float(cv2.sumElems(cv2.bitwise_and(smooth, mask))[0]) / area
+    if contrast < MIN_CONTRAST:
+        mask[:] = 0
+    return mask, contrast
+
+
+def _sauvola(flat: Gray) -> Mask:
+    """Threshold by each pixel's surroundings: mean * (1 + k (deviation / 128 - 1))."""
+    side = max(15, (min(flat.shape) // 6) | 1)
+    levels = flat.astype(np.float32)
+    mean = cv2.boxFilter(levels, -1, (side, side), borderType=cv2.BORDER_REPLICATE)
+    square = cv2.sqrBoxFilter(levels, -1, (side, side), borderType=cv2.BORDER_REPLICATE)
+    deviation = np.sqrt(np.maximum(square - mean * mean, 0.0))
+    threshold = mean * (1.0 + 0.2 * (deviation / 128.0 - 1.0))
+    return ((levels < threshold) * np.uint8(255)).astype(np.uint8)
+
+
+def _remove_edge_lines(mask: Mask) -> None:
+    """Blank, in place, lines that run along the page's edge: a scanned edge, not a stroke."""
+    for view, along in (
+        (mask, cv2.reduce(mask, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0]),
+        (mask.T, cv2.reduce(mask, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0]),
+    ):
+        length, across = view.shape
+        zone = max(2, across // 25)
+        filled = along > 0.6 * 255 * length
+        filled[zone : across - zone] = False
+        if filled.any():
+            view[:, np.convolve(filled, (1, 1, 1), mode="same") > 0] = 0
+
+
+def _stroke_width(mask: Mask) -> float:
+    """Mean width of the strokes, px: twice their area over the length of their outline."""
+    area = cv2.countNonZero(mask)
+    edge = area - cv2.countNonZero(cv2.erode(mask, np.ones((3, 3), np.uint8)))
+    return 2.0 * area / edge if edge else 0.0
+
+
+def _remove_specks(mask: Mask, stroke_width: float) -> None:
+    """Blank, in place, pieces too small for a dot of this pen."""
+    smallest = max(4.0, 0.5 * stroke_width**2)
+    outlines, nesting = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    for number, outline in enumerate(outlines):
+        is_hole = nesting[0, number, 3] >= 0  # The white inside of a loop, with a parent.
+        if is_hole or len(outline) >= 4 * smallest:
+            continue
+        # An outline of n steps through pixel centres around area a holds a + n/2 + 1 pixels (Pick).
+        if cv2.contourArea(outline) + len(outline) / 2 + 1 < smallest:
+            cv2.drawContours(mask, [outline], -1, 0, cv2.FILLED)
+
+
+def _border_runs(mask: Mask) -> tuple[float, float, float, float]:
+    sides = (mask[:, 0], mask[0, :], mask[:, -1], mask[-1, :])
+    left, top, right, bottom = (np.count_nonzero(side) / max(side.size, 1) for side in sides)
+    return (left, top, right, bottom)

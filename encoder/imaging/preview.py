@@ -1,0 +1,31 @@
+"""Draws cleaned ink for people, as a PNG of one bit a pixel; what is ink was decided by `clean`."""
+
+import cv2
+import numpy as np
+
+from encoder.imaging.ink import Mask
+
+MAX_WIDTH_PX = 960
+MARGIN_PX = 8
+_KEPT = 32  # Of 255: a pixel of a reduced image is ink when an eighth of it was: thin lines stay.
+
+# A bit a pixel, and what repeats from row to row packed quickly: an import draws one of each image.
+_QUICK = (
+    *(cv2.IMWRITE_PNG_BILEVEL, 1),
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+)
+
+
+def preview_png(ink: Mask) -> bytes:
+    """Return ink `(height, width)`, 0 or 255, dark on white, as a PNG at most 960 px wide.
+
+    Up to that width it is the ink pixel by pixel, with a margin; wider ink is reduced.
+    """
+    height, width = ink.shape
+    widest = MAX_WIDTH_PX - 2 * MARGIN_PX
+    if width > widest:
+        size = (widest, max(1, round(height * widest / width)))
+        ink = np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_AREA), np.uint8)
+    _, paper = cv2.threshold(np.pad(ink, MARGIN_PX), _KEPT - 1, 255, cv2.THRESH_BINARY_INV)
+    return cv2.imencode(".png", paper, _QUICK)[1].tobytes()

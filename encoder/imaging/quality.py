@@ -1,0 +1,140 @@
+"""Judges whether cleaned ink can serve as a signature; refusals are failures to acquire."""
+
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+
+from encoder.errors import FailureToAcquire
+from encoder.imaging.ink import CleanedSignature, Mask, as_uint8
+
+MIN_HEIGHT_PX = 16
+MIN_WIDTH_PX = 32
+MIN_LENGTH_DIAGONALS = 0.8  # Length of all strokes over the diagonal of their box.
+MAX_INK_FRACTION = 0.5
+MAX_RULED_SHARE = 0.5
+MAX_CUT_SHARE = 0.065  # Share of a page's side under ink from which strokes count as cut off.
+PRINT_MIN_PIECES = 60
+PRINT_MAX_PIECE_HEIGHT = 0.2  # Median height of the pieces over the height of all ink.
+LEVEL_RUN = 0.4  # Of the width of the ink: a straight run from which a line counts as ruled.
+UPRIGHT_RUN = 0.67  # Of the height of the ink.
+LOW_CONTRAST = 45.0
+LOOK_WIDTH_PX = 200  # Ruled lines are looked for in ink reduced to this width.
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What is known of an accepted image.
+
+    Attributes:
+        ink_height_px, ink_width_px: size of the ink's box in the scan.
+        ink_fraction: share of that box that is ink, 0 to 1.
+        contrast: grey levels between paper and ink, 0 to 255.
+        warnings: sentences for the person who scanned it.
+    """
+
+    ink_height_px: int
+    ink_width_px: int
+    ink_fraction: float
+    contrast: float
+    warnings: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, object]:
+        """The same, ready for JSON."""
+        return asdict(self) | {"warnings": list(self.warnings)}
+
+
+def assess(cleaned: CleanedSignature, notes: tuple[str, ...] = ()) -> Quality:
+    """Accept cleaned ink, with warnings, or refuse it.
+
+    Args:
+        cleaned: the ink found.
+        notes: what reading the file already had to say; put before our own warnings.
+
+    Raises:
+        FailureToAcquire: `no-ink`, `too-small`, `too-little-ink`, `touches-border`,
+            `ruled-or-print` or `too-much-ink`.
+    """
+    height, width = cleaned.ink.shape
+    if not height or not width:
+        raise FailureToAcquire(
+            "no-ink", "No ink was found: the page looks blank. Scan the signature again, darker."
+        )
+    if (height < MIN_HEIGHT_PX and width < MIN_WIDTH_PX) or width < MIN_HEIGHT_PX:
+        raise FailureToAcquire(
+            "too-small",
+            f"The ink is {width} x {height} pixels; at least {MIN_WIDTH_PX} x {MIN_HEIGHT_PX} "
+            "are needed. Scan at 300 dpi.",
+        )
+    area = cv2.countNonZero(cleaned.ink)
+    _refuse_what_is_no_signature(cleaned, area)
+    warnings = list(notes)
+    if cleaned.contrast < LOW_CONTRAST:
+        warnings.append("The ink is faint; a darker scan compares better.")
+    if any(share > MAX_CUT_SHARE / 2 for share in cleaned.border_runs):
+        warnings.append("Ink runs to the edge of the image; part of the signature may be cut off.")
+    return Quality(
+        ink_height_px=height,
+        ink_width_px=width,
+        ink_fraction=round(area / (height * width), 4),
+        contrast=round(cleaned.contrast, 1),
+        warnings=tuple(warnings),
+    )
+
+
+def _refuse_what_is_no_signature(cleaned: CleanedSignature, area: int) -> None:
+    height, width = cleaned.ink.shape
+    if area > MAX_INK_FRACTION * height * width and min(height, width) > MIN_HEIGHT_PX:
+        raise FailureToAcquire(
+            "too-much-ink",
+            f"{100 * area / (height * width):.0f}% of the image is dark; expected pen strokes on "
+            "light paper. Crop the image to the signature.",
+        )
+    if area < MIN_LENGTH_DIAGONALS * cleaned.stroke_width_px * float(np.hypot(height, width)):
+        raise FailureToAcquire(
+            "too-little-ink",
+            "There is too little ink for a signature: a mark or some dots. Check that the right "
+            "part of the page was scanned.",
+        )
+    if sum(share > MAX_CUT_SHARE for share in cleaned.border_runs) >= 2:
+        raise FailureToAcquire(
+            "touches-border",
+            "Ink runs out of the image on two sides or more: the signature is cut off. Crop less.",
+        )
+    if _ruled_share(cleaned.ink) > MAX_RULED_SHARE or _is_print(cleaned.ink):
+        raise FailureToAcquire(
+            "ruled-or-print",
+            "The ink is mostly ruled lines or print. Crop the image to the signature alone.",
+        )
+
+
+def _ruled_share(ink: Mask) -> float:
+    """Share of the ink in straight runs as long as ruled lines have."""
+    height, width = ink.shape
+    fullest_row = int(cv2.reduce(ink, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).max()) // 255
+    fullest_column = int(cv2.reduce(ink, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).max()) // 255
+    # Without the ink in any row or column for even a slanting half of such a run, there is none.
+    may_be_level = fullest_row >= LEVEL_RUN * width / 2
+    may_be_upright = fullest_column >= UPRIGHT_RUN * height / 2
+    if not may_be_level and not may_be_upright:
+        return 0.0
+    scale = min(1.0, LOOK_WIDTH_PX / width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = as_uint8(cv2.threshold(cv2.resize(ink, size), 32, 255, cv2.THRESH_BINARY)[1])
+    runs = np.zeros_like(small)
+    if may_be_level:
+        level = np.ones((1, max(15, round(LEVEL_RUN * size[0]))), np.uint8)
+        runs = as_uint8(cv2.morphologyEx(small, cv2.MORPH_OPEN, level))
+    if may_be_upright:
+        upright = np.ones((max(15, round(UPRIGHT_RUN * size[1])), 1), np.uint8)
+        runs = as_uint8(cv2.bitwise_or(runs, cv2.morphologyEx(small, cv2.MORPH_OPEN, upright)))
+    return cv2.countNonZero(runs) / max(cv2.countNonZero(small), 1)
+
+
+def _is_print(ink: Mask) -> bool:
+    """Many pieces of one small height: lines of type."""
+    outlines, _ = cv2.findContours(ink, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if len(outlines) < PRINT_MIN_PIECES:
+        return False
+    heights = [cv2.boundingRect(outline)[3] for outline in outlines]
+    return bool(np.median(heights) < PRINT_MAX_PIECE_HEIGHT * ink.shape[0])

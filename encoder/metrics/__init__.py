@@ -1,0 +1,1 @@
+"""Error rates as pure numbers: scores in, rates and intervals out."""

@@ -1,0 +1,1 @@
+"""The Keras definitions of the networks, and nothing else."""

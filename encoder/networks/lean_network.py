@@ -1,0 +1,114 @@
+"""The networks that turn a canvas into an embedding; how they are trained is left to `train`.
+
+Both take `(n, height, width, 1)` float32, the share of ink 0 to 1. They use Keras alone, so any of
+its backends trains them. Importing this module loads Keras.
+"""
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from encoder.networks.direction_layers import OrientedCells, OrientedGradients, OrientedPairs
+from encoder.networks.stroke_layers import StrokeBag, StrokePieces
+from encoder.scoring.local_descriptors import SHAPE_SIZE
+
+EMBEDDING_SIZE = 128
+NOTEBOOK_CANVAS = (128, 128)
+LEAN_CANVAS = (144, 288)
+LAYOUT_SIZE, TEXTURE_SIZE, STROKES_SIZE = 160, 256, 160
+
+
+def notebook_base_network(canvas_size: tuple[int, int] = NOTEBOOK_CANVAS) -> Any:
+    """The base network Countersign started from: six 3x3 convolutions, then dense 512 and 128.
+
+    Returns:
+        A `keras.Model` of 1,345,088 parameters; its output is not normalised and not negative.
+    """
+    inputs = keras.Input((*canvas_size, 1), name="canvas")
+    x = inputs
+    for block, width in enumerate((64, 128, 256), start=1):
+        for half in "ab":
+            name = f"block{block}{half}"
+            x = layers.Conv2D(
+                width, 3, padding="same", kernel_regularizer=_l2(), name=f"{name}_conv"
+            )(x)
+            x = layers.BatchNormalization(name=f"{name}_norm")(x)
+            x = layers.Activation("relu", name=f"{name}_relu")(x)
+        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dense(512, activation="relu", kernel_regularizer=_l2(), name="dense")(x)
+    x = layers.Dropout(0.5, name="dropout")(x)
+    x = layers.Dense(EMBEDDING_SIZE, activation="relu", kernel_regularizer=_l2(), name="embedding")(
+        x
+    )
+    return keras.Model(inputs, x, name="notebook_base_network")
+
+
+def lean_network(canvas_size: tuple[int, int] = LEAN_CANVAS) -> Any:
+    """Learned projections of stroke directions: where they run, and which follow on which.
+
+    Directions have been seen by fixed layers (`oriented`), because few people have signed for
+    training, while everybody's strokes have direction. `layout` projects the histograms of 8 x 16
+    cells, `texture` the pairs of directions in the left and the right half, `strokes` what small
+    pieces of strokes add to a learned vocabulary. Each is a unit vector and counts the same;
+    `rotation` turns all together, which changes no similarity.
+
+    Returns:
+        A `keras.Model` of 933,336 parameters whose outputs are unit vectors `(n, 576)`, float32
+        under any dtype policy.
+    """
+    inputs = keras.Input((*canvas_size, 1), name="canvas")
+    fine = OrientedGradients(2, name="directions")(inputs)
+    coarse = layers.AveragePooling2D(3, dtype="float32", name="coarse")(fine)
+    cells = OrientedCells(3, 1.5, name="cells")(coarse)
+    layout = _projected(layers.Flatten(dtype="float32")(cells), LAYOUT_SIZE, "layout")
+    texture = _projected(OrientedPairs(2, name="pairs")(fine), TEXTURE_SIZE, "texture")
+    small = layers.AveragePooling2D(2, dtype="float32", name="small_cells")(fine)
+    pieces = StrokePieces(SHAPE_SIZE, name="pieces")(small)
+    bag = StrokeBag(words=64, sharpness=10.0, name="bag")(pieces)
+    strokes = _projected(bag, STROKES_SIZE, "strokes")
+    x = layers.Concatenate(dtype="float32", name="blocks")([layout, texture, strokes])
+    x = layers.Dense(
+        LAYOUT_SIZE + TEXTURE_SIZE + STROKES_SIZE,
+        use_bias=False,
+        trainable=False,
+        kernel_initializer="identity",
+        dtype="float32",
+        name="rotation",
+    )(x)
+    x = layers.UnitNormalization(dtype="float32", name="unit")(x)
+    return keras.Model(inputs, x, name="lean_network")
+
+
+def with_pieces(network: Any) -> Any:
+    """The same network that also gives the pieces of strokes, where it sees any.
+
+    Returns:
+        A `keras.Model` of two outputs: the embeddings, and `(n, rows, columns, 25)`, for every cell
+        of the canvas the shape of the piece around it and its ink. A network without pieces stays.
+    """
+    if not any(layer.name == "pieces" for layer in network.layers):
+        return network
+    return keras.Model(
+        network.input, [network.output, network.get_layer("pieces").output], name=network.name
+    )
+
+
+def with_unit_output(network: Any) -> Any:
+    """The same network with its output scaled to unit length, for comparison by cosine."""
+    if network.layers[-1].name == "unit":
+        return network
+    unit = layers.UnitNormalization(dtype="float32", name="unit")(network.output)
+    return keras.Model(network.input, unit, name=network.name)
+
+
+def _projected(features: Any, size: int, name: str) -> Any:
+    """Features `(n, f)`, each row scaled to length 1, projected to unit vectors `(n, size)`."""
+    x = layers.UnitNormalization(dtype="float32", name=f"{name}_features")(features)
+    x = layers.Dense(size, dtype="float32", name=name)(x)
+    return layers.UnitNormalization(dtype="float32", name=f"{name}_unit")(x)
+
+
+def _l2() -> Any:
+    return keras.regularizers.L2(1e-4)

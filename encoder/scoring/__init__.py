@@ -1,0 +1,1 @@
+"""From templates to a comparison score, a likelihood ratio and a verdict."""

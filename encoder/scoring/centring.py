@@ -1,0 +1,108 @@
+"""The centre of a gallery: what all of its signatures share, taken off before they are compared.
+
+Signatures of a scanner or a script that a network never saw lie shifted by one common offset, which
+makes them all look alike. Estimating it takes genuine signatures alone: no labels, no forgeries.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from encoder.evaluation.trials import EmbeddedWriter
+from encoder.scoring.decision_rule import DecisionRule
+from encoder.scoring.score import centred
+from encoder.scoring.templates import Vectors
+
+# The mean of few writers is mostly their own hands, not what they share: it is drawn towards the
+# origin as though so many more writers without any offset were there.
+SHRINKAGE = 5
+SIGNATURES = 5  # Of each writer of a data set, at most: what a gallery would hold.
+
+
+@dataclass(frozen=True)
+class Centre:
+    """Where the embeddings of a gallery lie on the whole.
+
+    Attributes:
+        vector: the centre `(d,)`, to six decimals.
+        writers: how many it was computed from, with `references` signatures together.
+        length: how far from the origin it lies; embeddings have length 1.
+        lift: the mean similarity (inner product) of two writers' mean embeddings: what is shared
+            raises the similarity of any two signatures by so much. 0 where there are no two.
+    """
+
+    vector: tuple[float, ...]
+    writers: int
+    references: int
+    length: float
+    lift: float
+
+    def facts(self) -> dict[str, Any]:
+        """What it rests on and how far it lies, for manifests and reports; not where."""
+        return {key: value for key, value in asdict(self).items() if key != "vector"}
+
+
+def centre_of(galleries: Iterable[Vectors], dimension: int) -> Centre:
+    """The sum of writers' mean embeddings, over their number and `SHRINKAGE`.
+
+    Args:
+        galleries: for each writer the unit embeddings `(r, d)` of the references; read once, one
+            by one, and passed over where r is 0.
+        dimension: d.
+    """
+    total, squares = np.zeros(dimension), 0.0
+    writers = references = 0
+    for vectors in galleries:
+        if not len(vectors):
+            continue
+        mean = vectors.mean(axis=0, dtype=np.float64)
+        total += mean
+        squares += float(mean @ mean)
+        writers += 1
+        references += len(vectors)
+    pairs = writers * (writers - 1)
+    vector = np.round(total / (writers + SHRINKAGE), 6)
+    return Centre(
+        vector=tuple(vector.tolist()),
+        writers=writers,
+        references=references,
+        length=round(float(np.linalg.norm(vector)), 4),
+        lift=round((float(total @ total) - squares) / pairs, 4) if pairs else 0.0,
+    )
+
+
+def adapted_rule(rule: DecisionRule, centre: Centre) -> DecisionRule:
+    """The rule for centred embeddings with a gallery's centre; the gallery's kind is told by it."""
+    mean = np.asarray(centre.vector, np.float32) * (1 + SHRINKAGE / max(centre.writers, 1))
+    told = tuple(kind.told(mean[np.newaxis]) for kind in rule.spread.kinds)
+    return replace(rule, centre=centre.vector, spread=replace(rule.spread, kinds=told))
+
+
+def drawn(count: int, number: int, seed: int = 0) -> NDArray[np.intp]:
+    """Which of `count` genuine signatures the gallery holds of writer `number`, at most five."""
+    return np.random.default_rng([seed, number]).permutation(count)[:SIGNATURES]
+
+
+def centre_data_sets(writers: Sequence[EmbeddedWriter]) -> list[EmbeddedWriter]:
+    """The writers' embeddings less the centre of their own data set, unit vectors again."""
+    vectors: dict[str, list[Vectors]] = {}
+    for number, writer in enumerate(writers):
+        chosen = writer.genuine[drawn(len(writer.genuine), number)]
+        vectors.setdefault(writer.data_set, []).append(chosen.vectors)
+    centres = {
+        name: np.asarray(centre_of(galleries, galleries[0].shape[1]).vector, np.float32)
+        for name, galleries in vectors.items()
+    }
+    return [centre_writer(writer, centres[writer.data_set]) for writer in writers]
+
+
+def centre_writer(writer: EmbeddedWriter, centre: Vectors | None) -> EmbeddedWriter:
+    """The writer with the centre `(d,)` taken off every embedding; as he is without one."""
+    if centre is None:
+        return writer
+    return writer.with_vectors(
+        centred(writer.genuine.vectors, centre), centred(writer.forged.vectors, centre)
+    )

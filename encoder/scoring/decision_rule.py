@@ -1,0 +1,286 @@
+"""From a comparison score to a verdict: calibrated thresholds and likelihood ratios of one model.
+
+The numbers come from development writers (see `calibration`) and travel in the model's manifest.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from encoder.errors import UnknownOperatingPoint
+from encoder.scoring.score import ClaimScore, Spread, centred, claim_score
+from encoder.scoring.script_compensation import Kind
+from encoder.scoring.templates import Signatures, Vectors
+
+Verdict = Literal["match", "inconclusive", "non_match"]
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Two thresholds on the comparison score: `match` from one on, `non_match` below the other.
+
+    For `fmr_skilled=5%`, 5% of skilled forgeries reach the one, and 5% of genuine signatures stay
+    below the other, on development writers; where that would be above the one, the two are equal.
+    """
+
+    match: float
+    non_match: float
+
+
+@dataclass(frozen=True)
+class RandomTail:
+    """The highest comparison scores of signatures of other writers, as an exponential tail.
+
+    Attributes:
+        start: the score that a share `share` of such comparisons passes.
+        scale: mean of what they pass it by.
+        fpir: the false positive identification rate that `threshold` aims at.
+    """
+
+    start: float
+    share: float
+    scale: float
+    fpir: float
+
+    def threshold(self, gallery_size: int) -> float:
+        """The score the best of `gallery_size` writers must reach to be named."""
+        chance = 1.0 - (1.0 - self.fpir) ** (1.0 / max(gallery_size, 1))
+        return self.start + self.scale * math.log(self.share / chance)
+
+
+@dataclass(frozen=True)
+class LogRatio:
+    """log10 likelihood ratio = slope * score + intercept, at most `bound` either way.
+
+    Attributes:
+        bound: the largest that the development data can support.
+    """
+
+    slope: float
+    intercept: float
+    bound: float
+
+    def of(self, score: float) -> float:
+        """log10 of how much likelier the score is from the writer than from the other kind."""
+        return min(max(self.slope * score + self.intercept, -self.bound), self.bound)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What scores mean for claims with `references` references or more.
+
+    Attributes:
+        skilled: the likelihood ratio of the writer against a skilled forger.
+        random: the likelihood ratio of the writer against another writer, who forges nothing.
+        points: operating points by name, such as `fmr_skilled=5%`.
+        random_tail: how high other writers' signatures score.
+    """
+
+    references: int
+    skilled: LogRatio
+    random: LogRatio
+    points: Mapping[str, OperatingPoint]
+    random_tail: RandomTail
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A probe compared with a claimed writer's references.
+
+    Attributes:
+        verdict: `match`, `inconclusive` or `non_match`.
+        score: claim-normalised comparison score; higher means more alike.
+        log_lr: log10 likelihood ratio, genuine against skilled forgery; within the calibration's
+            bound either way.
+        log_lr_random: the same against another writer's genuine signature.
+        log_lr_bound, log_lr_random_bound: the largest that each can be; at it, the ratio is at
+            least so much.
+        threshold: the score from which the verdict is `match`.
+        non_match_threshold: the score below which it is `non_match`; at most `threshold`, and
+            between the two the verdict is `inconclusive`.
+        operating_point: the name of the pair of thresholds.
+        similarities: `(r,)` cosine similarity to each reference, the rule's centre taken off,
+            float32.
+        local_similarities: `(r,)`, how well the pieces of strokes match those of each reference, at
+            most 1; None where the model knows no pieces.
+    """
+
+    verdict: Verdict
+    score: float
+    log_lr: float
+    log_lr_random: float
+    log_lr_bound: float
+    log_lr_random_bound: float
+    threshold: float
+    non_match_threshold: float
+    operating_point: str
+    similarities: Vectors
+    local_similarities: Vectors | None
+
+
+@dataclass(frozen=True)
+class DecisionRule:
+    """All a model needs to turn similarities into verdicts.
+
+    Attributes:
+        calibrations: by number of references, ascending; the first is for one reference.
+        centre: the `(d,)` centre of the gallery that the rule is adapted to, if any; it is taken
+            off every embedding before they are compared.
+    """
+
+    spread: Spread
+    calibrations: tuple[Calibration, ...]
+    default_operating_point: str
+    centre: tuple[float, ...] | None = None
+
+    @property
+    def operating_points(self) -> tuple[str, ...]:
+        """Names of all operating points."""
+        return tuple(self.calibrations[0].points)
+
+    @cached_property
+    def offset(self) -> Vectors | None:
+        """The centre as a `(d,)` float32 array."""
+        return None if self.centre is None else np.asarray(self.centre, np.float32)
+
+    @cached_property
+    def rule_id(self) -> str:
+        """Names the rule: 12 hexadecimal digits that change with any of its numbers."""
+        text = json.dumps(_identity(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def centred(self, signatures: Signatures) -> Signatures:
+        """Signatures as the rule compares them: its centre, if any, taken off their vectors."""
+        return signatures.with_vectors(centred(signatures.vectors, self.offset))
+
+    def claim(self, probe: Signatures, references: Signatures) -> ClaimScore:
+        """Score one signature (n = 1) as it is stored against references, one or more."""
+        return claim_score(self.centred(probe), self.centred(references), self.spread)
+
+    def compare(
+        self, probe: Signatures, references: Signatures, operating_point: str | None = None
+    ) -> Comparison:
+        """Decide whether a probe (n = 1) is by the writer of the references, one or more.
+
+        Raises:
+            UnknownOperatingPoint: the model was not calibrated for `operating_point`.
+        """
+        name = self.default_operating_point if operating_point is None else operating_point
+        if name not in self.operating_points:
+            raise UnknownOperatingPoint(name, self.operating_points)
+        calibration = self.calibration_for(len(references))
+        point = calibration.points[name]
+        claim = self.claim(probe, references)
+        return Comparison(
+            verdict=_verdict(claim.score, point),
+            score=claim.score,
+            log_lr=calibration.skilled.of(claim.score),
+            log_lr_random=calibration.random.of(claim.score),
+            log_lr_bound=calibration.skilled.bound,
+            log_lr_random_bound=calibration.random.bound,
+            threshold=point.match,
+            non_match_threshold=point.non_match,
+            operating_point=name,
+            similarities=claim.similarities,
+            local_similarities=claim.local_similarities,
+        )
+
+    def calibration_for(self, references: int) -> Calibration:
+        """The calibration for the largest calibrated number of references not above this one."""
+        fitting = [c for c in self.calibrations if c.references <= references]
+        return fitting[-1] if fitting else self.calibrations[0]
+
+    def identification_threshold(self, gallery_size: int, references: int) -> float:
+        """The score that the best of `gallery_size` writers must reach, with its references."""
+        return self.calibration_for(references).random_tail.threshold(gallery_size)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The rule, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "DecisionRule":
+        """The rule that `as_dict` wrote.
+
+        Raises:
+            AttributeError, KeyError, TypeError: a part is missing or of the wrong kind.
+            ValueError: the calibrations do not all offer the same operating points, the default
+                one among them, or the centre or the spread is none.
+        """
+        rule = cls(
+            spread=_spread(data["spread"]),
+            calibrations=_calibrations(data["calibrations"]),
+            default_operating_point=data["default_operating_point"],
+            centre=None if data["centre"] is None else tuple(map(float, data["centre"])),
+        )
+        offered = [set(calibration.points) for calibration in rule.calibrations]
+        if not offered or any(rule.default_operating_point not in points for points in offered):
+            raise ValueError("the default operating point")
+        if any(points != offered[0] for points in offered):
+            raise ValueError("the operating points of some calibrations")
+        if rule.centre is not None and not np.isfinite(rule.centre).all():
+            raise ValueError("the centre")
+        return rule
+
+
+# What names a rule, so that a rule goes by the same name in later versions. A field that is added
+# to these classes is added here where it is not the default that earlier rules had without saying.
+_IDENTIFYING: Mapping[type, tuple[str, ...]] = {
+    DecisionRule: ("spread", "calibrations", "default_operating_point", "centre"),
+    Spread: ("population", "shrinkage", "local", "kinds"),
+    Kind: ("name", "axis", "offset", "amounts"),
+    Calibration: ("references", "skilled", "random", "points", "random_tail"),
+    LogRatio: ("slope", "intercept", "bound"),
+    OperatingPoint: ("match", "non_match"),
+    RandomTail: ("start", "share", "scale", "fpir"),
+}
+
+
+def _identity(part: Any) -> Any:
+    if type(part) in _IDENTIFYING:
+        return {name: _identity(getattr(part, name)) for name in _IDENTIFYING[type(part)]}
+    if isinstance(part, Mapping):
+        return {name: _identity(value) for name, value in part.items()}
+    return [_identity(one) for one in part] if isinstance(part, tuple) else part
+
+
+def _spread(row: Mapping[str, Any]) -> Spread:
+    numbers = [v for k, v in row.items() if k != "kinds"]
+    kinds = tuple(_kind(kind) for kind in row["kinds"])
+    for kind in kinds:
+        numbers += [kind.offset, *kind.axis, *(amount for _, amount in kind.amounts)]
+    if not np.isfinite(numbers).all() or not all(kind.amounts for kind in kinds):
+        raise ValueError("the spread")
+    return Spread(**{**row, "kinds": kinds})
+
+
+def _kind(row: Mapping[str, Any]) -> Kind:
+    axis = tuple(map(float, row["axis"]))
+    amounts = tuple((int(count), float(amount)) for count, amount in row["amounts"])
+    return Kind(row["name"], axis, float(row["offset"]), amounts)
+
+
+def _calibrations(rows: Sequence[Mapping[str, Any]]) -> tuple[Calibration, ...]:
+    read = (
+        Calibration(
+            references=row["references"],
+            skilled=LogRatio(**row["skilled"]),
+            random=LogRatio(**row["random"]),
+            random_tail=RandomTail(**row["random_tail"]),
+            points={name: OperatingPoint(**point) for name, point in row["points"].items()},
+        )
+        for row in rows
+    )
+    return tuple(sorted(read, key=lambda calibration: calibration.references))
+
+
+def _verdict(score: float, point: OperatingPoint) -> Verdict:
+    if score >= point.match:
+        return "match"
+    return "non_match" if score < point.non_match else "inconclusive"

@@ -1,0 +1,1 @@
+"""One training run, from data sets to an exported model."""

@@ -1,0 +1,1 @@
+"""Approximate search among many unit vectors, in FAISS's inverted lists."""

@@ -1,0 +1,301 @@
+"""The index for large galleries: a quick look at many, a closer one at few (FAISS IVF fast scan).
+
+The first goes through the lists nearest to the probe, by 4-bit codes (`scan_codes`), many at once;
+the second puts the best few hundred in order by `fine` codes. Where the neighbours found stand out
+so much that none nearer can be expected (`tuned`), it is left at a part of the lists. What comes
+back is near, not exact: whoever needs scores computes them from the registry. `training` makes a
+new one, `slots` knows where a reference is, `lists` what is scanned, `ivf_file` the form on disk.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Self
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from index.errors import DuplicateReference, InvalidVector, SnapshotUnusable
+from index.ivf import file_format
+from index.ivf.file_format import Codes, Content, Trained
+from index.ivf.id_map import Slots
+from index.ivf.inverted_lists import Lists
+from index.ivf.search_params import Tuning, least_fetched, stands_out
+from index.values import NO_NEIGHBOURS, Neighbours
+from index.vectors import heap_trim
+from index.vectors.faiss_threads import one_thread
+from index.vectors.unit_vectors import unit_vectors
+
+# A list as near as this to the nearest may hold a vector: sums are rounded by up to so much.
+_SAME_SIMILARITY = 1e-4
+# Of what a 4-bit code loses: where rounding decides, another code may be as good, or nearly.
+_AS_GOOD, _ROUNDING = 1.2, 1e-3
+_LOOKED_AT = 2000  # References, to say how well all fit.
+
+
+class IvfIndex:
+    """References in lists of neighbours; see ReferenceIndex for what each method promises.
+
+    One change at a time is prepared beside the searches.
+    """
+
+    kind = "ivf"
+
+    def __init__(
+        self,
+        trained: Trained,
+        tuning: Tuning,
+        lists: Iterable[Content] = (),
+        codes: Codes | None = None,
+    ) -> None:
+        """Take what was trained, and what is held if there is anything yet, without copying codes.
+
+        In these (m, f) lie those of all lists one after another; there may be room behind them.
+        """
+        self.tuning = tuning
+        self.dimension = len(trained.scan.axes)
+        self._trained = trained
+        self._lists = Lists(trained)
+        self._slots = self._filled(lists, codes)
+        self._lists.show(self._slots.codes)
+        self._changing = threading.Lock()
+        self.changed = self.size()  # How many came or went since `fit` was last asked for.
+
+    def add(self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        """Add ids (n,) and unit vectors (n, d), all or none."""
+        ids = np.ascontiguousarray(reference_ids, dtype=np.int64)
+        checked = unit_vectors(vectors, self.dimension)
+        if ids.shape != (len(checked),):
+            raise InvalidVector(
+                f"Expected one id for each of {len(checked)} vectors, got {ids.shape}."
+            )
+        if len(np.unique(ids)) != len(ids):
+            raise DuplicateReference(None)
+        if not ids.size:
+            return
+        numbers = self._nearest_list(checked)[1]
+        codes = self._trained.scan.encode(checked, self._trained.centroids[numbers])
+        fine = self._trained.fine.encode(checked)
+        with self._changing:
+            known = ids[self._slots.slots_of(ids) >= 0]
+            if known.size:
+                raise DuplicateReference(int(known.min()))
+            # Before they are in a list: a search that finds a slot there finds its fine code here.
+            with self._shown_anew():
+                slots = self._slots.put(ids, numbers.astype(np.int16), fine)
+            order = np.argsort(numbers, kind="stable")
+            found, starts = np.unique(numbers[order], return_index=True)
+            for number, rows in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
+                self._lists.append(number, slots[rows], codes[rows])
+            self.changed += len(ids)
+
+    def remove(self, reference_ids: NDArray[np.int64]) -> int:
+        """Take references out and return how many there were."""
+        wanted = np.unique(np.asarray(reference_ids, dtype=np.int64))
+        with self._changing:
+            slots = self._slots.slots_of(wanted)
+            gone = slots[slots >= 0]
+            numbers = self._slots.lists[gone]
+            for number in np.unique(numbers).tolist():
+                self._lists.take_out(number, gone[numbers == number])
+            self._slots.drop(gone)
+            self.changed += len(gone)
+        return len(gone)
+
+    def detach(self) -> None:
+        """Keep nothing of the file that it was loaded from."""
+        with self._changing, self._shown_anew():
+            self._slots.detach()
+
+    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
+        """Return for each probe of (n, d) its min(k, size) nearest references, as far as seen.
+
+        More lists are looked into where those of the tuning hold fewer than k.
+        """
+        if k < 1:
+            raise ValueError(f"Expected k of at least 1, got {k}.")
+        checked = unit_vectors(probes, self.dimension)
+        with self._lists.lock.reading():
+            found = min(k, self.size())
+            if not found:
+                return [NO_NEIGHBOURS] * len(checked)
+            return [self._nearest(probe[np.newaxis], found) for probe in checked]
+
+    def size(self) -> int:
+        """How many references there are."""
+        return self._lists.size()
+
+    def reference_ids(self) -> NDArray[np.int64]:
+        """Return all ids (n,), ascending."""
+        with self._changing:
+            return self._slots.reference_ids()
+
+    def holds(
+        self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]
+    ) -> NDArray[np.bool_]:
+        """Whether (n,) each vector is held, to one step of the codes, in a list nearest to it.
+
+        A 4-bit code is right if it loses about as little of the vector as the one made now.
+        """
+        with self._changing:
+            slots = self._slots.slots_of(reference_ids)
+            if reference_ids.size and slots.min() < 0:
+                raise KeyError(int(reference_ids[slots.argmin()]))
+            numbers = self._slots.lists[slots]
+            fine, codes = self._slots.codes[slots], self._lists.codes_of(slots, numbers)
+        if not reference_ids.size:
+            return np.empty(0, np.bool_)
+        whole = np.ascontiguousarray(vectors, dtype=np.float32)
+        scan, centroids = self._trained.scan, self._trained.centroids[numbers]
+        steps = self._trained.fine.steps_apart(fine, self._trained.fine.encode(whole))
+        least = scan.losses(whole, centroids, scan.encode(whole, centroids))
+        as_good = scan.losses(whole, centroids, codes) <= _AS_GOOD * least + _ROUNDING
+        own = np.einsum("ij,ij->i", whole @ scan.axes, centroids)
+        best = self._nearest_list(whole)[0]
+        right: NDArray[np.bool_] = (steps <= 1) & as_good & (own >= best - _SAME_SIMILARITY)
+        return right
+
+    def depths(
+        self, probes: NDArray[np.float32], reference_ids: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return how many lists a search for probes (n, d) looks into before a reference's (n, k).
+
+        None for a reference that is not there.
+        """
+        numbers = np.zeros(reference_ids.shape, np.int64)
+        with self._changing:
+            slots = self._slots.slots_of(reference_ids.ravel()).reshape(numbers.shape)
+            numbers[slots >= 0] = self._slots.lists[slots[slots >= 0]]
+        near = probes @ self._trained.scan.axes @ self._trained.centroids.T
+        order = np.argsort(-near, axis=1)
+        depths = np.take_along_axis(np.argsort(order, axis=1), numbers, axis=1)
+        return np.where(slots < 0, 0, depths)
+
+    def fit(self) -> tuple[float, float]:
+        """Return how well what is held fits what was trained: a loss, and an imbalance.
+
+        What 4-bit codes lose on average of some references, and how unlike in size the lists are.
+        """
+        with self._changing:
+            self.changed = 0
+            slots = self._slots.some(_LOOKED_AT)
+            numbers, fine = self._slots.lists[slots], self._slots.codes[slots]
+            imbalance = self._lists.imbalance()
+        if not len(slots):
+            return 0.0, 0.0
+        vectors, centroids = self._trained.fine.decode(fine), self._trained.centroids[numbers]
+        codes = self._trained.scan.encode(vectors, centroids)
+        return float(self._trained.scan.losses(vectors, centroids, codes).mean()), imbalance
+
+    def memory_bytes(self) -> int:
+        """About how much memory the index takes."""
+        trained = int(self._trained.centroids.nbytes)
+        return self._lists.memory_bytes() + self._slots.memory_bytes() + trained
+
+    def details(self) -> dict[str, int | float]:
+        """Return the recall reached, and how."""
+        return {
+            "recall": self.tuning.recall,
+            "recall_of_nearest": self.tuning.recall_of_nearest,
+            "tuned_to_nearest": self.tuning.nearest,
+            "lists": self._lists.count,
+            "nprobe": self.tuning.nprobe,
+            "nprobe_first": self.tuning.first,
+            "candidates": self.tuning.candidates,
+            "candidates_first": self.tuning.first_candidates,
+            "tuned_at_size": self.tuning.size,
+        }
+
+    def save(self, path: Path) -> None:
+        """Write a copy to a file, list by list; searches and changes go on.
+
+        What changes meanwhile may or may not be in it.
+        """
+        file_format.save(path, self._trained, asdict(self.tuning), self._copied_lists())
+
+    @classmethod
+    def load(cls, path: Path, dimension: int) -> Self:
+        """Read what `save` wrote; raises SnapshotUnusable for anything else."""
+        with file_format.opened(path, dimension) as saved:
+            try:
+                tuning = Tuning(**saved.facts)
+            except TypeError:
+                tuning = None
+            if tuning is None or not tuning.fits(len(saved.trained.centroids)):
+                raise SnapshotUnusable(f"{path.name} does not say how it is searched")
+            index = cls(saved.trained, tuning, saved.lists, saved.codes)
+        if not np.diff(index.reference_ids()).all():
+            raise SnapshotUnusable(f"{path.name} holds a reference twice")
+        heap_trim.give_back()
+        return index
+
+    def compacted(self) -> Self:
+        """Return a copy in which what is near lies together, without room to grow."""
+        lists, codes = zip(*self._copied_lists(), strict=True)
+        compact = type(self)(self._trained, self.tuning, lists, np.concatenate(codes))
+        del lists, codes
+        heap_trim.give_back()
+        return compact
+
+    @contextmanager
+    def _shown_anew(self) -> Iterator[None]:
+        """Let searches see the slots' fine codes where the block replaces them."""
+        before = self._slots.codes  # Kept until nobody searches it.
+        try:
+            yield
+        finally:
+            if self._slots.codes is not before:
+                self._lists.show(self._slots.codes)
+
+    def _nearest(self, probe: NDArray[np.float32], found: int) -> Neighbours:
+        """Return the `found` best of what is looked at for a probe (1, d)."""
+        tuning = self.tuning
+        nprobe, candidates, nearest = tuning.first, tuning.first_candidates, tuning.nearest
+        k = min(max(found, least_fetched(nearest)), self.size())
+        while True:
+            similarities, slots = self._lists.search(probe, k, nprobe, candidates)
+            if slots[-1] < 0 and nprobe == self._lists.count:
+                similarities, slots = self._lists.search_all(probe, k)
+                break
+            if slots[-1] < 0:
+                nprobe = min(max(4 * nprobe, tuning.nprobe), self._lists.count)
+            elif nprobe >= tuning.nprobe or stands_out(similarities, nearest) >= tuning.enough:
+                break
+            else:
+                nprobe = tuning.nprobe
+            candidates = tuning.candidates
+        return Neighbours(self._slots.ids[slots[:found]], similarities[:found])
+
+    def _nearest_list(
+        self, vectors: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return the similarity (n,) to the nearest centroid of vectors (n, d), and its list."""
+        one_thread()
+        on_axes = np.ascontiguousarray(vectors @ self._trained.scan.axes)
+        similarities, numbers = faiss.knn(
+            on_axes, self._trained.centroids, 1, metric=faiss.METRIC_INNER_PRODUCT
+        )
+        return similarities[:, 0], numbers[:, 0]
+
+    def _filled(self, lists: Iterable[Content], codes: Codes | None) -> Slots:
+        """Fill the lists, and return the slots that they hold, numbered list by list."""
+        all_ids, sizes, start = [np.empty(0, np.int64)], [], 0
+        for number, (ids, blocks) in enumerate(lists):
+            self._lists.fill(number, np.arange(start, start + len(ids)), blocks)
+            all_ids.append(ids)
+            sizes.append(len(ids))
+            start += len(ids)
+        if codes is None:
+            codes = np.empty((0, self._trained.fine.code_bytes), np.uint8)
+        numbers = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
+        return Slots(np.concatenate(all_ids), numbers, codes)
+
+    def _copied_lists(self) -> Iterator[tuple[Content, Codes]]:
+        for number in range(self._lists.count):
+            with self._changing:
+                slots, blocks = self._lists.content(number)
+                copied = (self._slots.ids[slots], blocks), self._slots.codes[slots]
+            yield copied

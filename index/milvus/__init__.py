@@ -1,0 +1,1 @@
+"""An index that several machines share, in Milvus."""

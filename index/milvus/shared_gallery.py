@@ -1,0 +1,247 @@
+"""One process's view of an index that many processes share on a Milvus server.
+
+SQL is the truth here too. A thread of each process drains the log into the collection when nobody
+else does; a search waits until the collection has come to where the registry was when it began.
+"""
+
+import logging
+import threading
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.errors import (
+    CollectionMissing,
+    ErasureIncomplete,
+    GalleryError,
+    IndexBehind,
+    IndexUnavailable,
+    LeaseLost,
+)
+from index.milvus.address import MilvusAddress
+from index.milvus.connection import MilvusServer
+from index.milvus.index import MilvusIndex
+from index.milvus.sync_worker import Drain, Drained
+from index.registry.lease import LEASE_S
+from index.registry.registry import Registry
+from index.sync.consistency import Difference, compare_all, compare_some
+from index.values import CheckReport, ErasureReport, Neighbours, OpenReport, Position, SharedIndex
+from index.vectors.unit_vectors import leading
+
+logger = logging.getLogger(__name__)
+
+# How long a request waits for the revision that it needs before it is answered 503.
+PATIENCE_S = 5.0
+# How often an idle process looks whether there is something to drain.
+_LOOK_S = 1.0
+
+
+class SharedGallery:
+    """What `Gallery` is to an index of its own, for one on a server; thread-safe.
+
+    Build it after a fork, never before. It keeps nothing on this host's disk.
+    """
+
+    def __init__(
+        self, registry: Registry, model_id: str, dimension: int, address: MilvusAddress
+    ) -> None:
+        self._registry = registry
+        self._model_id = model_id
+        self._server = MilvusServer(address, f"{registry.registry_id()}_{model_id}", dimension)
+        self._drain = Drain(registry, self._server, model_id)
+        self._draining = threading.Lock()
+        self._wanted = threading.Event()
+        self._closing = threading.Event()
+        self._drainer: threading.Thread | None = None
+
+    def open(self) -> OpenReport:
+        """Bring the index to where the registry is, or wait for who does; then keep it there.
+
+        Where there is none, it is made, however long that takes. Raises IndexUnavailable.
+        """
+        told = False
+        while (drained := self._turn()) is None:
+            if not told:
+                logger.info("Another process drains the shared index; the start waits for it.")
+                told = True
+            time.sleep(0.1)
+        self._start_drainer()
+        if drained.rebuilt is None:
+            return OpenReport("shared", None, drained.rows)
+        return OpenReport("rebuilt", drained.rebuilt, drained.rows)
+
+    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
+        """Return for each probe of (n, d) its nearest references, at most k, nearest first.
+
+        What was enrolled before the call, by whatever process, is found. Raises InvalidVector,
+        IndexBehind and IndexUnavailable.
+        """
+        needed = self._registry.head()
+        part = leading(probes, self._server.dimension)
+        try:
+            return self._index(self._reached(needed)).search(part, k)
+        except CollectionMissing:
+            # Made anew by another process a moment ago; or gone, and then the drainer makes it.
+            self._wake()
+            return self._index(self._reached(needed)).search(part, k)
+
+    def catch_up(self) -> int:
+        """Wait until the index is where the registry is; return by how many changes it was behind.
+
+        Raises IndexBehind.
+        """
+        needed = self._registry.head()
+        before = self._drain.state().position.revision
+        self._reached(needed)
+        return max(0, needed.revision - before)
+
+    def save_snapshot(self) -> None:
+        """Do nothing: the server keeps the index."""
+
+    def forget_snapshots(self) -> None:
+        """Return when no search finds what was erased; call it before saying that it is done.
+
+        The server cleans its files by itself, later. Raises ErasureIncomplete.
+        """
+        try:
+            self.catch_up()
+        except IndexUnavailable as error:
+            raise ErasureIncomplete(
+                "The rows are erased, but the shared index, which may still hold vectors of them, "
+                "has not come to this. They are taken out of it as soon as it can be reached."
+            ) from error
+
+    def check(self) -> CheckReport:
+        """Compare the index with the registry, vector for vector; nothing waits meanwhile."""
+        found: Difference | None = None
+        while True:
+            head = self._registry.head()
+            index = self._index(self._reached(head))
+            try:
+                found = self._compare(index, found)
+            except KeyError:
+                continue  # Erased while it was looked at.
+            # What differs while nothing changes is a fault.
+            if not found.reference_ids() or self._registry.head() == head:
+                break
+        size = index.size()
+        return CheckReport(
+            missing=found.missing,
+            extra=found.extra,
+            different=found.different,
+            registry_count=size + len(found.missing) - len(found.extra),
+            index_count=size,
+            kind=index.kind,
+            revision=head.revision,
+        )
+
+    def check_erased(self) -> ErasureReport:
+        """Look for references that were ever erased in the index; there is no snapshot."""
+        erased = self._registry.erased_references()
+        held = self._index(self._reached(self._registry.head())).reference_ids()
+        return ErasureReport(
+            erased=len(erased),
+            in_index=tuple(np.intersect1d(erased, held).tolist()),
+            in_snapshot=(),
+            snapshot="the index is a server's",
+        )
+
+    def rebuild(self) -> None:
+        """Make the index anew from the registry beside the old one, then let it answer."""
+        give_up_at = time.monotonic() + 2 * LEASE_S
+        while True:
+            with self._draining:
+                if self._drain.rebuild() is not None:
+                    return
+            if time.monotonic() > give_up_at:
+                raise IndexUnavailable(
+                    "Another process is writing to the shared index, perhaps making it anew. "
+                    "Let it end, then repeat."
+                )
+            time.sleep(0.1)
+
+    def stats(self) -> dict[str, int | float | str | None]:
+        """Return what an operator wants to know: kind, sizes, revision, and where it is."""
+        state = self._drain.state()
+        index = self._index(state)
+        return {
+            "kind": index.kind,
+            "size": index.size(),
+            "dimension": index.dimension,
+            "revision": state.position.revision,
+            "snapshot_revision": None,
+            "memory_bytes": index.memory_bytes(),
+            **index.details(),
+        }
+
+    def close(self) -> None:
+        """Stop draining and let go of the server; close it before the registry."""
+        self._closing.set()
+        self._wanted.set()
+        if self._drainer is not None:
+            # What it leaves half done, another process goes on with when the lease has run out.
+            self._drainer.join(PATIENCE_S)
+        self._server.close()
+
+    def _index(self, state: SharedIndex) -> MilvusIndex:
+        if state.collection is None:
+            raise IndexUnavailable("The shared index is not made yet; try again in a moment.")
+        return MilvusIndex(self._server, state.collection)
+
+    def _reached(self, needed: Position) -> SharedIndex:
+        """Wait until the index has come to `needed`; raises IndexBehind after PATIENCE_S."""
+        give_up_at = time.monotonic() + PATIENCE_S
+        pause_s = 0.002
+        while not _is_at(state := self._drain.state(), needed):
+            if time.monotonic() > give_up_at:
+                raise IndexBehind(needed.revision, state.position.revision, PATIENCE_S)
+            self._wake()
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, 0.05)
+        return state
+
+    def _compare(self, index: MilvusIndex, before: Difference | None) -> Difference:
+        if before is None:
+            return compare_all(self._registry, index, self._model_id)
+        return compare_some(self._registry, index, self._model_id, before.reference_ids())
+
+    def _turn(self) -> Drained | None:
+        with self._draining:
+            return self._drain.turn()
+
+    def _wake(self) -> None:
+        """Ask the drainer for a turn; an error that nobody foresaw may have ended it."""
+        self._wanted.set()
+        if self._drainer is not None and not self._drainer.is_alive():
+            self._start_drainer()
+
+    def _start_drainer(self) -> None:
+        self._drainer = threading.Thread(target=self._keep_up, daemon=True)
+        self._drainer.start()
+
+    def _keep_up(self) -> None:
+        furthest, must = 0, False
+        while True:
+            must = self._wanted.wait(_LOOK_S) or must
+            self._wanted.clear()
+            if self._closing.is_set():
+                return
+            try:
+                state, head = self._drain.state(), self._registry.head()
+                # A place that goes back is that of a registry restored from a backup.
+                if must or state.position != head or state.position.revision < furthest:
+                    self._turn()
+                    must = False
+                furthest = self._drain.state().position.revision
+            except LeaseLost as error:
+                # Its last batch may have been late: the next turn looks where the index stands.
+                logger.warning("%s", error)
+                must = True
+            except GalleryError as error:
+                logger.warning("%s It is tried again.", error)
+                self._closing.wait(_LOOK_S)
+
+
+def _is_at(state: SharedIndex, needed: Position) -> bool:
+    return state.collection is not None and state.position.revision >= needed.revision

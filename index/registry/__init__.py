@@ -1,0 +1,1 @@
+"""Who is enrolled and what was decided: the SQL truth."""

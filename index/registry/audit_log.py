@@ -1,0 +1,138 @@
+"""The audit trail: decisions in a chain of hashes, written and verified.
+
+A decision's hash covers the columns that its chain version lists. A new column of the table needs
+a new version here, or a reason in `NOT_HASHED`: decisions that are there already stay intact then.
+
+Each function takes the connection of a transaction that somebody else begins and commits.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, insert, select
+
+from index.registry.schema import DecisionRow
+from index.values import ChainReport, DecisionRecord
+
+GENESIS_SHA256 = "0" * 64
+_BATCH = 1000
+
+_VERSION_1 = (
+    "decision_id",
+    "created_at",
+    "kind",
+    "verdict",
+    "writer_id",
+    "operating_point",
+    "score",
+    "log_lr",
+    "threshold",
+    "non_match_threshold",
+    "model_id",
+    "reference_ids",
+    "candidates",
+    "probe_sha256",
+    "caller",
+    "previous_sha256",
+)
+# What is hashed by each chain version. Versions are only ever added: their rows are out there.
+HASHED: Mapping[int, tuple[str, ...]] = {1: _VERSION_1, 2: (*_VERSION_1, "chain_version")}
+NOT_HASHED: Mapping[str, str] = {
+    "sequence": "the database numbers the row; the chain itself holds the order",
+    "sha256": "it is the hash",
+}
+CHAIN_VERSION = max(HASHED)
+
+_LAST_SHA256 = select(DecisionRow.sha256).order_by(DecisionRow.sequence.desc()).limit(1)
+_INSERT = insert(DecisionRow)
+
+
+def record(connection: Connection, decision: DecisionRecord) -> str:
+    """Append a decision to the chain and return its id; the caller holds the decisions' lock.
+
+    Raises ValueError for a number that is not finite: SQL and JSON would keep something else.
+    """
+    previous = connection.execute(_LAST_SHA256).scalar_one_or_none()
+    row: dict[str, Any] = {
+        "decision_id": uuid4().hex,
+        "created_at": datetime.now(UTC),
+        "kind": decision.kind,
+        "verdict": decision.verdict,
+        "writer_id": decision.writer_id,
+        "operating_point": decision.operating_point,
+        "score": _stored(decision.score),
+        "log_lr": _stored(decision.log_lr),
+        "threshold": _stored(decision.threshold),
+        "non_match_threshold": _stored(decision.non_match_threshold),
+        "model_id": decision.model_id,
+        "reference_ids": list(decision.reference_ids),
+        "candidates": None if decision.candidates is None else [*map(dict, decision.candidates)],
+        "probe_sha256": decision.probe_sha256,
+        "caller": decision.caller,
+        "previous_sha256": GENESIS_SHA256 if previous is None else previous,
+        "chain_version": CHAIN_VERSION,
+    }
+    connection.execute(_INSERT, {**row, "sha256": _sha256(row)})
+    return str(row["decision_id"])
+
+
+def verify_batch(
+    connection: Connection, sequence: int, report: ChainReport
+) -> tuple[int, ChainReport]:
+    """Check the decisions after `sequence` against the report so far; one batch.
+
+    Returns the last sequence read and the report carried on; the same sequence at the end.
+    """
+    rows = (
+        connection.execute(
+            select(DecisionRow.__table__)
+            .where(DecisionRow.sequence > sequence)
+            .order_by(DecisionRow.sequence)
+            .limit(_BATCH)
+        )
+        .mappings()
+        .all()
+    )
+    for row in rows:
+        reason = _broken(row, report.head_sha256)
+        if reason is not None:
+            broken = ChainReport(report.length, report.head_sha256, row["decision_id"], reason)
+            return row["sequence"], broken
+        sequence = row["sequence"]
+        report = ChainReport(report.length + 1, row["sha256"], None)
+    return sequence, report
+
+
+def _broken(row: Mapping[Any, Any], previous_sha256: str) -> str | None:
+    """Say why a decision does not fit after the one before it; None where it does."""
+    if row["chain_version"] not in HASHED:
+        return (
+            f"its chain version is {row['chain_version']}, expected one of "
+            f"{', '.join(map(str, HASHED))}: it was changed, or a newer version wrote it"
+        )
+    if row["previous_sha256"] != previous_sha256:
+        return "it does not follow the decision before it"
+    if row["sha256"] != _sha256(row):
+        return "its content is not what its hash says"
+    return None
+
+
+def _stored(number: float | None) -> float | None:
+    # As SQLite gives it back: a real number always, and zero without a sign.
+    return None if number is None else float(number) + 0.0
+
+
+def _sha256(row: Mapping[Any, Any]) -> str:
+    # One form for one content: sorted keys, shortest floats, UTC to the microsecond.
+    content = {name: row[name] for name in HASHED[row["chain_version"]]}
+    canonical = json.dumps(
+        {**content, "created_at": content["created_at"].isoformat(timespec="microseconds")},
+        sort_keys=True,
+        separators=(",", ":"),
+        allow_nan=False,
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()

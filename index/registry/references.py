@@ -1,0 +1,188 @@
+"""The reference signatures of a writer: adding, listing, showing and erasing them.
+
+Each function takes the connection of a transaction that somebody else begins and commits.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from sqlalchemy import Connection, bindparam, delete, insert, select
+
+from index.errors import DuplicateReference, ImageNotHeld, UnknownReference, UnknownWriter
+from index.registry import change_log, embeddings, models, switches, writers
+from index.registry.schema import EmbeddingRow, ReferenceRow
+from index.values import NewReference, Reference, StoredImage
+from index.vectors.unit_vectors import unit_vectors
+
+_HELD = select(ReferenceRow.sha256).where(
+    ReferenceRow.writer_id == bindparam("writer_id"),
+    ReferenceRow.sha256.in_(bindparam("digests", expanding=True)),
+)
+_INSERTED = insert(ReferenceRow).returning(ReferenceRow.reference_id, sort_by_parameter_order=True)
+
+
+def add(
+    connection: Connection, writer_id: str, model_id: str, references: Sequence[NewReference]
+) -> list[Reference]:
+    """Add references with their embeddings under one model, in the given order.
+
+    Raises UnknownWriter, UnknownModel, ModelChanged, InvalidVector, InvalidPieces and
+    DuplicateReference.
+    """
+    _require_writer(connection, writer_id)
+    switches.require_active(connection, model_id)
+    dimension = models.dimension_of(connection, model_id)
+    if not references:
+        return []
+    vectors = unit_vectors(np.stack([reference.vector for reference in references]), dimension)
+    _refuse_duplicates(connection, writer_id, references)
+    created_at = datetime.now(UTC)
+    with models.counted(connection, [writer_id]):
+        rows = [_row(writer_id, reference, created_at) for reference in references]
+        reference_ids = list(connection.execute(_INSERTED, rows).scalars())
+        pieces = [reference.pieces for reference in references]
+        embeddings.insert_vectors(connection, model_id, reference_ids, vectors, pieces)
+    return [
+        Reference(
+            reference_id=reference_id,
+            writer_id=writer_id,
+            sha256=reference.sha256,
+            media_type=reference.media_type,
+            quality=dict(reference.quality),
+            created_at=created_at,
+        )
+        for reference_id, reference in zip(reference_ids, references, strict=True)
+    ]
+
+
+def add_in_bulk(
+    connection: Connection, model_id: str, references: Sequence[tuple[str, NewReference]]
+) -> int:
+    """Add references, each with its writer's id, whose writers are enrolled; return how many.
+
+    An image that the writer has already, or that comes twice, is passed over.
+    Raises UnknownModel, ModelChanged, InvalidVector and InvalidPieces.
+    """
+    switches.require_active(connection, model_id)
+    dimension = models.dimension_of(connection, model_id)
+    by_image: dict[tuple[str, str], NewReference] = {}
+    for writer_id, one in references:
+        by_image.setdefault((writer_id, one.sha256), one)
+    for image in held(connection, by_image):
+        del by_image[image]
+    if not by_image:
+        return 0
+    vectors = unit_vectors(np.stack([one.vector for one in by_image.values()]), dimension)
+    created_at = datetime.now(UTC)
+    with models.counted(connection, {writer_id for writer_id, _ in by_image}):
+        rows = [_row(writer_id, one, created_at) for (writer_id, _), one in by_image.items()]
+        reference_ids = list(connection.execute(_INSERTED, rows).scalars())
+        pieces = [one.pieces for one in by_image.values()]
+        embeddings.insert_vectors(connection, model_id, reference_ids, vectors, pieces)
+    return len(rows)
+
+
+def held(connection: Connection, images: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those of these (writer_id, sha256) that are references; some thousands at a time."""
+    digests: dict[str, list[str]] = defaultdict(list)
+    for writer_id, digest in images:
+        digests[writer_id].append(digest)
+    # One lookup a writer: SQLite would scan its whole index for a list of pairs.
+    return {
+        (writer_id, digest)
+        for writer_id, own in digests.items()
+        for digest in connection.execute(_HELD, {"writer_id": writer_id, "digests": own}).scalars()
+    }
+
+
+def listed(connection: Connection, writer_id: str) -> list[Reference]:
+    """Return a writer's references, oldest first; raises UnknownWriter."""
+    _require_writer(connection, writer_id)
+    rows = connection.execute(
+        select(
+            ReferenceRow.reference_id,
+            ReferenceRow.writer_id,
+            ReferenceRow.sha256,
+            ReferenceRow.media_type,
+            ReferenceRow.quality,
+            ReferenceRow.created_at,
+        )
+        .where(ReferenceRow.writer_id == writer_id)
+        .order_by(ReferenceRow.reference_id)
+    ).all()
+    return [Reference(*row) for row in rows]
+
+
+def sha256_to_id(connection: Connection, writer_id: str) -> dict[str, int]:
+    """Return sha256 -> reference_id of a writer; empty for a writer who is not enrolled."""
+    rows = connection.execute(
+        select(ReferenceRow.sha256, ReferenceRow.reference_id).where(
+            ReferenceRow.writer_id == writer_id
+        )
+    ).all()
+    return {row.sha256: row.reference_id for row in rows}
+
+
+def image(connection: Connection, writer_id: str, reference_id: int, cleaned: bool) -> StoredImage:
+    """Return a reference's image as uploaded, or its cleaned preview.
+
+    Raises UnknownWriter, UnknownReference and ImageNotHeld.
+    """
+    data = ReferenceRow.cleaned_png if cleaned else ReferenceRow.image
+    row = connection.execute(
+        select(data, ReferenceRow.media_type).where(
+            ReferenceRow.reference_id == reference_id, ReferenceRow.writer_id == writer_id
+        )
+    ).first()
+    if row is None:
+        _require_writer(connection, writer_id)
+        raise UnknownReference(writer_id, reference_id)
+    if not row[0]:
+        raise ImageNotHeld(writer_id, reference_id)
+    return StoredImage(row[0], "image/png" if cleaned else row.media_type)
+
+
+def erase(connection: Connection, writer_id: str, reference_id: int) -> None:
+    """Delete one reference and its embeddings; raises UnknownWriter and UnknownReference."""
+    _require_writer(connection, writer_id)
+    with models.counted(connection, [writer_id]):
+        found = connection.execute(
+            select(ReferenceRow.reference_id).where(
+                ReferenceRow.reference_id == reference_id, ReferenceRow.writer_id == writer_id
+            )
+        ).first()
+        if found is None:
+            raise UnknownReference(writer_id, reference_id)
+        connection.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id == reference_id))
+        connection.execute(delete(ReferenceRow).where(ReferenceRow.reference_id == reference_id))
+    change_log.log_erasures(connection, [reference_id])
+
+
+def _require_writer(connection: Connection, writer_id: str) -> None:
+    if not writers.exists(connection, writer_id):
+        raise UnknownWriter(writer_id)
+
+
+def _refuse_duplicates(
+    connection: Connection, writer_id: str, references: Sequence[NewReference]
+) -> None:
+    seen: dict[str, int | None] = dict(sha256_to_id(connection, writer_id))
+    for reference in references:
+        if reference.sha256 in seen:
+            raise DuplicateReference(seen[reference.sha256])
+        seen[reference.sha256] = None
+
+
+def _row(writer_id: str, reference: NewReference, created_at: datetime) -> dict[str, object]:
+    return {
+        "writer_id": writer_id,
+        "sha256": reference.sha256,
+        "media_type": reference.media_type,
+        "filename": reference.filename,
+        "quality": dict(reference.quality),
+        "created_at": created_at,
+        "cleaned_png": reference.cleaned_png,
+        "image": reference.image,
+    }

@@ -1,0 +1,188 @@
+"""Who is enrolled: making, finding, renaming and erasing writers.
+
+Each function takes the connection of a transaction that somebody else begins and commits.
+"""
+
+import base64
+import binascii
+import unicodedata
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+
+from index.errors import InvalidCursor, InvalidWriter, UnknownWriter, WriterExists
+from index.registry import change_log, models
+from index.registry.identifiers import (
+    MAX_NAME_LENGTH,
+    WRITER_ID_EXPECTED,
+    is_clean_text,
+    is_writer_id,
+)
+from index.registry.schema import EmbeddingRow, IdempotencyKeyRow, ReferenceRow, WriterRow
+from index.values import Writer, WriterPage
+
+_NAMED = select(WriterRow.writer_id, WriterRow.name).where(
+    WriterRow.writer_id.in_(bindparam("writer_ids", expanding=True))
+)
+
+
+def create(connection: Connection, writer_id: str, name: str) -> None:
+    """Enroll a writer without references; raises InvalidWriter and WriterExists."""
+    _check(writer_id, name)
+    if exists(connection, writer_id):
+        raise WriterExists(writer_id)
+    connection.execute(
+        insert(WriterRow).values(
+            writer_id=writer_id,
+            name=name,
+            search_text=_search_text(writer_id, name),
+            created_at=datetime.now(UTC),
+        )
+    )
+
+
+def names_of(connection: Connection, writer_ids: Collection[str]) -> dict[str, str]:
+    """Return id -> name of those of these writers who are enrolled; some thousands at a time."""
+    rows = connection.execute(_NAMED, {"writer_ids": list(writer_ids)}).all()
+    return {row.writer_id: row.name for row in rows}
+
+
+def enroll_missing(connection: Connection, names: Mapping[str, str]) -> None:
+    """Enroll those of these writers, id -> name, who are unknown; name those who have no name.
+
+    A name that somebody has already stays. For some thousands at a time. Raises InvalidWriter.
+    """
+    known = names_of(connection, names)
+    created_at = datetime.now(UTC)
+    new = [
+        {
+            "writer_id": writer_id,
+            "name": name,
+            "search_text": _search_text(writer_id, name),
+            "created_at": created_at,
+        }
+        for writer_id, name in names.items()
+        if writer_id not in known
+    ]
+    for row in new:
+        _check(str(row["writer_id"]), str(row["name"]))
+    if new:
+        connection.execute(insert(WriterRow), new)
+    for writer_id, name in names.items():
+        if name and known.get(writer_id) == "":
+            rename(connection, writer_id, name)
+
+
+def exists(connection: Connection, writer_id: str) -> bool:
+    """Whether somebody is enrolled under this id."""
+    found = connection.execute(
+        select(WriterRow.writer_id).where(WriterRow.writer_id == writer_id)
+    ).first()
+    return found is not None
+
+
+def get(connection: Connection, writer_id: str) -> Writer:
+    """Return a writer; raises UnknownWriter."""
+    row = connection.execute(_writers().where(WriterRow.writer_id == writer_id)).first()
+    if row is None:
+        raise UnknownWriter(writer_id)
+    return _writer(row)
+
+
+def page(connection: Connection, cursor: str | None, limit: int, search: str | None) -> WriterPage:
+    """Return up to `limit` writers after the cursor whose id or name contains `search`.
+
+    Upper and lower case are one, in every script. Raises InvalidCursor.
+    """
+    if limit < 1:
+        raise ValueError(f"Expected a limit of at least 1, got {limit}.")
+    query = _writers().order_by(WriterRow.writer_id).limit(limit + 1)
+    if cursor is not None:
+        query = query.where(WriterRow.writer_id > _after(cursor))
+    if search:
+        query = query.where(WriterRow.search_text.contains(_fold(search), autoescape=True))
+    rows = connection.execute(query).all()
+    shown = tuple(_writer(row) for row in rows[:limit])
+    return WriterPage(shown, _cursor(shown[-1].writer_id) if len(rows) > limit else None)
+
+
+def rename(connection: Connection, writer_id: str, name: str) -> None:
+    """Give a writer another name; raises InvalidWriter and UnknownWriter."""
+    _check(writer_id, name)
+    changed = connection.execute(
+        update(WriterRow)
+        .where(WriterRow.writer_id == writer_id)
+        .values(name=name, search_text=_search_text(writer_id, name))
+    )
+    if not changed.rowcount:
+        raise UnknownWriter(writer_id)
+
+
+def erase(connection: Connection, writer_id: str) -> int:
+    """Delete a writer, the references and their embeddings; return how many references.
+
+    Raises UnknownWriter. The audit trail keeps its lines, which hold no name and no image.
+    """
+    if not exists(connection, writer_id):
+        raise UnknownWriter(writer_id)
+    own = select(ReferenceRow.reference_id).where(ReferenceRow.writer_id == writer_id)
+    reference_ids = list(connection.execute(own).scalars())
+    with models.counted(connection, [writer_id]):
+        connection.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id.in_(own)))
+        connection.execute(delete(ReferenceRow).where(ReferenceRow.writer_id == writer_id))
+    connection.execute(delete(IdempotencyKeyRow).where(IdempotencyKeyRow.writer_id == writer_id))
+    connection.execute(delete(WriterRow).where(WriterRow.writer_id == writer_id))
+    change_log.log_erasures(connection, reference_ids)
+    return len(reference_ids)
+
+
+def _writers() -> Select[str, str, datetime, int]:
+    count = (
+        select(func.count())
+        .where(ReferenceRow.writer_id == WriterRow.writer_id)
+        .correlate(WriterRow)
+        .scalar_subquery()
+        .label("reference_count")
+    )
+    return select(WriterRow.writer_id, WriterRow.name, WriterRow.created_at, count)
+
+
+def _writer(row: Row[str, str, datetime, int]) -> Writer:
+    writer_id, name, created_at, reference_count = row
+    return Writer(writer_id, name, reference_count, created_at)
+
+
+def _check(writer_id: str, name: str) -> None:
+    if not is_writer_id(writer_id):
+        raise InvalidWriter(f"Writer id: {WRITER_ID_EXPECTED}; {writer_id[:80]!r} came.")
+    if len(name) > MAX_NAME_LENGTH:
+        raise InvalidWriter(
+            f"Expected a name of at most {MAX_NAME_LENGTH} characters, got {len(name)}."
+        )
+    if not is_clean_text(name):
+        raise InvalidWriter("Expected a name without control characters; remove them.")
+
+
+def _search_text(writer_id: str, name: str) -> str:
+    # No search can cross the line break: names have none.
+    return f"{_fold(writer_id)}\n{_fold(name)}"
+
+
+def _fold(text: str) -> str:
+    # LIKE of SQLite knows upper and lower case of ASCII only.
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _cursor(writer_id: str) -> str:
+    return base64.urlsafe_b64encode(writer_id.encode()).decode().rstrip("=")
+
+
+def _after(cursor: str) -> str:
+    try:
+        writer_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except (binascii.Error, ValueError) as error:
+        raise InvalidCursor from error
+    if not is_writer_id(writer_id):
+        raise InvalidCursor
+    return writer_id

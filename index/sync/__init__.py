@@ -1,0 +1,1 @@
+"""An index that follows the registry."""

@@ -1,0 +1,277 @@
+"""One process's index of the gallery: it follows the registry, and can be lost without loss.
+
+SQL is the truth. What is here is derived from it, saved to make a start quick, and rebuilt whenever
+the saved copy cannot be trusted.
+"""
+
+import logging
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.errors import (
+    ErasureIncomplete,
+    GalleryError,
+    HistoryForked,
+    SnapshotNotSaved,
+    SnapshotUnusable,
+)
+from index.ivf.recall_probes import NEAREST
+from index.registry.registry import Registry
+from index.sync.change_replay import Followed, follow
+from index.sync.consistency import compare_all, compare_some
+from index.sync.rebuild_policy import IVF_FROM, KINDS, build, drifted, may_have_drifted, outgrown
+from index.sync.snapshot import Origin, SnapshotFolder
+from index.values import START, CheckReport, ErasureReport, Neighbours, OpenReport, Position
+from index.vectors.flat_index import FlatIndex
+from index.vectors.unit_vectors import leading
+
+logger = logging.getLogger(__name__)
+
+# A start replays what is newer than the snapshot, some 20 us a change; a save writes everything.
+# So one is due after this many changes, or a quarter of the gallery where that is more.
+SAVE_AFTER_CHANGES = 10_000
+_PATIENCE_S = 5.0
+
+
+class Gallery:
+    """The index of one model's embeddings in one process; thread-safe.
+
+    Build it after a fork, never before. Threads search side by side; one at a time follows the
+    registry. Processes of one host may share `snapshot_dir`. `dimension` may be less than that of
+    the registry's vectors: the index then knows their leading elements only. From `ivf_from`
+    references on it is approximate, and finds 99.9 % of the `nearest` (1 or 10) nearest.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        model_id: str,
+        dimension: int,
+        snapshot_dir: Path,
+        ivf_from: int = IVF_FROM,
+        nearest: int = NEAREST,
+    ) -> None:
+        self._registry = registry
+        self._model_id = model_id
+        self._origin = Origin(registry.registry_id(), model_id, dimension)
+        self._ivf_from, self._nearest = ivf_from, nearest
+        self._folder = SnapshotFolder(snapshot_dir)
+        # Replaced as a whole: a thread that reads it sees an index and a place that fit.
+        self._followed = Followed(FlatIndex(dimension), START)
+        self._following = threading.Lock()
+        self._saved: Position | None = None
+        self._save_counts_from = 0
+        self._saver: threading.Thread | None = None
+        self._grower: threading.Thread | None = None
+
+    def open(self) -> OpenReport:
+        """Load the snapshot, or rebuild from the registry; then apply what is newer.
+
+        A snapshot that cannot be trusted is reported and replaced, and never ends the start.
+        """
+        try:
+            index, position = self._folder.load(KINDS, self._origin)
+            with self._following:
+                followed = follow(self._registry, Followed(index, position), self._model_id)
+                self._followed = followed
+        except SnapshotUnusable as error:
+            return self._open_rebuilt(error.reason)
+        except HistoryForked as error:
+            return self._open_rebuilt(
+                f"it stands on revision {error.revision}, which is not in this registry's log: "
+                "was the registry restored from a backup?"
+            )
+        self._saved = position
+        self._save_counts_from = position.revision
+        if followed.erasures:
+            # The process that erased did not live to remove this snapshot.
+            self._save_or_warn()
+        self._grow_when_due()
+        return OpenReport("snapshot", None, followed.rows)
+
+    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
+        """Return for each probe of (n, d) its nearest references, at most k, nearest first.
+
+        Probes may be as long as the registry's vectors, or as the index's. What was enrolled
+        before the call, by whatever process, is found. Raises InvalidVector.
+        """
+        self.catch_up()
+        return self._followed.index.search(leading(probes, self._origin.dimension), k)
+
+    def catch_up(self) -> int:
+        """Apply what is newer in the registry; return the number of changes. One SELECT if none."""
+        if self._registry.head() == self._followed.position:
+            return 0
+        with self._following:
+            followed = self._follow()
+        self._save_when_due(followed)
+        self._grow_when_due()
+        return followed.rows
+
+    def save_snapshot(self) -> None:
+        """Write the index to disk, unless what is there is as new; raises SnapshotNotSaved."""
+        with self._folder.locked():
+            # Under the lock, and caught up: a snapshot never brings back what was erased before.
+            self.catch_up()
+            followed = self._followed
+            if self._saved == followed.position == self._folder.position():
+                return
+            self._folder.save(followed.index, self._origin, followed.position)
+            self._saved = followed.position
+            self._save_counts_from = followed.position.revision
+
+    def forget_snapshots(self) -> None:
+        """Remove the snapshot from disk: call it after an erasure, before saying that it is done.
+
+        A save that was under way in any process of this host has ended before this returns, and
+        every later one starts by applying the erasure. A process that began with the file keeps it,
+        without a name, until it has applied the erasure too. Raises ErasureIncomplete.
+        """
+        try:
+            with self._folder.locked():
+                self._folder.forget()
+                self._saved = None
+                self._save_counts_from = self._followed.position.revision
+        except (OSError, SnapshotNotSaved) as error:
+            raise ErasureIncomplete(
+                "The rows are erased, but the index's snapshot on disk, which may still hold "
+                "vectors of them, cannot be removed. Make its folder writable and repeat."
+            ) from error
+
+    def check(self) -> CheckReport:
+        """Compare the index with the registry, vector for vector; searches go on, changes wait."""
+        with self._following:
+            index = self._follow().index
+            found = compare_all(self._registry, index, self._model_id)
+            # The registry may have changed under the walk. What still differs when the index has
+            # caught up, and nothing has changed since, is a fault.
+            settled = False
+            while found.reference_ids() and not settled:
+                self._followed = follow(self._registry, self._followed, self._model_id)
+                found = compare_some(self._registry, index, self._model_id, found.reference_ids())
+                settled = self._registry.head() == self._followed.position
+            size = index.size()
+            return CheckReport(
+                missing=found.missing,
+                extra=found.extra,
+                different=found.different,
+                registry_count=size + len(found.missing) - len(found.extra),
+                index_count=size,
+                kind=index.kind,
+                revision=self._followed.position.revision,
+            )
+
+    def check_erased(self) -> ErasureReport:
+        """Look for references that were ever erased, in the index and in the file on disk."""
+        erased = self._registry.erased_references()
+        self.catch_up()
+        held, saved, reason = self._followed.index.reference_ids(), np.empty(0, np.int64), None
+        try:
+            saved = self._folder.load(KINDS, self._origin)[0].reference_ids()
+        except SnapshotUnusable as error:
+            reason = error.reason
+        return ErasureReport(
+            erased=len(erased),
+            in_index=tuple(np.intersect1d(erased, held).tolist()),
+            in_snapshot=tuple(np.intersect1d(erased, saved).tolist()),
+            snapshot=reason,
+        )
+
+    def rebuild(self) -> None:
+        """Build the index anew from the registry, then replace the old one and its snapshot."""
+        with self._following:
+            self._followed = self._built()
+        self._saved = None
+        self._save_or_warn()
+
+    def stats(self) -> dict[str, int | float | str | None]:
+        """Return what an operator wants to know: kind, recall, sizes and revisions."""
+        followed, saved = self._followed, self._folder.position()
+        return {
+            "kind": followed.index.kind,
+            "size": followed.index.size(),
+            "dimension": followed.index.dimension,
+            "revision": followed.position.revision,
+            "snapshot_revision": None if saved is None else saved.revision,
+            "memory_bytes": followed.index.memory_bytes(),
+            **followed.index.details(),
+        }
+
+    def close(self) -> None:
+        """Save what is new, so that the next start is quick; close it before the registry."""
+        if self._grower is not None:
+            # It may have minutes to go, and what it makes can be made again.
+            self._grower.join(_PATIENCE_S)
+        if self._saver is not None:
+            self._saver.join()
+        self._save_or_warn()
+
+    def _follow(self) -> Followed:
+        """Bring the index to where the registry is; the caller holds `_following`."""
+        try:
+            self._followed = follow(self._registry, self._followed, self._model_id)
+        except HistoryForked as error:
+            logger.warning("%s The index is rebuilt.", error)
+            self._followed = self._built()
+        return self._followed
+
+    def _built(self) -> Followed:
+        return build(
+            self._registry,
+            self._model_id,
+            self._origin.dimension,
+            self._ivf_from,
+            self._nearest,
+        )
+
+    def _open_rebuilt(self, reason: str) -> OpenReport:
+        logger.info("The index is rebuilt from the registry: %s.", reason)
+        self.rebuild()
+        return OpenReport("rebuilt", reason, self._followed.index.size())
+
+    def _save_when_due(self, followed: Followed) -> None:
+        due = max(SAVE_AFTER_CHANGES, followed.index.size() // 4)
+        saving = self._saver is not None and self._saver.is_alive()
+        if saving or followed.position.revision - self._save_counts_from < due:
+            return
+        self._save_counts_from = followed.position.revision
+        self._saver = threading.Thread(target=self._save_or_warn, daemon=True)
+        self._saver.start()
+
+    def _grow_when_due(self) -> None:
+        growing = self._grower is not None and self._grower.is_alive()
+        index = self._followed.index
+        due = outgrown(index, self._ivf_from, self._nearest) or may_have_drifted(index)
+        if growing or not due:
+            return
+        self._grower = threading.Thread(target=self._grow_or_warn, daemon=True)
+        self._grower.start()
+
+    def _grow_or_warn(self) -> None:
+        """Make the index that the size asks for beside the one that answers, then change over.
+
+        Unless it is due for no more than a look at whether it has drifted, and has not.
+        """
+        index = self._followed.index
+        if not outgrown(index, self._ivf_from, self._nearest) and not drifted(index):
+            return
+        try:
+            grown = self._built()
+            with self._following:
+                self._followed = follow(self._registry, grown, self._model_id)
+        except GalleryError as error:
+            logger.warning("%s The index stays as it is until the next change.", error)
+            return
+        logger.info("The index is now of the kind %s.", grown.index.kind)
+        self._saved = None
+        self._save_or_warn()
+
+    def _save_or_warn(self) -> None:
+        # Without a snapshot nothing is lost but time at the next start.
+        try:
+            self.save_snapshot()
+        except GalleryError as error:
+            logger.warning("%s The next start rebuilds it.", error)

@@ -1,0 +1,226 @@
+"""The shapes of answers, as /openapi.json draws them and the API fills them."""
+
+from apiflask import Schema
+from apiflask.fields import AwareDateTime, Dict, Float, Integer, List, Nested, String
+
+from service.api.schemas import about
+
+RESEMBLES = (
+    "Identification says whom the signature resembles, not that it is authentic: a good forgery "
+    "resembles its victim. Verify before you rely on it."
+)
+CLEANED = "The cleaned signature as a data URL of a PNG, if `include=cleaned` asked for it."
+
+
+class Model(Schema):
+    """The model that made the embeddings and the decision."""
+
+    name = String(metadata=about("The model's name.", "lean"))
+    id = String(metadata=about("SHA-256 of its network and its preparation of images."))
+    rule = String(
+        metadata=about(
+            "Names what it decides by: thresholds, likelihood ratios and the gallery's centre. "
+            "Calibrating and adapting change it, and not `id`.",
+            "5ab01cf2a9d4",
+        )
+    )
+
+
+class Quality(Schema):
+    """What was measured on the image."""
+
+    ink_height_px = Integer(metadata=about("Height of the ink in the scan, in pixels.", 212))
+    ink_width_px = Integer(metadata=about("Width of the ink in the scan, in pixels.", 540))
+    ink_fraction = Float(metadata=about("Share of the ink's box that is ink.", 0.09))
+    contrast = Float(metadata=about("Grey levels between paper and ink, 0 to 255.", 148.0))
+    warnings = List(String(), metadata=about("What makes the answer less sure.", []))
+
+
+class Refused(Schema):
+    """An image that was not used."""
+
+    filename = String(allow_none=True, metadata=about("Its file name as sent.", "scan2.png"))
+    code = String(metadata=about("A stable word for the reason.", "no-ink"))
+    reason = String(metadata=about("What was wrong, and what to do."))
+
+
+class Reference(Schema):
+    """An enrolled reference signature."""
+
+    reference_id = Integer(metadata=about("Its id; never used again after erasure.", 17))
+    sha256 = String(metadata=about("SHA-256 of the uploaded file."))
+    media_type = String(metadata=about("Type of the uploaded file.", "image/png"))
+    quality = Nested(Quality)
+    created_at = AwareDateTime(metadata=about("When it was enrolled.", "2026-01-31T12:00:00Z"))
+    cleaned = String(metadata=about(CLEANED))
+
+
+class References(Schema):
+    """A writer's references."""
+
+    references = List(Nested(Reference))
+
+
+class Enrolled(References):
+    """What became of the images of an enrollment."""
+
+    refused = List(Nested(Refused))
+
+
+class Writer(Schema):
+    """An enrolled writer."""
+
+    writer_id = String(metadata=about("Your id for the writer.", "C-1001"))
+    name = String(metadata=about("The writer's name.", "Ada Example"))
+    reference_count = Integer(metadata=about("How many references they have.", 5))
+    created_at = AwareDateTime(metadata=about("When they were created.", "2026-01-31T12:00:00Z"))
+
+
+class CreatedWriter(Writer):
+    """A new writer, and what became of the images that came with them."""
+
+    references = List(Nested(Reference))
+    refused = List(Nested(Refused))
+
+
+class ListedWriter(Writer):
+    """A writer in a list."""
+
+
+class Writers(Schema):
+    """A page of writers, in order of their ids."""
+
+    writers = List(Nested(ListedWriter))
+    next_cursor = String(allow_none=True, metadata=about("For the next page; null on the last."))
+
+
+class Similarity(Schema):
+    """How alike the query signature and one reference are."""
+
+    reference_id = Integer(
+        allow_none=True, metadata=about("Null for a reference that came with the request.", 17)
+    )
+    filename = String(
+        allow_none=True, metadata=about("Its file name, where it came with the request.")
+    )
+    similarity = Float(metadata=about("Cosine of the two embeddings, -1 to 1.", 0.83))
+    local_similarity = Float(
+        allow_none=True,
+        metadata=about(
+            "How well the pieces of strokes match those of this reference, at most 1; null from a "
+            "model that knows no pieces.",
+            0.71,
+        ),
+    )
+
+
+class Verification(Schema):
+    """Whether the query signature is the writer's, and what the answer rests on."""
+
+    decision_id = String(
+        allow_none=True, metadata=about("The decision's id in the audit trail; null if not kept.")
+    )
+    verdict = String(
+        metadata=about("`match`, `inconclusive` or `non_match`.", "match")
+        | {"enum": ["match", "inconclusive", "non_match"]}
+    )
+    score = Float(metadata=about("The comparison score: higher is more alike.", 0.71))
+    log_lr = Float(
+        metadata=about(
+            "log10 of the likelihood ratio: how much more likely this score is for a genuine "
+            "signature than for a skilled forgery. Kept within what the signatures that the model "
+            "was calibrated on can support, `log_lr_bound` either way: at it, read `at least`.",
+            1.9,
+        )
+    )
+    log_lr_random = Float(
+        metadata=about(
+            "The same against another writer, who signs as he always does and imitates nobody.",
+            2.2,
+        )
+    )
+    log_lr_bound = Float(metadata=about("The largest `log_lr`, either way.", 2.37))
+    log_lr_random_bound = Float(metadata=about("The largest `log_lr_random`, either way.", 2.37))
+    threshold = Float(metadata=about("The score from which the verdict is `match`.", 0.51))
+    non_match_threshold = Float(
+        metadata=about(
+            "The score below which the verdict is `non_match`; from it up to `threshold` it is "
+            "`inconclusive`.",
+            0.48,
+        )
+    )
+    operating_point = String(metadata=about("The target error that was decided by."))
+    references = List(Nested(Similarity))
+    quality = Nested(Quality)
+    model = Nested(Model)
+    cleaned = String(metadata=about(CLEANED))
+
+
+class Candidate(Schema):
+    """A writer whom the query signature resembles."""
+
+    writer_id = String(metadata=about("The writer's id.", "C-1001"))
+    name = String(metadata=about("The writer's name.", "Ada Example"))
+    score = Float(metadata=about("The comparison score: higher is more alike.", 0.71))
+    reference_id = Integer(metadata=about("Their most similar reference.", 17))
+
+
+class Identification(Schema):
+    """Whom the query signature resembles, best first."""
+
+    decision_id = String(metadata=about("The decision's id in the audit trail."))
+    verdict = String(
+        metadata=about(f"`identified` or `not_enrolled`. {RESEMBLES}", "identified")
+        | {"enum": ["identified", "not_enrolled"]}
+    )
+    candidates = List(Nested(Candidate))
+    threshold = Float(
+        metadata=about("What the best score must reach in a gallery of this size.", 0.55)
+    )
+    gallery_size = Integer(metadata=about("Writers that it was compared with.", 25))
+    quality = Nested(Quality)
+    model = Nested(Model)
+    cleaned = String(metadata=about(CLEANED))
+
+
+class GallerySize(Schema):
+    """How much is enrolled."""
+
+    writers = Integer(metadata=about("Writers with references.", 25))
+    references = Integer(metadata=about("References.", 125))
+
+
+class About(Schema):
+    """What this server is, and what it can be asked for."""
+
+    version = String(metadata=about("Countersign's version.", "0.1.0"))
+    model = Nested(Model)
+    operating_points = List(String(), metadata=about("What `operating_point` may be."))
+    default_operating_point = String(metadata=about("What it is if not given."))
+    gallery = Nested(GallerySize)
+
+
+class Health(Schema):
+    """Whether the process is alive."""
+
+    status = String(metadata=about("`ok`", "ok"))
+
+
+class Readiness(Health):
+    """Whether the process can answer, and from what."""
+
+    index = Dict(metadata=about("Size, recall and revision of this process's vector index."))
+
+
+class Problem(Schema):
+    """An error, as RFC 9457 has it."""
+
+    type = String(metadata=about("The kind of problem, as a URN."))
+    title = String(metadata=about("The kind of problem, in words."))
+    status = Integer(metadata=about("The HTTP status.", 422))
+    detail = String(metadata=about("What was expected, what came, and what to do."))
+    instance = String(metadata=about("This request, as a URN; the server's log has its id."))
+    code = String(metadata=about("The kind of problem, as a stable word.", "images-refused"))
+    refused = List(Nested(Refused), metadata=about("Why each image could not be used."))
+    # A schema has an attribute `fields` of its own.
+    by_field = Dict(data_key="fields", metadata=about("What is wrong with each field."))

@@ -1,0 +1,1 @@
+"""Commands that ask: verify, identify, compare."""

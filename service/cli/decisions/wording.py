@@ -1,0 +1,115 @@
+"""Puts answers into words for people who are no specialists: what, how sure, compared with what."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.panel import Panel
+
+from service.cli.output import table
+from service.decisions.identify import Identification
+from service.decisions.verify import Verification
+
+VERDICTS = {
+    "match": ("Match", "green", "The signature fits {claimed}."),
+    "inconclusive": (
+        "Inconclusive",
+        "yellow",
+        "The signature neither fits {claimed} nor clearly differs. Have a person look at it.",
+    ),
+    "non_match": ("No match", "red", "The signature does not fit {claimed}."),
+}
+
+
+def verification_parts(answer: Verification, claimed: str) -> Iterator[RenderableType]:
+    """Draw the answer of verify or compare; `claimed` says whose signature it should be."""
+    title, colour, sentence = VERDICTS[answer.verdict]
+    count = len(answer.references)
+    lines = [
+        sentence.format(claimed=claimed),
+        f"Score {answer.score:.3f}; {_thresholds(answer)} ({answer.operating_point}).",
+        f"Compared with {count} reference{'s' if count != 1 else ''}.",
+        strength(answer.log_lr, answer.log_lr_bound, "a skilled forger"),
+        strength(answer.log_lr_random, answer.log_lr_random_bound, "another writer"),
+        *_warnings(answer.acquisition.quality.warnings),
+    ]
+    yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
+    yield _similarities(answer)
+    yield _origin(answer)
+
+
+def identification_parts(answer: Identification) -> Iterator[RenderableType]:
+    """Draw the answer of identify."""
+    compared = f"Compared with {answer.gallery_size} writers."
+    if answer.verdict == "identified":
+        best = answer.candidates[0]
+        name = f" ({best.name})" if best.name else ""
+        title, colour = "Identified", "green"
+        sentence = (
+            f"The signature resembles {best.writer_id}{name} most: score {best.score:.3f}, "
+            f"threshold {answer.threshold:.3f}. A good forgery does so too; verify before you "
+            "rely on it."
+        )
+    else:
+        title, colour = "Not enrolled", "yellow"
+        sentence = (
+            "The signature resembles nobody enough"
+            f"{_nearest(answer)}. The writer is probably not enrolled."
+        )
+    lines = [sentence, compared, *_warnings(answer.acquisition.quality.warnings)]
+    yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
+    if answer.candidates:
+        rows = [(one.writer_id, one.name, f"{one.score:.3f}") for one in answer.candidates]
+        yield table(("candidate", "name", "#score"), rows)
+    yield _origin(answer)
+
+
+def strength(log_lr: float, bound: float, other: str) -> str:
+    """Say a log10 likelihood ratio as how much likelier one explanation makes the score.
+
+    At its bound it is at least so much: the signatures calibrated on can support no more.
+    """
+    ratio = 10 ** abs(log_lr)
+    if ratio < 1.5:
+        return f"Such a score is about as likely from the writer as from {other}."
+    times = f"{ratio:.1f}" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f}"
+    likelier, than = ("the writer", other)[:: 1 if log_lr > 0 else -1]
+    about = "at least" if abs(log_lr) >= bound else "about"
+    return f"Such a score is {about} {times} times likelier from {likelier} than from {than}."
+
+
+def _nearest(answer: Identification) -> str:
+    if not answer.candidates:
+        return ""
+    best = answer.candidates[0]
+    return (
+        f": the best score is {best.score:.3f}, for {best.writer_id}, and {answer.threshold:.3f} "
+        "is needed"
+    )
+
+
+def _thresholds(answer: Verification) -> str:
+    return (
+        f"the threshold of a match is {answer.threshold:.3f}, and below "
+        f"{answer.non_match_threshold:.3f} it is none"
+    )
+
+
+def _similarities(answer: Verification) -> RenderableType:
+    """Each reference and how alike it is: on the whole and, from most models, piece by piece."""
+    headings, rows = ["reference", "#similarity"], []
+    if any(one.local_similarity is not None for one in answer.references):
+        headings.append("#strokes")
+    for one in answer.references:
+        alike = [x for x in (one.similarity, one.local_similarity) if x is not None]
+        rows.append((one.filename or one.reference_id, *(f"{x:.3f}" for x in alike)))
+    drawn: RenderableType = table(headings, rows)
+    return drawn
+
+
+def _warnings(warnings: Sequence[str]) -> list[str]:
+    return [f"Note: {warning}" for warning in warnings]
+
+
+def _origin(answer: Verification | Identification) -> str:
+    made = f"Decision {answer.decision_id}," if answer.decision_id else "Not recorded;"
+    return f"{made} model {answer.model_name} ({answer.model_id[:12]}), rule {answer.rule_id}"

@@ -1,0 +1,1 @@
+"""Commands for the gallery and its vector index."""

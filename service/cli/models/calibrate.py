@@ -1,0 +1,121 @@
+"""`countersign calibrate`: a model's thresholds, fitted anew on a user's own signatures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from service.cli.arguments import FOLDER, NEW_FOLDER
+from service.cli.failures import EXIT_NO
+from service.cli.output import json_option, note, print_json, show, table
+
+if TYPE_CHECKING:
+    from encoder.calibration.refit import Change
+
+
+@click.command()
+@click.argument("folder", type=FOLDER, required=False)
+@click.option("--model", metavar="FOLDER", type=FOLDER, help="By default the one in use.")
+@click.option("--into", metavar="FOLDER", type=NEW_FOLDER, help="Write the model here.")
+@click.option("--in-place", is_flag=True, help="Change the model itself; --undo takes it back.")
+@click.option("--undo", is_flag=True, help="Give the model the rule from before back.")
+@json_option
+def calibrate(
+    folder: Path | None,
+    model: Path | None,
+    into: Path | None,
+    as_json: bool,
+    **how: bool,
+) -> None:
+    """Fit thresholds and likelihood ratios on own signatures.
+
+    FOLDER holds <writer>/genuine_*.png and, if there are any, <writer>/forged_*.png. Each value
+    is moved only where there is enough to fit it. Embeddings stay, so no gallery is touched. The
+    centre of an adapted model stays too (see countersign adapt, which comes first).
+
+    \b
+      value                              needs   writers, signatures of the kind
+      fmr_skilled=10%  match, non_match               10   30
+      fmr_skilled=5%   match, non_match               20   60
+      fmr_skilled=1%   match, non_match              100  300
+      likelihood ratio                                20   60
+      random tail, for identification                 50
+
+    `match` and the likelihood ratio against a skilled forger need skilled forgeries, the
+    others genuine signatures.
+
+    \b
+    Examples:
+      countersign calibrate ours/ --into models/ours
+      countersign calibrate ours/ --model models/ours --in-place
+      countersign calibrate --model models/ours --undo
+
+    Exits with 1 where nothing could be moved; nothing is written then.
+    """
+    if how["undo"]:
+        _undo(folder, _model(model), as_json=as_json)
+        return
+    if folder is None or how["in_place"] == (into is not None):
+        raise click.UsageError("Name a FOLDER, and one of --into and --in-place; or --undo.")
+    from encoder.calibration.model_update import fit_on_folder, write_beside, write_in_place
+    from encoder.inference.encoder import load_encoder
+
+    source = _model(model)
+    with redirect_stdout(sys.stderr):  # Progress is drawn while the folder is read.
+        fitted = fit_on_folder(folder, load_encoder(source))
+    if fitted.moved and into is not None:
+        write_beside(source, into, fitted.facts)
+    elif fitted.moved:
+        write_in_place(source, fitted.facts)
+    about = {k: v for k, v in fitted.facts["calibrated_on"].items() if k != "former"}
+    if as_json:
+        changes = [asdict(change) for change in fitted.changes]
+        print_json({"moved": fitted.moved, "calibrated_on": about, "changes": changes})
+    else:
+        show(
+            f"{about['data']}: {about['writers']} writers, {about['genuine']} genuine signatures, "
+            f"{about['forged']} forgeries",
+            table(
+                ("#references", "value", "#was", "#is", "kept because it"), _rows(fitted.changes)
+            ),
+        )
+    if not fitted.moved:
+        note("There is not enough to move anything; nothing was written.")
+        click.get_current_context().exit(EXIT_NO)
+    written = click.format_filename(into or source)
+    note(f"Wrote {written}. Use it with COUNTERSIGN_MODEL={written}")
+
+
+def _undo(folder: Path | None, model: Path, *, as_json: bool) -> None:
+    if folder is not None:
+        raise click.UsageError("--undo takes no FOLDER: it gives the former rule back.")
+    from encoder.calibration.model_update import undo as take_back
+
+    about = take_back(model)
+    if as_json:
+        print_json({"undone": about["data"]})
+    else:
+        show(
+            f"{click.format_filename(model)} decides as before the calibration on {about['data']}."
+        )
+
+
+def _model(model: Path | None) -> Path:
+    """The model named, or the one in use."""
+    from encoder.inference.artifact import SHIPPED
+    from service.settings import read_settings
+
+    return model or read_settings().model or SHIPPED
+
+
+def _rows(changes: Sequence[Change]) -> Iterator[tuple[str, ...]]:
+    for change in changes:
+        now = "" if change.kept_because else f"{change.now:.3f}"
+        former = f"{change.former:.3f}"
+        yield str(change.references), change.what, former, now, change.kept_because

@@ -1,0 +1,105 @@
+"""`countersign enroll`: reference signatures of one writer, from files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from encoder.errors import OversizeImage
+from index.errors import UnknownWriter
+from service.cli.arguments import IMAGE, writer_argument
+from service.cli.failures import EXIT_NO
+from service.cli.output import json_option, note, print_json, show, table
+from service.cli.session import open_registry
+from service.errors import ImagesRefused, Refusal
+
+if TYPE_CHECKING:
+    from encoder.inference.encoder import Encoder
+    from index.registry.registry import Registry
+    from service.writers.enroll import Enrollment
+    from service.writers.uploads import Upload
+
+SHOWN_REFUSALS = 20
+
+
+@click.command()
+@writer_argument
+@click.argument("images", metavar="IMAGE...", nargs=-1, type=IMAGE, required=True)
+@click.option("--name", default="", help="The writer's name, for a writer who is new.")
+@json_option
+@click.pass_context
+def enroll(
+    ctx: click.Context, writer_id: str, images: tuple[Path, ...], name: str, as_json: bool
+) -> None:
+    """Enroll reference signatures of WRITER from image files.
+
+    A writer who is not known yet is created. Images that cannot be used are refused, each with
+    its reason, and the others are enrolled; the exit code is 1 if any was refused.
+
+    \b
+    Examples:
+      countersign enroll C-1001 --name "Ada Example" ada-1.png ada-2.png ada-3.png
+      countersign enroll C-1001 later-*.png --json
+    """
+    uploads, refused = read_uploads(images)
+    with open_registry() as (_, registry, encoder):
+        enrollment = _enroll(writer_id, name, uploads, encoder, registry)
+    refused += enrollment.refused
+    if as_json:
+        references = [asdict(reference) for reference in enrollment.references]
+        refusals = [asdict(refusal) for refusal in refused]
+        print_json({"writer_id": writer_id, "references": references, "refused": refusals})
+    else:
+        count = len(enrollment.references)
+        show(f"Enrolled {count} of {len(images)} images as references of {writer_id}.")
+        show_refusals(refused)
+    ctx.exit(EXIT_NO if refused else 0)
+
+
+def read_uploads(images: Sequence[Path]) -> tuple[list[Upload], list[Refusal]]:
+    """Read image files; one that is too large to be read is refused."""
+    from service.transfer.sources.files import read_upload, shown
+
+    uploads: list[Upload] = []
+    refused: list[Refusal] = []
+    for path in images:
+        try:
+            uploads.append(read_upload(path))
+        except OversizeImage as error:
+            refused.append(Refusal(shown(path.name), error.code, str(error)))
+    return uploads, refused
+
+
+def show_refusals(refused: Sequence[Refusal]) -> None:
+    """Print which images were refused, and why; the first ones, where they are many."""
+    if not refused:
+        return
+    rows = [(one.filename or "", one.reason) for one in refused[:SHOWN_REFUSALS]]
+    show(table(("refused", "why"), rows))
+    if len(refused) > SHOWN_REFUSALS:
+        show(f"... and {len(refused) - SHOWN_REFUSALS} more.")
+
+
+def _enroll(
+    writer_id: str, name: str, uploads: Sequence[Upload], encoder: Encoder, registry: Registry
+) -> Enrollment:
+    from service.writers.enroll import Enrollment, create_writer
+    from service.writers.enroll import enroll as add_references
+
+    if not uploads:
+        return Enrollment((), ())
+    try:
+        try:
+            known = registry.get_writer(writer_id)
+        except UnknownWriter:
+            _, made = create_writer(writer_id, name, uploads, encoder=encoder, registry=registry)
+            return made
+        if name and name != known.name:
+            note(f"{writer_id} is known already; the name given with --name is not used.")
+        return add_references(writer_id, uploads, encoder=encoder, registry=registry)
+    except ImagesRefused as error:
+        return Enrollment((), error.refused)

@@ -1,0 +1,1 @@
+"""The questions asked about a query signature."""

@@ -1,0 +1,42 @@
+"""The story of comparing: signatures that come with the request; nothing of them stays."""
+
+from collections.abc import Sequence
+
+from encoder.inference.encoder import Encoder
+from service.decisions.verify import Similarity, Verification, answer, similarities_of
+from service.errors import ImagesRefused
+from service.writers.uploads import Upload, acquire_each, acquire_one, describe_each
+
+
+def compare(
+    reference_uploads: Sequence[Upload],
+    probe_upload: Upload,
+    *,
+    encoder: Encoder,
+    operating_point: str | None = None,
+) -> Verification:
+    """Compare a query signature with references given beside it; store and record nothing.
+
+    A comparison on fewer references than were given would answer another question, so one
+    unusable reference refuses the request.
+
+    Raises:
+        ImagesRefused: one or more references could not be used.
+        ImageError: no signature could be acquired from the probe.
+        UnknownOperatingPoint: the model offers no such operating point.
+    """
+    references, refused = acquire_each(reference_uploads, encoder)
+    if refused:
+        raise ImagesRefused(
+            f"{len(refused)} of the {len(reference_uploads)} references could not be used. "
+            "Send the request again without them.",
+            refused,
+        )
+    probe = acquire_one(probe_upload, encoder)
+    signatures = describe_each([*references, probe], encoder)
+    comparison = encoder.rule.compare(signatures[-1:], signatures[:-1], operating_point)
+    similarities = tuple(
+        Similarity(None, *alike, reference.upload.filename)
+        for reference, alike in zip(references, similarities_of(comparison), strict=True)
+    )
+    return answer(comparison, similarities, probe.acquisition, encoder, decision_id=None)

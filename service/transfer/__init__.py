@@ -1,0 +1,1 @@
+"""Signatures in and out in bulk."""

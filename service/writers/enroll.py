@@ -1,0 +1,118 @@
+"""The story of enrolling: who is known, by which reference signatures, and how they are erased."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from encoder.inference.encoder import Encoder
+from index.errors import ErasureIncomplete
+from index.registry.registry import Registry
+from index.sync.gallery_interface import AnyGallery
+from index.values import Reference, Writer
+from service.errors import ImagesRefused, Refusal
+from service.writers.uploads import Upload, acquire_each, new_references
+
+__all__ = [
+    "Enrollment",
+    "Refusal",
+    "Upload",
+    "create_writer",
+    "enroll",
+    "erase_reference",
+    "erase_writer",
+]
+
+
+@dataclass(frozen=True)
+class Enrollment:
+    """What became of the images: the references made of them, and the refused ones."""
+
+    references: tuple[Reference, ...]
+    refused: tuple[Refusal, ...]
+
+
+def create_writer(
+    writer_id: str,
+    name: str,
+    uploads: Sequence[Upload] = (),
+    *,
+    encoder: Encoder,
+    registry: Registry,
+) -> tuple[Writer, Enrollment]:
+    """Create a writer, with references if images came; all in one transaction.
+
+    Raises:
+        WriterExists: the id is taken.
+        ImagesRefused: images came and none could be used; no writer was created.
+    """
+    acquired, refused = acquire_each(uploads, encoder)
+    if uploads and not acquired:
+        raise _all_refused(refused, "No writer was created.")
+    new = new_references(acquired, encoder)
+    writer, references = registry.create_writer(writer_id, name, encoder.model_id, new)
+    return writer, Enrollment(tuple(references), tuple(refused))
+
+
+def enroll(
+    writer_id: str, uploads: Sequence[Upload], *, encoder: Encoder, registry: Registry
+) -> Enrollment:
+    """Add reference signatures to a known writer; the usable ones are stored in one transaction.
+
+    Raises:
+        UnknownWriter: nobody is known by that id.
+        ImagesRefused: none of the images could be used; nothing was stored.
+    """
+    registry.get_writer(writer_id)  # Who is unknown learns it before any image is looked at.
+    known = registry.existing_sha256(writer_id)
+    acquired, refused = acquire_each(uploads, encoder, known)
+    if not acquired:
+        raise _all_refused(refused, "Nothing was stored.")
+    new = new_references(acquired, encoder)
+    references = registry.add_references(writer_id, encoder.model_id, new)
+    return Enrollment(tuple(references), tuple(refused))
+
+
+def erase_writer(writer_id: str, *, registry: Registry, gallery: AnyGallery) -> None:
+    """Erase a writer for good: rows, images, vectors, and snapshots that could hold them.
+
+    Raises:
+        UnknownWriter: nobody is known by that id.
+        ErasureIncomplete: the rows are gone, but a file on disk may still hold them.
+    """
+    with _forgetting(gallery):
+        registry.erase_writer(writer_id)
+
+
+def erase_reference(
+    writer_id: str, reference_id: int, *, registry: Registry, gallery: AnyGallery
+) -> None:
+    """Erase one reference for good, as `erase_writer` does for all of a writer.
+
+    Raises:
+        UnknownWriter, UnknownReference: there is no such writer, or no such reference of theirs.
+        ErasureIncomplete: the rows are gone, but a file on disk may still hold them.
+    """
+    with _forgetting(gallery):
+        registry.erase_reference(writer_id, reference_id)
+
+
+@contextmanager
+def _forgetting(gallery: AnyGallery) -> Iterator[None]:
+    """Take from the index what the registry erases, also where a log still holds its rows."""
+    try:
+        yield
+    except ErasureIncomplete:
+        _forget(gallery)
+        raise
+    _forget(gallery)
+
+
+def _forget(gallery: AnyGallery) -> None:
+    # What is on disk goes first: were the registry lost in between, the next search would still
+    # take the vectors out of memory, but nothing would remove the snapshot.
+    gallery.forget_snapshots()
+    gallery.catch_up()
+
+
+def _all_refused(refused: Sequence[Refusal], outcome: str) -> ImagesRefused:
+    return ImagesRefused(f"None of the {len(refused)} images could be used. {outcome}", refused)

@@ -1,0 +1,102 @@
+"""Turns uploaded files into acquired signatures, or reasons why not; using them is the stories'."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from encoder.errors import ImageError
+from encoder.imaging.acquire import Acquisition
+from encoder.imaging.preview import preview_png
+from encoder.inference.encoder import Encoder
+from encoder.scoring.templates import Signatures
+from index.values import NewReference
+from service.errors import Refusal
+from service.writers.template_codec import packed_pieces
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file as the caller sent it; `filename` is only ever shown back to the caller."""
+
+    filename: str | None
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the bytes, by which the same file is recognised."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Acquired:
+    """An upload in which a usable signature was found."""
+
+    upload: Upload
+    sha256: str
+    acquisition: Acquisition
+
+
+def acquire_one(upload: Upload, encoder: Encoder) -> Acquired:
+    """Find the signature in one upload.
+
+    Raises:
+        ImageError: the image cannot be used; the message says why.
+    """
+    return Acquired(upload, upload.sha256, encoder.acquire(upload.data))
+
+
+def acquire_each(
+    uploads: Sequence[Upload], encoder: Encoder, known: Mapping[str, int] | None = None
+) -> tuple[list[Acquired], list[Refusal]]:
+    """Find the signature in each upload; an unusable one is refused without stopping the others.
+
+    `known` maps the sha256 of images that are references already to their ids: the same scan
+    twice would count one observation of the writer as two.
+    """
+    known = known or {}
+    seen: dict[str, str | None] = {}
+    acquired: list[Acquired] = []
+    refused: list[Refusal] = []
+    for upload in uploads:
+        digest = upload.sha256
+        if digest in known:
+            reason = f"This image is already reference {known[digest]} of this writer."
+            refused.append(Refusal(upload.filename, "duplicate-image", reason))
+        elif digest in seen:
+            reason = f"This image came twice in one request; see {seen[digest] or 'the first'!r}."
+            refused.append(Refusal(upload.filename, "duplicate-image", reason))
+        else:
+            try:
+                acquired.append(acquire_one(upload, encoder))
+            except ImageError as error:
+                refused.append(Refusal(upload.filename, error.code, str(error)))
+        seen.setdefault(digest, upload.filename)
+    return acquired, refused
+
+
+def describe_each(acquired: Sequence[Acquired], encoder: Encoder) -> Signatures:
+    """Describe all of one or more signatures in one batch, to compare or to keep."""
+    return encoder.describe(np.stack([one.acquisition.canvas for one in acquired]))
+
+
+def new_references(acquired: Sequence[Acquired], encoder: Encoder) -> list[NewReference]:
+    """Describe signatures in one batch, and make of each what the registry keeps of a reference."""
+    if not acquired:
+        return []
+    signatures = describe_each(acquired, encoder)
+    pieces = packed_pieces(signatures)
+    return [
+        NewReference(
+            image=one.upload.data,
+            media_type=one.acquisition.media_type,
+            cleaned_png=preview_png(one.acquisition.ink),
+            sha256=one.sha256,
+            quality=one.acquisition.quality.as_dict(),
+            vector=vector,
+            filename=one.upload.filename,
+            pieces=own,
+        )
+        for one, vector, own in zip(acquired, signatures.vectors, pieces, strict=True)
+    ]

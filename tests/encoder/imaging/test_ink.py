@@ -1,0 +1,197 @@
+"""The ink found is the ink that was drawn, whatever the light, the paper and the scanner."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from encoder.errors import FailureToAcquire
+from encoder.imaging.ink import SPREAD, canvas_scale, clean, to_canvas
+from encoder.imaging.quality import assess
+from encoder.synthesis import synthetic_writer
+
+SEEDS = (7, 21, 33)
+HEIGHT, WIDTH = 260, 560
+
+
+def drawn(seed: int) -> NDArray[np.uint8]:
+    """Which pixels are ink: a synthetic scan on even paper, split halfway."""
+    scan = synthetic_writer(seed).genuine(0)
+    split = (int(scan.max()) + int(scan.min())) / 2
+    return (scan < split).astype(np.uint8) * 255
+
+
+def on_paper(ink: NDArray[np.uint8], paper: float = 235, pen: float = 60) -> NDArray[np.float64]:
+    soft = cv2.GaussianBlur(ink, (3, 3), 0).astype(np.float64) / 255
+    return paper - (paper - pen) * soft
+
+
+def overlap(scan: NDArray[np.float64], ink: NDArray[np.uint8]) -> float:
+    """Intersection over union of the ink found and the ink drawn."""
+    cleaned = clean(np.clip(scan, 0, 255).astype(np.uint8))
+    found = np.zeros_like(ink)
+    left, top, width, height = cleaned.box
+    found[top : top + height, left : left + width] = cleaned.ink
+    both = np.count_nonzero(found & ink)
+    return both / max(np.count_nonzero(found | ink), 1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_finds_the_ink_on_even_paper(seed: int) -> None:
+    ink = drawn(seed)
+    assert overlap(on_paper(ink), ink) > 0.9
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_uneven_light_does_not_matter(seed: int) -> None:
+    ink = drawn(seed)
+    light = np.linspace(0.35, 1.0, ink.shape[1])[None, :]
+    assert overlap(on_paper(ink) * light, ink) > 0.75
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_noise_and_specks_are_left_out(seed: int) -> None:
+    ink = drawn(seed)
+    rng = np.random.default_rng(seed)
+    scan = on_paper(ink) + rng.normal(0, 8, ink.shape)
+    scan[rng.random(ink.shape) < 0.0005] = 40
+    assert overlap(scan, ink) > 0.85
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_light_on_dark_is_inverted(seed: int) -> None:
+    ink = drawn(seed)
+    assert overlap(255 - on_paper(ink), ink) > 0.9
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_faint_pencil_is_found_with_a_warning(seed: int) -> None:
+    ink = drawn(seed)
+    scan = on_paper(ink, 230, 195)
+    assert overlap(scan, ink) > 0.8
+    cleaned = clean(scan.astype(np.uint8))
+    assert assess(cleaned).warnings == ("The ink is faint; a darker scan compares better.",)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_scanned_edge_is_removed(axis: int) -> None:
+    ink = drawn(7)
+    scan = on_paper(ink)
+    if axis:
+        scan[:, :4] = 30
+    else:
+        scan[-4:, :] = 30
+    assert overlap(scan, ink) > 0.9
+
+
+def test_grey_levels_do_not_reach_the_canvas() -> None:
+    ink = drawn(21)
+    dark = clean(np.clip(on_paper(ink, 250, 20), 0, 255).astype(np.uint8))
+    pale = clean(np.clip(on_paper(ink, 200, 100), 0, 255).astype(np.uint8))
+    one, other = (to_canvas(c.ink, (144, 288)).astype(int) for c in (dark, pale))
+    assert np.abs(one - other).mean() < 1.0
+
+
+def test_canvas_keeps_aspect_ratio_and_centres_the_mass() -> None:
+    ink = np.full((100, 50), 255, np.uint8)
+    canvas = to_canvas(ink, (144, 288))
+    left, top, width, height = cv2.boundingRect(canvas)
+    # A filled box spreads by its height over the root of 12; that becomes SPREAD of 144.
+    assert height == pytest.approx(SPREAD * 144 * np.sqrt(12), abs=2)
+    assert width == pytest.approx(height / 2, abs=2)
+    assert abs(left + width / 2 - 144) <= 1
+    assert abs(top + height / 2 - 72) <= 1
+    assert not to_canvas(np.zeros((0, 0), np.uint8), (144, 288)).any()
+
+
+def test_one_thin_line_changes_the_scale_little() -> None:
+    """A line that doubles the width of the box would, by the box, halve all other strokes."""
+    ink = drawn(21)
+    flourish = np.zeros((ink.shape[0], 2 * ink.shape[1]), np.uint8)
+    flourish[:, : ink.shape[1]] = ink
+    middle = ink.shape[0] // 2
+    flourish[middle, ink.shape[1] :] = 255
+    size = (144, 288)
+    assert canvas_scale(flourish, size)[0] > 0.7 * canvas_scale(ink, size)[0]
+
+
+@pytest.mark.parametrize("shape", [(1, 2400), (2400, 1), (3, 3), (2400, 2400)])
+def test_canvas_takes_ink_of_any_shape(shape: tuple[int, int]) -> None:
+    canvas = to_canvas(np.full(shape, 255, np.uint8), (144, 288))
+    assert canvas.shape == (144, 288)
+    assert canvas.any()
+
+
+def page() -> NDArray[np.uint8]:
+    return np.full((HEIGHT, WIDTH), 240, np.uint8)
+
+
+def noisy(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    noise = np.random.default_rng(3).normal(0, 3, image.shape)
+    return np.clip(image + noise, 0, 255).astype(np.uint8)
+
+
+def dots() -> NDArray[np.uint8]:
+    image = page()
+    for x in (100, 300, 500):
+        cv2.circle(image, (x, 130), 3, 30, -1)
+    return image
+
+
+def rules() -> NDArray[np.uint8]:
+    image = page()
+    for y in range(30, HEIGHT - 20, 40):
+        cv2.line(image, (20, y), (WIDTH - 20, y), 60, 2)
+    return image
+
+
+def print_lines() -> NDArray[np.uint8]:
+    image = np.full((500, 760), 245, np.uint8)
+    for line in range(9):
+        text = "Pay against this cheque the sum of"
+        cv2.putText(image, text, (40, 60 + 45 * line), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 20, 2)
+    return image
+
+
+def cut_off() -> NDArray[np.uint8]:
+    image = page()
+    x = np.arange(-10, WIDTH + 10)
+    for row in (70, 130, 190):
+        y = row + 30 * np.sin(x / 25 + row)
+        points = np.stack([x, y], axis=1).round().astype(np.int32)
+        cv2.polylines(image, [points], False, 30, 8)
+    return image
+
+
+def tiny() -> NDArray[np.uint8]:
+    image = page()
+    cv2.ellipse(image, (200, 100), (7, 5), 0, 0, 360, 20, 2)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image", "code"),
+    [
+        (page(), "no-ink"),
+        (noisy(page()), "no-ink"),
+        (np.zeros((HEIGHT, WIDTH), np.uint8), "no-ink"),
+        (np.zeros((1, 1), np.uint8), "no-ink"),
+        (dots(), "too-little-ink"),
+        (tiny(), "too-small"),
+        (rules(), "ruled-or-print"),
+        (print_lines(), "ruled-or-print"),
+        (cut_off(), "touches-border"),
+    ],
+)
+def test_refuses_what_is_no_signature(image: NDArray[np.uint8], code: str) -> None:
+    with pytest.raises(FailureToAcquire) as caught:
+        assess(clean(image))
+    assert caught.value.code == code
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize("seed", range(40, 60))
+def test_accepts_synthetic_signatures(seed: int) -> None:
+    writer = synthetic_writer(seed)
+    for scan in (writer.genuine(0), writer.forgery(0)):
+        assert assess(clean(scan)).ink_width_px > 32

@@ -1,0 +1,216 @@
+"""The shipped model loads, is what its manifest says, and damaged or foreign ones are refused."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from encoder.errors import ArtifactError
+from encoder.imaging.acquire import PREPROCESSING_ID
+from encoder.inference.artifact import (
+    FORMAT,
+    MANIFEST,
+    NETWORK,
+    SHIPPED,
+    manifest_sha256,
+    read_artifact,
+)
+from encoder.inference.encoder import load_encoder
+from encoder.scoring.local_descriptors import SHAPE_SIZE
+from encoder.scoring.templates import joined
+from encoder.synthesis import encode_png, synthetic_writer
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED, tmp_path / "model"))
+
+
+def edit(folder: Path, **changes: object) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    edited = manifest | changes
+    edited["sha256"] = manifest_sha256(edited)
+    (folder / MANIFEST).write_text(json.dumps(edited), encoding="utf-8")
+
+
+def test_shipped_model_keeps_its_id_and_is_of_todays_preprocessing() -> None:
+    shipped = read_artifact()
+    # Registries hold embeddings under this id: another one means embedding every reference anew.
+    assert shipped.model_id == "0e00a0cdb4fd67cf376d74ccd81b497bfedae5d74f5e06b12475308fb1e57f16"
+    assert shipped.manifest["preprocessing_sha256"] == PREPROCESSING_ID
+
+
+def test_shipped_model_embeds_to_unit_vectors() -> None:
+    encoder = load_encoder()
+    writer = synthetic_writer(3)
+    canvases = np.stack([encoder.acquire(encode_png(writer.genuine(n))).canvas for n in range(3)])
+    described = encoder.describe(canvases)
+    vectors = described.vectors
+    assert vectors.shape == (3, 576)
+    assert vectors.dtype == np.float32
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+    alone = joined(encoder.describe(canvas[None]) for canvas in canvases)
+    assert np.abs(vectors - alone.vectors).max() < 1e-5
+    for together, one in zip(described.pieces or (), alone.pieces or (), strict=True):
+        assert 20 < len(one) < 500
+        assert np.array_equal(together[:, SHAPE_SIZE:], one[:, SHAPE_SIZE:])
+        assert np.abs(together.astype(int) - one).max() <= 1
+
+
+def test_shipped_model_tells_synthetic_writers_apart() -> None:
+    encoder = load_encoder()
+    described = []
+    for seed in range(200, 210):
+        writer = synthetic_writer(seed)
+        scans = [encode_png(writer.genuine(n)) for n in range(5)]
+        described.append(encoder.describe(np.stack([encoder.acquire(s).canvas for s in scans])))
+    for number, own in enumerate(described):
+        scores = [encoder.rule.claim(own[[4]], other[:4]).score for other in described]
+        assert int(np.argmax(scores)) == number
+
+
+def test_wrong_canvases_are_refused() -> None:
+    encoder = load_encoder()
+    with pytest.raises(ValueError, match="expected canvases"):
+        encoder.describe(np.zeros((1, 10, 10), np.uint8))
+    with pytest.raises(ValueError, match="expected uint8"):
+        encoder.describe(np.zeros((1, 144, 288), np.float32))
+
+
+def test_shipped_files_are_small() -> None:
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 8 * 2**20
+
+
+@pytest.mark.parametrize("name", [NETWORK, "network.keras"])
+def test_a_flipped_byte_is_refused(copy: Path, name: str) -> None:
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(bytes(content))
+    with pytest.raises(ArtifactError, match="damaged"):
+        read_artifact(copy)
+
+
+def test_a_truncated_network_is_refused(copy: Path) -> None:
+    content = (copy / NETWORK).read_bytes()
+    (copy / NETWORK).write_bytes(content[:-10])
+    with pytest.raises(ArtifactError, match="damaged"):
+        read_artifact(copy)
+
+
+def test_a_missing_folder_and_a_missing_file_are_refused(copy: Path) -> None:
+    with pytest.raises(ArtifactError, match="expected a model folder"):
+        read_artifact(copy / "nowhere")
+    (copy / NETWORK).unlink()
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        read_artifact(copy)
+
+
+def test_foreign_manifests_are_refused(copy: Path) -> None:
+    edit(copy, format=99)
+    with pytest.raises(ArtifactError, match="format 99"):
+        read_artifact(copy)
+    edit(copy, format=FORMAT - 1)
+    with pytest.raises(ArtifactError, match=f"before this version's {FORMAT}"):
+        read_artifact(copy)
+    edit(copy, format=FORMAT, preprocessing_sha256="0" * 64)
+    with pytest.raises(ArtifactError) as refused:
+        read_artifact(copy)
+    assert str(refused.value) == (
+        f"{copy} was made for another preparation of images than this version's. "
+        "Train or export it again with this version, or install the version it was made with."
+    )
+    (copy / MANIFEST).write_text("{", encoding="utf-8")
+    with pytest.raises(ArtifactError, match="not JSON"):
+        read_artifact(copy)
+
+
+def test_a_changed_threshold_is_refused(copy: Path) -> None:
+    text = (copy / MANIFEST).read_text(encoding="utf-8")
+    changed = re.sub(
+        r'("match": 0\.)(\d)', lambda m: f"{m[1]}{(int(m[2]) + 1) % 10}", text, count=1
+    )
+    assert changed != text
+    (copy / MANIFEST).write_text(changed, encoding="utf-8")
+    with pytest.raises(ArtifactError, match="damaged"):
+        read_artifact(copy)
+
+
+def test_a_manifest_without_its_rule_is_refused(copy: Path) -> None:
+    manifest = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
+    del manifest["decision"]["spread"]
+    edit(copy, decision=manifest["decision"])
+    with pytest.raises(ArtifactError, match="spread"):
+        read_artifact(copy)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"files": {}},
+        {"files": ["network.onnx"]},
+        {"files": {NETWORK: {}}},
+        {"canvas_size": [96]},
+        {"decision": []},
+        {"centred_decision": None},
+    ],
+)
+def test_a_garbled_manifest_is_refused(copy: Path, changes: dict[str, object]) -> None:
+    edit(copy, **changes)
+    with pytest.raises(ArtifactError, match="lacks or garbles"):
+        read_artifact(copy)
+
+
+@pytest.mark.parametrize("centre", [[0.0] * 511, [float("nan")] * 576, 0.5])
+def test_a_centre_that_does_not_fit_the_embeddings_is_refused(copy: Path, centre: object) -> None:
+    decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
+    edit(copy, decision=decision | {"centre": [0.0] * 576})
+    assert read_artifact(copy).rule.centre == (0.0,) * 576
+    edit(copy, decision=decision | {"centre": centre})
+    with pytest.raises(ArtifactError, match="lacks or garbles"):
+        read_artifact(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("axis", [0.0] * 575),
+        ("axis", [float("nan")] * 576),
+        ("amounts", [[1, float("inf")]]),
+        ("amounts", []),
+        ("offset", None),
+        ("local", float("nan")),
+    ],
+)
+def test_a_spread_that_cannot_score_is_refused(copy: Path, name: str, value: object) -> None:
+    decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
+    held = decision["spread"]["kinds"][0] if name in {"axis", "amounts", "offset"} else None
+    (decision["spread"] if held is None else held)[name] = value
+    edit(copy, decision=decision)
+    with pytest.raises(ArtifactError, match="lacks or garbles"):
+        read_artifact(copy)
+
+
+@pytest.mark.parametrize("part", ["calibrations", "default_operating_point", "points"])
+def test_a_rule_that_cannot_decide_is_refused(copy: Path, part: str) -> None:
+    decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
+    if part == "points":
+        decision["calibrations"][1]["points"].pop("fmr_skilled=1%")
+    else:
+        decision[part] = [] if part == "calibrations" else "fmr_skilled=0%"
+    edit(copy, decision=decision)
+    with pytest.raises(ArtifactError, match="operating point"):
+        read_artifact(copy)
+
+
+def test_importing_what_serves_loads_no_training_library() -> None:
+    code = (
+        "import sys, encoder.inference.encoder, encoder.evaluation.evaluate, service.app;"
+        "print([m for m in ('tensorflow', 'keras', 'onnx') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

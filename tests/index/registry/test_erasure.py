@@ -1,0 +1,176 @@
+"""Erased means that the bytes are nowhere: not in the database, its log, nor a snapshot."""
+
+import hashlib
+import sqlite3
+
+import numpy as np
+import pytest
+
+from index.errors import ErasureIncomplete
+from index.registry.database import Database
+from index.values import NewReference
+
+MODEL = "a" * 64
+
+
+def large_reference(number, unit):
+    """A reference whose image spills over several pages of the database."""
+    image = np.random.default_rng(number).bytes(9000)
+    return NewReference(
+        image=image,
+        media_type="image/png",
+        cleaned_png=np.random.default_rng(10**6 + number).bytes(1500),
+        sha256=hashlib.sha256(image).hexdigest(),
+        quality={"note": f"quality-{number}-of-this-one"},
+        vector=unit(1, seed=number)[0],
+        filename=f"filename-{number}-of-this-one.png",
+        pieces=np.random.default_rng(10**7 + number).bytes(5000),
+    )
+
+
+def traces(reference, everything):
+    """Return which parts of a reference are among the bytes; a bit of one counts."""
+    parts = {
+        "vector": [reference.vector.tobytes()[start : start + 32] for start in (0, 200, 480)],
+        "pieces": [reference.pieces[start : start + 32] for start in range(0, 5000, 500)],
+        "image": [reference.image[start : start + 32] for start in range(0, 9000, 500)],
+        "cleaned": [reference.cleaned_png[start : start + 32] for start in range(0, 1500, 300)],
+        "filename": [reference.filename.encode()],
+        "quality": [reference.quality["note"].encode()],
+    }
+    return [part for part, some in parts.items() if any(bit in everything for bit in some)]
+
+
+def on_disk(tmp_path):
+    return b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_no_file_holds_anything_of_an_erased_writer(
+    registry, database_file, open_gallery, unit, tmp_path
+):
+    gallery = open_gallery()
+    references = {}
+    # Writers' rows lie between those of others, so that erasing moves what stays.
+    for turn in range(4):
+        for person in range(15):
+            reference = large_reference(100 * person + turn, unit)
+            references.setdefault(person, []).append(reference)
+            if turn == 0:
+                registry.create_writer(f"W{person}", f"The Name Of {person}:", MODEL, [reference])
+            else:
+                registry.add_references(f"W{person}", MODEL, [reference])
+    gallery.save_snapshot()
+    before = on_disk(tmp_path)
+    all_parts = ["vector", "pieces", "image", "cleaned", "filename", "quality"]
+    assert all(traces(one, before) == all_parts for own in references.values() for one in own)
+
+    for person in range(0, 15, 2):
+        assert registry.erase_writer(f"W{person}") == 4
+    first_of_1 = registry.list_references("W1")[0].reference_id
+    registry.erase_reference("W1", first_of_1)
+    gallery.catch_up()
+    gallery.forget_snapshots()
+    gallery.save_snapshot()
+
+    after = on_disk(tmp_path)
+    for person in range(0, 15, 2):
+        assert [traces(one, after) for one in references[person]] == [[]] * 4
+        assert f"The Name Of {person}:".encode() not in after
+        assert f"the name of {person}:".encode() not in after
+    assert traces(references[1][0], after) == []
+    assert traces(references[1][1], after)
+    assert b"The Name Of 1:" in after
+    assert gallery.check().clean
+
+
+def test_erasing_many_vectors_in_any_order_leaves_no_piece(registry, new_references, tmp_path):
+    """Small rows move between pages as others go; what they leave behind must be gone too."""
+    random = np.random.default_rng(5)
+    people = {}
+    for person in range(80):
+        people[person] = new_references(5, seed=person)
+        registry.create_writer(f"W{person}", "", MODEL, people[person])
+    gone = random.permutation(80)[:70].tolist()
+    for person in gone:
+        registry.erase_writer(f"W{person}")
+    everything = on_disk(tmp_path)
+    for person, references in people.items():
+        held = [
+            any(one.vector.tobytes()[start : start + 24] in everything for start in (0, 240, 488))
+            or one.pieces in everything
+            for one in references
+        ]
+        assert held == [person not in gone] * 5
+
+
+def test_the_change_log_names_the_reference_and_keeps_nothing_of_it(
+    registry, database_file, new_references
+):
+    _, added = registry.create_writer("C-1", "Ada Lind", MODEL, new_references(1))
+    registry.erase_writer("C-1")
+    connection = sqlite3.connect(database_file)
+    rows = connection.execute("SELECT revision, kind, reference_id, model_id FROM revisions")
+    assert rows.fetchall() == [
+        (1, "put", added[0].reference_id, MODEL),
+        (2, "erase", added[0].reference_id, None),
+    ]
+    connection.close()
+
+
+def test_answers_kept_for_repeated_requests_go_with_the_writer(registry, database_file, tmp_path):
+    registry.create_writer("C-1", "Ada Lind")
+    connection = sqlite3.connect(database_file)
+    with connection:
+        connection.executemany(
+            "INSERT INTO idempotency_keys VALUES ('caller', ?, 'f', ?, 201, ?, '2026-01-01')",
+            [("one", "C-1", b"an answer with Ada Lind"), ("two", "C-2", b"another answer")],
+        )
+    connection.close()
+    registry.erase_writer("C-1")
+    everything = on_disk(tmp_path)
+    assert b"an answer with Ada Lind" not in everything
+    assert b"another answer" in everything
+
+
+def test_a_foreign_reader_that_keeps_the_log_is_reported(
+    registry, database_file, new_references, monkeypatch
+):
+    registry.create_writer("C-1", "", MODEL, new_references(1))
+    reader = sqlite3.connect(database_file, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM writers").fetchone()
+    monkeypatch.setattr("index.registry.database.BUSY_TIMEOUT_S", 0.2)
+    impatient = Database(f"sqlite:///{database_file}")
+    try:
+        with impatient.write() as connection:
+            connection.exec_driver_sql("DELETE FROM signature_references")
+        with pytest.raises(ErasureIncomplete, match="another program"):
+            impatient.purge_erased()
+        reader.execute("COMMIT")
+        impatient.purge_erased()
+    finally:
+        impatient.close()
+        reader.close()
+
+
+def test_what_was_erased_is_looked_for_in_the_index_and_on_disk(
+    registry, open_gallery, new_references
+):
+    _, gone = registry.create_writer("C-1", "", MODEL, new_references(3, seed=1))
+    registry.create_writer("C-2", "", MODEL, new_references(2, seed=2))
+    gallery = open_gallery()
+    gallery.save_snapshot()
+    assert gallery.check_erased().clean
+    registry.erase_writer("C-1")
+    names = tuple(one.reference_id for one in gone)
+    report = gallery.check_erased()
+    assert (report.erased, report.in_index, report.in_snapshot) == (3, (), names)
+    assert not report.clean
+    gallery.forget_snapshots()
+    report = gallery.check_erased()
+    assert report.clean
+    assert report.snapshot == "there is no snapshot"
+    gallery.save_snapshot()
+    report = gallery.check_erased()
+    assert report.clean
+    assert report.snapshot is None

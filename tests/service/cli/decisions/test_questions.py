@@ -1,0 +1,223 @@
+"""Enrolling a writer from files, and asking about signatures, as a clerk would."""
+
+import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from index.registry.registry import Registry
+from service.cli.decisions.wording import strength
+from service.cli.session import caller
+
+ADA = 4  # The seed of a hand that is plainly told from others.
+Scan = Callable[[int, int], Path]
+Run = Callable[..., Result]
+Answer = Callable[..., tuple[int, Any]]
+
+
+@pytest.fixture
+def ada(registry: None, run: Run, scan: Scan) -> str:
+    images = [scan(ADA, n) for n in range(5)]
+    assert run("enroll", "C-1", "--name", "Ada [bold]Example", *images).exit_code == 0
+    return "C-1"
+
+
+def test_enroll_creates_a_writer_and_then_adds_to_them(
+    registry: None, answer: Answer, scan: Scan
+) -> None:
+    code, first = answer("enroll", "C-1", scan(ADA, 0), scan(ADA, 1), "--name", "Ada Example")
+    assert code == 0
+    assert first["writer_id"] == "C-1"
+    assert len(first["references"]) == 2
+    assert {"reference_id", "sha256", "quality", "created_at"} <= first["references"][0].keys()
+    code, second = answer("enroll", "C-1", scan(ADA, 2))
+    assert code == 0
+    assert len(second["references"]) == 1
+
+
+def test_a_name_for_a_known_writer_is_said_to_be_unused(ada: str, run: Run, scan: Scan) -> None:
+    result = run("enroll", ada, scan(ADA, 6), "--name", "Someone Else")
+    assert result.exit_code == 0
+    assert "--name is not used" in result.stderr
+
+
+def test_what_cannot_be_enrolled_is_refused_and_the_rest_is_enrolled(
+    registry: None, answer: Answer, run: Run, scan: Scan, tmp_path: Path
+) -> None:
+    text = tmp_path / "notes[1].txt"
+    text.write_text("no image")
+    huge = tmp_path / "huge.png"
+    huge.write_bytes(b"\0" * (10 * 2**20 + 1))
+    code, said = answer("enroll", "C-1", text, scan(ADA, 0), huge)
+    assert code == 1
+    assert len(said["references"]) == 1
+    assert {(one["filename"], one["code"]) for one in said["refused"]} == {
+        ("notes[1].txt", "unsupported-format"),
+        ("huge.png", "too-many-bytes"),
+    }
+    result = run("enroll", "C-2", text, huge)
+    assert result.exit_code == 1
+    assert "Enrolled 0 of 2 images" in result.stdout
+    assert "notes[1].txt" in result.stdout
+    assert run("verify", "C-2", scan(ADA, 0)).exit_code == 2  # Nobody was created.
+
+
+def test_verify_says_match_with_what_it_rests_on(ada: str, run: Run, scan: Scan) -> None:
+    result = run("verify", ada, scan(ADA, 7))
+    assert result.exit_code == 0, result.output
+    for words in (
+        "Match",
+        "fits writer C-1",
+        "Score",
+        "threshold",
+        "and below",
+        "5 references",
+        "Decision",
+    ):
+        assert words in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+def test_verify_says_no_match_of_another_hand(ada: str, answer: Answer, scan: Scan) -> None:
+    code, said = answer("verify", ada, scan(2, 0))
+    assert code == 1
+    assert said["verdict"] == "non_match"
+    assert said["score"] < said["threshold"]
+
+
+def test_verify_answers_in_json_as_the_api_does(
+    ada: str, answer: Answer, scan: Scan, data_dir: Path
+) -> None:
+    code, said = answer("verify", ada, scan(ADA, 7), "--operating-point", "fmr_skilled=10%")
+    assert code == 0
+    assert said.keys() == {
+        *("decision_id", "verdict", "score", "log_lr", "log_lr_random", "operating_point"),
+        *("threshold", "non_match_threshold", "log_lr_bound", "log_lr_random_bound"),
+        *("references", "quality", "model"),
+    }
+    assert said["operating_point"] == "fmr_skilled=10%"
+    assert len(said["references"]) == 5
+    assert answer("identify", scan(ADA, 7))[0] == 0
+    stored = Registry(f"sqlite:///{data_dir / 'registry.db'}")
+    assert stored.verify_decisions().length == 2
+    stored.close()
+    with closing(sqlite3.connect(data_dir / "registry.db")) as connection:
+        rows = connection.execute("SELECT kind, caller FROM decisions ORDER BY sequence").fetchall()
+    assert rows == [("verify", caller()), ("identify", caller())]
+    assert caller().startswith("cli:")
+
+
+def test_identify_finds_the_writer_and_knows_strangers(
+    ada: str, answer: Answer, run: Run, scan: Scan
+) -> None:
+    assert run("enroll", "C-2", *(scan(2, n) for n in range(5)), "--name", "Bo").exit_code == 0
+    code, said = answer("identify", scan(2, 7))
+    assert (code, said["verdict"]) == (0, "identified")
+    assert [one["writer_id"] for one in said["candidates"]] == ["C-2", "C-1"]
+    code, said = answer("identify", scan(2, 7), "--top", 1)
+    assert len(said["candidates"]) == 1
+    result = run("identify", scan(77, 0))
+    assert result.exit_code == 1
+    assert "Not enrolled" in result.stdout
+    assert "Ada [bold]Example" in result.stdout  # A name is shown as it is.
+
+
+def test_identify_in_an_empty_gallery(registry: None, answer: Answer, run: Run, scan: Scan) -> None:
+    code, said = answer("identify", scan(ADA, 0))
+    assert (code, said["verdict"], said["candidates"]) == (1, "not_enrolled", [])
+    assert "0 writers" in run("identify", scan(ADA, 0)).stdout
+
+
+def test_compare_needs_no_registry(run: Run, answer: Answer, scan: Scan, data_dir: Path) -> None:
+    references = [scan(ADA, n) for n in range(3)]
+    code, said = answer("compare", scan(ADA, 7), *references)
+    assert code == 0
+    assert said["decision_id"] is None
+    assert [one["filename"] for one in said["references"]] == [path.name for path in references]
+    result = run("compare", scan(2, 0), *references)
+    assert result.exit_code == 1
+    assert "No match" in result.stdout
+    assert not data_dir.exists()
+
+
+def test_questions_without_an_answer_end_in_2_and_say_why(
+    ada: str, run: Run, scan: Scan, tmp_path: Path
+) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("no image")
+    probe = scan(ADA, 7)
+    for arguments, words in (
+        (("verify", "nobody", probe), "'nobody' is not enrolled"),
+        (("verify", ada, text), "expected a PNG"),
+        (("identify", text), "expected a PNG"),
+        (("compare", probe, text), "notes.txt"),
+        (("verify", ada, tmp_path / "missing.png"), "does not exist"),
+        (("verify", ada, tmp_path), "is a directory"),
+        (("verify", ada, probe, "--operating-point", "x"), "fmr_skilled=5%"),
+        (("identify", probe, "--top", "0"), "1<=x<=100"),
+        (("enroll", "no/id", probe), "expected 1 to 64 of the characters"),
+        (("verify", "\udcff", probe), "expected 1 to 64 of the characters"),
+        (("enroll", ada), "Missing argument"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 2, arguments
+        assert words in result.stderr, arguments
+        assert result.stdout == "", arguments
+        assert "Traceback" not in result.stderr
+
+
+def test_a_registry_without_schema_names_the_command_that_helps(
+    run: Run, answer: Answer, scan: Scan
+) -> None:
+    result = run("verify", "C-1", scan(ADA, 0))
+    assert result.exit_code == 2
+    assert "countersign db upgrade" in result.stderr
+    assert answer("db", "current")[0] == 1
+    assert "countersign db upgrade" in run("db", "current").stdout
+    code, said = answer("db", "upgrade")
+    assert (code, said["from"]) == (0, None)
+    assert answer("db", "current") == (
+        0,
+        {"current": said["to"], "expected": said["to"], "up_to_date": True},
+    )
+
+
+def test_settings_and_models_that_cannot_be_used_are_named(
+    run: Run, scan: Scan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COUNTERSIGN_MODEL", str(tmp_path))
+    result = run("compare", scan(ADA, 0), scan(ADA, 1))
+    assert result.exit_code == 2
+    assert "manifest.json" in result.stderr
+    monkeypatch.setenv("COUNTERSIGN_DATABASE_URL", f"sqlite:///{tmp_path / 'no' / 'where.db'}")
+    assert run("db", "current").exit_code == 2
+    monkeypatch.setenv("COUNTERSIGN_PROT", "1")
+    result = run("db", "current")
+    assert result.exit_code == 2
+    assert "COUNTERSIGN_PORT" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("log_lr", "words"),
+    [
+        (0.05, "about as likely"),
+        (0.7, "about 5.0 times likelier from the writer than from a skilled forger"),
+        (-2.26, "about 180 times likelier from a skilled forger than from the writer"),
+        (3.6, "about 4,000 times"),
+        (4.0, "at least 10,000 times likelier from the writer"),
+        (-4.0, "at least 10,000 times likelier from a skilled forger"),
+    ],
+)
+def test_strength_of_evidence_in_words(log_lr: float, words: str) -> None:
+    assert words in strength(log_lr, 4.0, "a skilled forger")
+
+
+def test_json_is_one_document_and_text_is_none(ada: str, run: Run, scan: Scan) -> None:
+    assert json.loads(run("identify", scan(ADA, 7), "--json").stdout)
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(run("identify", scan(ADA, 7)).stdout)

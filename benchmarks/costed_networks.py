@@ -24,7 +24,7 @@ from onnxruntime.quantization import (
 
 from encoder.imaging.acquire import acquire
 from encoder.inference.artifact import read_artifact
-from encoder.networks.lean_network import notebook_base_network
+from encoder.networks.notebook_network import notebook_base_network
 from encoder.synthesis import encode_png, synthetic_writer
 from encoder.training.export import to_onnx
 

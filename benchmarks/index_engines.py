@@ -15,9 +15,9 @@ from index.ivf import build
 from index.ivf.index import IvfIndex
 from index.ivf.recall_probes import ExactNeighbours
 from index.ivf.tune import tune
+from index.registry.change_log import Position
 from index.sync.rebuild_policy import KINDS
 from index.sync.snapshot import Origin, SnapshotFolder
-from index.values import Position
 from index.vectors.flat_index import FlatIndex
 from index.vectors.vector_index import ReferenceIndex
 

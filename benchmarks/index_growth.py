@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from benchmarks.signature_like import gallery
 from index.ivf.recall_probes import NEAREST
+from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.sync.local_gallery import Gallery
 from index.sync.rebuild_policy import build
-from index.values import NewReference
 
 MODEL = "a" * 64
 AT_ONCE, WRITER_SIZE = 10, 1000

@@ -21,9 +21,9 @@ from benchmarks.signature_like import gallery
 from index.ivf.build import POINTS_PER_LIST, lists_for, untuned
 from index.ivf.recall_probes import FETCHED, NEAREST
 from index.ivf.tune import whole
+from index.registry.change_log import START
 from index.sync.rebuild_policy import KINDS
 from index.sync.snapshot import Origin, SnapshotFolder
-from index.values import START
 
 _ORIGIN = Origin("of a benchmark", "none", 128)
 _BATCH = 20_000

@@ -24,14 +24,19 @@ import numpy as np
 from keras.src.legacy.preprocessing.image import ImageDataGenerator
 from numpy.typing import NDArray
 
-from encoder.datasets.folder import Holdout, list_writers, split_writers
+from encoder.datasets.folder import list_writers
+from encoder.datasets.splits import Holdout, split_writers
 from encoder.evaluation.evaluate import Effort, measure
 from encoder.evaluation.pooling import EmbeddedFold
 from encoder.evaluation.stress.hog_baseline import HOG_SPREAD
 from encoder.evaluation.trials import EmbeddedWriter
-from encoder.networks.lean_network import NOTEBOOK_CANVAS, notebook_base_network, with_unit_output
 from encoder.networks.losses import ContrastiveLoss
-from encoder.networks.notebook_network import siamese
+from encoder.networks.notebook_network import (
+    NOTEBOOK_CANVAS,
+    notebook_base_network,
+    siamese,
+    with_unit_output,
+)
 from encoder.scoring.templates import Signatures
 from encoder.training.train import DEVELOPMENT_SHARE
 

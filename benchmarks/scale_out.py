@@ -26,9 +26,9 @@ from encoder.inference.encoder import load_encoder
 from encoder.scoring.local_descriptors import PIECE_SIZE
 from index.milvus.address import MilvusAddress
 from index.milvus.shared_gallery import SharedGallery
+from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
-from index.values import NewReference
 
 PER_WRITER = 5
 PIECES = np.random.default_rng(0).bytes(120 * PIECE_SIZE)  # As many as a real signature has.

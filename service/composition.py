@@ -14,11 +14,11 @@ from encoder.errors import ArtifactError
 from encoder.inference.artifact import Artifact, read_artifact, restore_artifact
 from encoder.inference.encoder import Encoder
 from index.milvus.address import is_milvus, read_milvus_url
+from index.registry.known_models import ModelFiles
 from index.registry.registry import Registry
 from index.registry.schema_version import require_current
-from index.sync.gallery_interface import AnyGallery
+from index.sync.gallery_interface import AnyGallery, OpenReport
 from index.sync.local_gallery import Gallery
-from index.values import ModelFiles, OpenReport
 from service.errors import StartRefused
 from service.settings import Settings, require_allowed
 

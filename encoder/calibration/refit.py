@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.calibration.data_set_centres import centre_writer
 from encoder.calibration.effective_sample_size import independent, people_of
 from encoder.calibration.fit import (
     DRAWS,
@@ -22,7 +23,6 @@ from encoder.calibration.fit import (
     refusal_threshold,
 )
 from encoder.evaluation.trials import EmbeddedWriter, Trials, run_trials
-from encoder.scoring.centring import centre_writer
 from encoder.scoring.decision_rule import Calibration, DecisionRule, OperatingPoint
 
 RATIO_TARGET = 0.05  # Likelihood ratios need as much as an operating point of this target.

@@ -6,11 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
 
-from encoder.datasets.folder import SPLITS, Canvases, DataSet, list_writers
+import numpy as np
+from numpy.typing import NDArray
+
+from encoder.datasets.folder import Canvases, DataSet, list_writers
+from encoder.datasets.splits import SPLITS
 from encoder.errors import TrainingDataError
 from encoder.evaluation.embed import embed_data_set
 from encoder.inference.encoder import Encoder
-from encoder.scoring.centring import Centre, adapted_rule, centre_of, drawn
+from encoder.scoring.centring import Centre, adapted_rule, centre_of
 from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.templates import Signatures
 
@@ -147,3 +151,11 @@ def _split(encoder: Encoder, name: str) -> Mapping[str, Sequence[str]] | None:
             "on and held out; train it anew."
         )
     return parts
+
+
+SIGNATURES = 5  # Of each writer of a data set, at most: what a gallery would hold.
+
+
+def drawn(count: int, number: int, seed: int = 0) -> NDArray[np.intp]:
+    """Which of `count` genuine signatures the gallery holds of writer `number`, at most five."""
+    return np.random.default_rng([seed, number]).permutation(count)[:SIGNATURES]

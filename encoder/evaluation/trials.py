@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.datasets.folder import group_of
+from encoder.datasets.splits import group_of
 from encoder.scoring.local_matching import likeness
 from encoder.scoring.score import (
     Likenesses,

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from encoder.networks.lean_network import EMBEDDING_SIZE
+
 
 @keras.saving.register_keras_serializable("countersign")
 class EuclideanDistance(layers.Layer):  # type: ignore[misc]
@@ -24,3 +26,44 @@ def siamese(base_network: Any) -> Any:
     distance = EuclideanDistance(name="distance")([base_network(first), base_network(second)])
     output = layers.Dense(1, activation="sigmoid", dtype="float32", name="different")(distance)
     return keras.Model([first, second], output, name="siamese")
+
+
+NOTEBOOK_CANVAS = (128, 128)
+
+
+def notebook_base_network(canvas_size: tuple[int, int] = NOTEBOOK_CANVAS) -> Any:
+    """The base network Countersign started from: six 3x3 convolutions, then dense 512 and 128.
+
+    Returns:
+        A `keras.Model` of 1,345,088 parameters; its output is not normalised and not negative.
+    """
+    inputs = keras.Input((*canvas_size, 1), name="canvas")
+    x = inputs
+    for block, width in enumerate((64, 128, 256), start=1):
+        for half in "ab":
+            name = f"block{block}{half}"
+            x = layers.Conv2D(
+                width, 3, padding="same", kernel_regularizer=_l2(), name=f"{name}_conv"
+            )(x)
+            x = layers.BatchNormalization(name=f"{name}_norm")(x)
+            x = layers.Activation("relu", name=f"{name}_relu")(x)
+        x = layers.MaxPooling2D(2, name=f"block{block}_pool")(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    x = layers.Dense(512, activation="relu", kernel_regularizer=_l2(), name="dense")(x)
+    x = layers.Dropout(0.5, name="dropout")(x)
+    x = layers.Dense(EMBEDDING_SIZE, activation="relu", kernel_regularizer=_l2(), name="embedding")(
+        x
+    )
+    return keras.Model(inputs, x, name="notebook_base_network")
+
+
+def with_unit_output(network: Any) -> Any:
+    """The same network with its output scaled to unit length, for comparison by cosine."""
+    if network.layers[-1].name == "unit":
+        return network
+    unit = layers.UnitNormalization(dtype="float32", name="unit")(network.output)
+    return keras.Model(network.input, unit, name=network.name)
+
+
+def _l2() -> Any:
+    return keras.regularizers.L2(1e-4)

@@ -4,22 +4,18 @@ Signatures of a scanner or a script that a network never saw lie shifted by one 
 makes them all look alike. Estimating it takes genuine signatures alone: no labels, no forgeries.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from encoder.evaluation.trials import EmbeddedWriter
 from encoder.scoring.decision_rule import DecisionRule
-from encoder.scoring.score import centred
 from encoder.scoring.templates import Vectors
 
 # The mean of few writers is mostly their own hands, not what they share: it is drawn towards the
 # origin as though so many more writers without any offset were there.
 SHRINKAGE = 5
-SIGNATURES = 5  # Of each writer of a data set, at most: what a gallery would hold.
 
 
 @dataclass(frozen=True)
@@ -79,30 +75,3 @@ def adapted_rule(rule: DecisionRule, centre: Centre) -> DecisionRule:
     mean = np.asarray(centre.vector, np.float32) * (1 + SHRINKAGE / max(centre.writers, 1))
     told = tuple(kind.told(mean[np.newaxis]) for kind in rule.spread.kinds)
     return replace(rule, centre=centre.vector, spread=replace(rule.spread, kinds=told))
-
-
-def drawn(count: int, number: int, seed: int = 0) -> NDArray[np.intp]:
-    """Which of `count` genuine signatures the gallery holds of writer `number`, at most five."""
-    return np.random.default_rng([seed, number]).permutation(count)[:SIGNATURES]
-
-
-def centre_data_sets(writers: Sequence[EmbeddedWriter]) -> list[EmbeddedWriter]:
-    """The writers' embeddings less the centre of their own data set, unit vectors again."""
-    vectors: dict[str, list[Vectors]] = {}
-    for number, writer in enumerate(writers):
-        chosen = writer.genuine[drawn(len(writer.genuine), number)]
-        vectors.setdefault(writer.data_set, []).append(chosen.vectors)
-    centres = {
-        name: np.asarray(centre_of(galleries, galleries[0].shape[1]).vector, np.float32)
-        for name, galleries in vectors.items()
-    }
-    return [centre_writer(writer, centres[writer.data_set]) for writer in writers]
-
-
-def centre_writer(writer: EmbeddedWriter, centre: Vectors | None) -> EmbeddedWriter:
-    """The writer with the centre `(d,)` taken off every embedding; as he is without one."""
-    if centre is None:
-        return writer
-    return writer.with_vectors(
-        centred(writer.genuine.vectors, centre), centred(writer.forged.vectors, centre)
-    )

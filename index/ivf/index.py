@@ -24,10 +24,10 @@ from index.ivf.file_format import Codes, Content, Trained
 from index.ivf.id_map import Slots
 from index.ivf.inverted_lists import Lists
 from index.ivf.search_params import Tuning, least_fetched, stands_out
-from index.values import NO_NEIGHBOURS, Neighbours
 from index.vectors import heap_trim
 from index.vectors.faiss_threads import one_thread
 from index.vectors.unit_vectors import unit_vectors
+from index.vectors.vector_index import NO_NEIGHBOURS, Neighbours
 
 # A list as near as this to the nearest may hold a vector: sums are rounded by up to so much.
 _SAME_SIMILARITY = 1e-4

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from index.errors import CollectionMissing, DuplicateReference, IndexUnavailable, InvalidVector
 from index.milvus.connection import ID, REQUEST_TIMEOUT_S, VECTOR, MilvusServer, milvus_errors
-from index.values import Neighbours, Position
+from index.registry.change_log import Position
 from index.vectors.unit_vectors import unit_vectors
+from index.vectors.vector_index import Neighbours
 
 # The log's row. Its vector is zero, so its similarity to anything is 0, and no reference is -1.
 _LOG_ID = -1

@@ -23,11 +23,13 @@ from index.milvus.address import MilvusAddress
 from index.milvus.connection import MilvusServer
 from index.milvus.index import MilvusIndex
 from index.milvus.sync_worker import Drain, Drained
-from index.registry.lease import LEASE_S
+from index.registry.change_log import Position
+from index.registry.lease import LEASE_S, SharedIndex
 from index.registry.registry import Registry
-from index.sync.consistency import Difference, compare_all, compare_some
-from index.values import CheckReport, ErasureReport, Neighbours, OpenReport, Position, SharedIndex
+from index.sync.consistency import CheckReport, Difference, ErasureReport, compare_all, compare_some
+from index.sync.gallery_interface import OpenReport
 from index.vectors.unit_vectors import leading
+from index.vectors.vector_index import Neighbours
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,10 @@ import numpy as np
 from index.errors import CollectionMissing, HistoryForked
 from index.milvus.connection import MilvusServer
 from index.milvus.index import MilvusIndex
+from index.registry.change_log import START, Position
+from index.registry.lease import SharedIndex
 from index.registry.registry import Registry
 from index.sync.change_replay import BATCH_ROWS, batches
-from index.values import START, Position, SharedIndex
 from index.vectors.unit_vectors import leading
 
 logger = logging.getLogger(__name__)

@@ -8,15 +8,59 @@ Each function takes the connection of a transaction that somebody else begins an
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select
 
 from index.registry.schema import DecisionRow
-from index.values import ChainReport, DecisionRecord
+
+
+@dataclass(frozen=True)
+class DecisionRecord:
+    """What was decided, from what; numbers are finite, or None where there is none.
+
+    `candidates` are JSON objects, without names: the audit trail outlives an erased writer.
+    """
+
+    kind: Literal["verify", "identify"]
+    verdict: str
+    writer_id: str | None
+    operating_point: str | None
+    score: float | None
+    log_lr: float | None
+    threshold: float | None
+    non_match_threshold: float | None
+    model_id: str
+    reference_ids: tuple[int, ...]
+    candidates: Sequence[Mapping[str, object]] | None
+    probe_sha256: str
+    caller: str
+
+
+@dataclass(frozen=True)
+class ChainReport:
+    """The audit trail re-computed: `broken_at` is the first decision that does not fit.
+
+    `reason` says why: its content, its place, or a chain version that is not known here.
+
+    A chain cannot show that its last rows were cut off: keep `length` and `head_sha256`
+    somewhere else and compare.
+    """
+
+    length: int
+    head_sha256: str
+    broken_at: str | None
+    reason: str | None = None
+
+    @property
+    def intact(self) -> bool:
+        """Whether every decision is as it was written."""
+        return self.broken_at is None
+
 
 GENESIS_SHA256 = "0" * 64
 _BATCH = 1000

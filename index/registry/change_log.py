@@ -5,6 +5,7 @@ Each function takes the connection of a transaction that somebody else begins an
 
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,40 @@ from sqlalchemy import Connection, and_, insert, select
 
 from index.errors import HistoryForked
 from index.registry.schema import EmbeddingRow, RegistryRow, RevisionRow
-from index.values import START, Changes, Position
 from index.vectors.unit_vectors import from_bytes
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in the change log; `mark` is the random number written with that revision.
+
+    Two histories of one registry (before and after a restored backup) can share a revision
+    number, but not its mark.
+    """
+
+    revision: int
+    mark: int
+
+
+START = Position(revision=0, mark=0)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What an index must apply to get to `position`: first take out, then put in.
+
+    `touched` (m,) int64 are the references that were put or erased; `reference_ids` (n,) int64
+    and `vectors` (n, d) float32 those of them that are in the registry now. `rows` counts the
+    lines of the log read, `erasures` those of them that erased.
+    """
+
+    position: Position
+    touched: NDArray[np.int64]
+    reference_ids: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    rows: int
+    erasures: int
+
 
 # Run before every search, so built once: building a statement costs more than running it.
 _HEAD = (

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, Select, exists, func, select
 
 from index.registry import change_log, models
+from index.registry.change_log import Position
+from index.registry.models import GallerySize
+from index.registry.references import Reference, StoredReference
 from index.registry.schema import EmbeddingRow, ReferenceRow, WriterRow
-from index.values import GallerySize, Position, Reference, StoredReference
 from index.vectors.unit_vectors import from_bytes
 
 

@@ -4,6 +4,7 @@ Each function takes the connection of a transaction that somebody else begins an
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -14,8 +15,23 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, exists, insert,
 from index.errors import InvalidPieces, InvalidVector, NoReferences, UnknownWriter
 from index.registry import change_log, models
 from index.registry.schema import EmbeddingRow, ReferenceRow, WriterRow
-from index.values import Claim
 from index.vectors.unit_vectors import from_bytes, to_bytes, unit_vectors
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A writer's references under one model: ids (r,) int64 and unit vectors (r, d) float32.
+
+    `pieces` are those of the r references; None where they were not asked for, or where the model
+    kept none of any one of them.
+    """
+
+    writer_id: str
+    name: str
+    reference_ids: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    pieces: tuple[bytes, ...] | None = None
+
 
 MAX_PIECES_BYTES = 64 * 1024  # Of one signature: several times what any model keeps.
 

@@ -1,5 +1,6 @@
 """The models of a registry, as `Registry.models`: which there are, their files, which is active."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -10,7 +11,36 @@ from sqlalchemy.orm import aliased
 from index.registry import models, switches
 from index.registry.database import Database
 from index.registry.schema import EmbeddingRow, ModelFilesRow, ModelRow
-from index.values import KnownModel, ModelFiles
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """What a model is made of, as the encoder reads it: a manifest and a network."""
+
+    manifest: bytes
+    network: bytes
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model that the registry holds embeddings of, and how many of all references it has seen.
+
+    `state` is `active`, `before` for the one that a rollback goes back to, or None. `kept` says
+    whether the registry has its files, so that servers can change over to it.
+    """
+
+    model_id: str
+    name: str
+    dimension: int
+    embedded: int
+    references: int
+    state: Literal["active", "before"] | None
+    kept: bool
+
+    @property
+    def missing(self) -> int:
+        """How many references the model has yet to see."""
+        return self.references - self.embedded
 
 
 class KnownModels:

@@ -4,14 +4,24 @@ Time is the database's, so that hosts need not agree on it. What is written to t
 for `drain`.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Update, and_, insert, select, update
 
 from index.errors import LeaseLost
+from index.registry.change_log import START, Position
 from index.registry.database import Database, WriteLock
 from index.registry.schema import SharedIndexRow
-from index.values import START, Position, SharedIndex
+
+
+@dataclass(frozen=True)
+class SharedIndex:
+    """How far a shared index has come, and its collection; None where none was made yet."""
+
+    collection: str | None
+    position: Position
+
 
 # Longer than the three requests of a batch may take.
 LEASE_S = 20.0

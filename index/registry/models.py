@@ -5,13 +5,22 @@ Each function takes the connection of a transaction that somebody else begins an
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, bindparam, distinct, func, insert, select, update
 
 from index.errors import InvalidVector, UnknownModel
 from index.registry.schema import EmbeddingRow, ModelRow, ReferenceRow
-from index.values import GallerySize
+
+
+@dataclass(frozen=True)
+class GallerySize:
+    """How many writers and references one model can compare with."""
+
+    writers: int
+    references: int
+
 
 _SIZE = select(ModelRow.writer_count, ModelRow.reference_count).where(
     ModelRow.model_id == bindparam("model_id")

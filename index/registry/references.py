@@ -4,17 +4,82 @@ Each function takes the connection of a transaction that somebody else begins an
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from index.errors import DuplicateReference, ImageNotHeld, UnknownReference, UnknownWriter
 from index.registry import change_log, embeddings, models, switches, writers
 from index.registry.schema import EmbeddingRow, ReferenceRow
-from index.values import NewReference, Reference, StoredImage
 from index.vectors.unit_vectors import unit_vectors
+
+
+@dataclass(frozen=True)
+class NewReference:
+    """A reference signature about to be enrolled; `vector` is a (d,) float32 unit vector.
+
+    `pieces` is what its model keeps besides the vector, opaque here; None if it keeps nothing.
+    """
+
+    image: bytes
+    media_type: str
+    cleaned_png: bytes
+    sha256: str
+    quality: Mapping[str, object]
+    vector: NDArray[np.float32]
+    filename: str | None = None
+    pieces: bytes | None = None
+
+
+@dataclass(frozen=True)
+class NewEnrollment:
+    """A writer to enroll in bulk, known or not, with a reference to add if there is one."""
+
+    writer_id: str
+    name: str
+    reference: NewReference | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference signature that is enrolled, without its image."""
+
+    reference_id: int
+    writer_id: str
+    sha256: str
+    media_type: str
+    quality: dict[str, object]
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class StoredReference:
+    """All that the registry holds of a reference under one model; `vector` is (d,) float32.
+
+    `pieces` are None where the model keeps none. The images are None where they were not asked
+    for, and b"" where they are not held.
+    """
+
+    reference: Reference
+    writer_name: str
+    filename: str | None
+    vector: NDArray[np.float32]
+    pieces: bytes | None
+    image: bytes | None
+    cleaned_png: bytes | None
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """An image as it was uploaded, or its cleaned preview."""
+
+    data: bytes
+    media_type: str
+
 
 _HELD = select(ReferenceRow.sha256).where(
     ReferenceRow.writer_id == bindparam("writer_id"),

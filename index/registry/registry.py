@@ -13,24 +13,16 @@ from numpy.typing import NDArray
 
 from index.registry import audit_log, change_log, embeddings, models, writers
 from index.registry import references as reference_rows
+from index.registry.audit_log import ChainReport, DecisionRecord
+from index.registry.change_log import Changes, Position
 from index.registry.consistent_reader import FrozenGallery
 from index.registry.database import Database, WriteLock
+from index.registry.embeddings import Claim
 from index.registry.known_models import KnownModels
 from index.registry.lease import Lease
-from index.values import (
-    ChainReport,
-    Changes,
-    Claim,
-    DecisionRecord,
-    GallerySize,
-    NewEnrollment,
-    NewReference,
-    Position,
-    Reference,
-    StoredImage,
-    Writer,
-    WriterPage,
-)
+from index.registry.models import GallerySize
+from index.registry.references import NewEnrollment, NewReference, Reference, StoredImage
+from index.registry.writers import Writer, WriterPage
 
 
 class Registry:

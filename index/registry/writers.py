@@ -7,6 +7,7 @@ import base64
 import binascii
 import unicodedata
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
@@ -20,7 +21,25 @@ from index.registry.identifiers import (
     is_writer_id,
 )
 from index.registry.schema import EmbeddingRow, IdempotencyKeyRow, ReferenceRow, WriterRow
-from index.values import Writer, WriterPage
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Someone enrolled; `created_at` is aware, in UTC."""
+
+    writer_id: str
+    name: str
+    reference_count: int
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class WriterPage:
+    """Some writers in the order of their ids; `next_cursor` is None on the last page."""
+
+    writers: tuple[Writer, ...]
+    next_cursor: str | None
+
 
 _NAMED = select(WriterRow.writer_id, WriterRow.name).where(
     WriterRow.writer_id.in_(bindparam("writer_ids", expanding=True))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from index.registry.change_log import Position
 from index.registry.registry import Registry
-from index.values import Position
 from index.vectors.unit_vectors import leading
 from index.vectors.vector_index import LocalIndex
 

@@ -13,6 +13,47 @@ from index.registry.registry import Registry
 from index.vectors.unit_vectors import leading
 from index.vectors.vector_index import ReferenceIndex
 
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Index against registry: reference ids that are missing, too many, or of other vectors.
+
+    An index of the kind flat or milvus is compared byte for byte; one of the kind ivf to one step
+    of its 6-bit codes, and by the list that holds the reference.
+    """
+
+    missing: tuple[int, ...]
+    extra: tuple[int, ...]
+    different: tuple[int, ...]
+    registry_count: int
+    index_count: int
+    kind: str
+    revision: int
+
+    @property
+    def clean(self) -> bool:
+        """Whether the index holds exactly what the registry holds."""
+        return not (self.missing or self.extra or self.different)
+
+
+@dataclass(frozen=True)
+class ErasureReport:
+    """What was ever erased, looked for in the index and in its snapshot on disk.
+
+    `erased` counts the references; `snapshot` says why there was none to look into, if so.
+    """
+
+    erased: int
+    in_index: tuple[int, ...]
+    in_snapshot: tuple[int, ...]
+    snapshot: str | None
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing that was erased is held any more."""
+        return not (self.in_index or self.in_snapshot)
+
+
 _BATCH = 2000
 
 

@@ -1,11 +1,25 @@
 """What the service needs of a gallery's index, whether this process holds it or a server does."""
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.values import CheckReport, ErasureReport, Neighbours, OpenReport
+from index.sync.consistency import CheckReport, ErasureReport
+from index.vectors.vector_index import Neighbours
+
+
+@dataclass(frozen=True)
+class OpenReport:
+    """Where an index came from; `reason` says why what was saved was not used, if it was not.
+
+    `shared` is an index that a server holds for several processes.
+    """
+
+    source: Literal["snapshot", "rebuilt", "shared"]
+    reason: str | None
+    applied: int
 
 
 class AnyGallery(Protocol):

@@ -19,14 +19,16 @@ from index.errors import (
     SnapshotUnusable,
 )
 from index.ivf.recall_probes import NEAREST
+from index.registry.change_log import START, Position
 from index.registry.registry import Registry
 from index.sync.change_replay import Followed, follow
-from index.sync.consistency import compare_all, compare_some
+from index.sync.consistency import CheckReport, ErasureReport, compare_all, compare_some
+from index.sync.gallery_interface import OpenReport
 from index.sync.rebuild_policy import IVF_FROM, KINDS, build, drifted, may_have_drifted, outgrown
 from index.sync.snapshot import Origin, SnapshotFolder
-from index.values import START, CheckReport, ErasureReport, Neighbours, OpenReport, Position
 from index.vectors.flat_index import FlatIndex
 from index.vectors.unit_vectors import leading
+from index.vectors.vector_index import Neighbours
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from index.errors import SnapshotNotSaved, SnapshotUnusable
-from index.values import Position
+from index.registry.change_log import Position
 from index.vectors.vector_index import LocalIndex
 
 FORMAT = 1

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import DuplicateReference, InvalidVector, SnapshotNotSaved, SnapshotUnusable
-from index.values import NO_NEIGHBOURS, Neighbours
 from index.vectors.faiss_threads import one_thread
 from index.vectors.rwlock import ReadersWriterLock
 from index.vectors.unit_vectors import unit_vectors
+from index.vectors.vector_index import NO_NEIGHBOURS, Neighbours
 
 # A vector's place in FAISS's id list and its hash map, and in our set: about so much, as measured.
 _BYTES_PER_ID = 110

@@ -1,13 +1,27 @@
 """What every vector index can do, whatever holds the vectors; who changes it is for the gallery."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.values import Neighbours
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Neighbours:
+    """References near a probe, nearest first: ids (m,) int64 and cosines (m,) float32, -1 to 1."""
+
+    reference_ids: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self.reference_ids)
+
+
+NO_NEIGHBOURS = Neighbours(np.empty(0, np.int64), np.empty(0, np.float32))
 
 
 class ReferenceIndex(Protocol):

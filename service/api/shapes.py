@@ -8,8 +8,9 @@ from typing import Any
 from encoder.imaging.acquire import Acquisition
 from encoder.imaging.preview import preview_png
 from encoder.inference.encoder import Encoder
+from index.registry.references import Reference
 from index.registry.registry import Registry
-from index.values import Reference, Writer
+from index.registry.writers import Writer
 from service.decisions.identify import Identification
 from service.decisions.verify import Verification
 from service.writers.enroll import Enrollment

@@ -15,9 +15,10 @@ from encoder.imaging.acquire import Acquisition
 from encoder.inference.encoder import Encoder
 from encoder.scoring.score import SHORTLIST
 from encoder.scoring.templates import Signatures
+from index.registry.audit_log import DecisionRecord
+from index.registry.embeddings import Claim
 from index.registry.registry import Registry
 from index.sync.gallery_interface import AnyGallery
-from index.values import Claim, DecisionRecord
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Upload, acquire_one, describe_each
 

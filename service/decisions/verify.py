@@ -7,8 +7,8 @@ from typing import Literal
 from encoder.imaging.acquire import Acquisition
 from encoder.inference.encoder import Encoder
 from encoder.scoring.decision_rule import Comparison
+from index.registry.audit_log import DecisionRecord
 from index.registry.registry import Registry
-from index.values import DecisionRecord
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Upload, acquire_one, describe_each
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from encoder.inference.encoder import Encoder
 from encoder.scoring.decision_rule import Verdict
 from encoder.scoring.templates import Signatures
+from index.registry.embeddings import Claim
 from index.registry.registry import Registry
 from index.sync.rebuild_policy import build
-from index.values import Claim
 from index.vectors.unit_vectors import leading
 from index.vectors.vector_index import ReferenceIndex
 from service.writers.template_codec import signatures_of

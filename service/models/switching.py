@@ -6,8 +6,8 @@ Servers notice by themselves (`serving`); what they do meanwhile is theirs.
 from collections.abc import Generator, Sequence
 
 from encoder.inference.encoder import Encoder
+from index.registry.known_models import KnownModel
 from index.registry.registry import Registry
-from index.values import KnownModel
 from service.composition import build_gallery, open_encoder
 from service.errors import InvalidInput, SwitchRefused
 from service.models.reencode import Reencoded, Unusable, reencode

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from index.values import StoredReference
+from index.registry.references import StoredReference
 from service.errors import InvalidInput
 
 FORMAT = "countersign gallery 2"

@@ -23,8 +23,8 @@ from index.registry.identifiers import (
     is_clean_text,
     is_writer_id,
 )
+from index.registry.references import NewEnrollment, NewReference
 from index.registry.registry import Registry
-from index.values import NewEnrollment, NewReference
 from index.vectors.unit_vectors import are_unit
 from service.errors import InvalidInput
 from service.transfer.gallery_file import GalleryReader, Header, Row

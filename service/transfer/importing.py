@@ -18,8 +18,8 @@ import cv2
 
 from encoder.errors import ImageError
 from encoder.inference.encoder import Encoder
+from index.registry.references import NewEnrollment
 from index.registry.registry import Registry
-from index.values import NewEnrollment
 from service.transfer.sources.files import FileRefusal, ImageFile
 from service.writers.uploads import Acquired, Upload, new_references
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from encoder.inference.encoder import Encoder
 from index.errors import ErasureIncomplete
+from index.registry.references import Reference
 from index.registry.registry import Registry
+from index.registry.writers import Writer
 from index.sync.gallery_interface import AnyGallery
-from index.values import Reference, Writer
 from service.errors import ImagesRefused, Refusal
 from service.writers.uploads import Upload, acquire_each, new_references
 

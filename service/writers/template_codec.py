@@ -6,7 +6,7 @@ from encoder.inference.encoder import Encoder
 from encoder.scoring.local_descriptors import pack, unpack
 from encoder.scoring.templates import Signatures
 from index.errors import InvalidPieces
-from index.values import Claim
+from index.registry.embeddings import Claim
 
 
 def packed_pieces(signatures: Signatures) -> Sequence[bytes | None]:

@@ -11,7 +11,7 @@ from encoder.imaging.acquire import Acquisition
 from encoder.imaging.preview import preview_png
 from encoder.inference.encoder import Encoder
 from encoder.scoring.templates import Signatures
-from index.values import NewReference
+from index.registry.references import NewReference
 from service.errors import Refusal
 from service.writers.template_codec import packed_pieces
 

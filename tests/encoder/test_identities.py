@@ -2,7 +2,7 @@
 
 from dataclasses import fields, is_dataclass, replace
 
-from encoder.datasets.folder import Holdout, split_writers
+from encoder.datasets.splits import Holdout, split_writers
 from encoder.scoring.decision_rule import (
     Calibration,
     DecisionRule,

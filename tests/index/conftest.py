@@ -18,14 +18,14 @@ from index.ivf.index import IvfIndex
 from index.milvus.address import MilvusAddress
 from index.milvus.connection import MilvusServer
 from index.milvus.index import MilvusIndex
+from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.sync.local_gallery import Gallery
 from index.sync.rebuild_policy import IVF_FROM
-from index.values import Neighbours, NewReference
 from index.vectors.flat_index import FlatIndex
 from index.vectors.unit_vectors import unit_vectors
-from index.vectors.vector_index import ReferenceIndex
+from index.vectors.vector_index import Neighbours, ReferenceIndex
 
 # A new backend is added here, and must pass every test of `test_reference_index`.
 BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex, "milvus": MilvusIndex}

@@ -18,13 +18,14 @@ from index.registry.audit_log import (
     GENESIS_SHA256,
     HASHED,
     NOT_HASHED,
+    ChainReport,
+    DecisionRecord,
     verify_batch,
 )
 from index.registry.database import Database
 from index.registry.registry import Registry
 from index.registry.schema import DecisionRow
 from index.registry.schema_version import _config, require_current, upgrade
-from index.values import ChainReport, DecisionRecord
 
 DUMP = (Path(__file__).parent / "registry_0004.sql").read_text(encoding="utf-8")
 OLD = 7

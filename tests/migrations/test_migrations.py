@@ -14,6 +14,7 @@ from sqlalchemy import create_engine
 import index
 from index.errors import RegistryUnavailable, SchemaMismatch
 from index.registry.database import Database
+from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema import Base
 from index.registry.schema_version import (
@@ -23,7 +24,6 @@ from index.registry.schema_version import (
     require_current,
     upgrade,
 )
-from index.values import NewReference
 
 
 @pytest.fixture

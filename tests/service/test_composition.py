@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from encoder.inference.artifact import manifest_sha256, model_id, read_artifact
+from index.registry.known_models import ModelFiles
+from index.registry.references import NewReference
 from index.registry.registry import Registry
-from index.values import ModelFiles, NewReference
 from service.composition import build_services, open_registry
 from service.errors import StartRefused
 

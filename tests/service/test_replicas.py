@@ -23,8 +23,8 @@ import service
 from encoder.inference.encoder import load_encoder
 from index.milvus.address import read_milvus_url
 from index.milvus.shared_gallery import SharedGallery
+from index.registry.references import NewReference
 from index.registry.registry import Registry
-from index.values import NewReference
 
 ROOT = Path(service.__file__).parent.parent
 TIMEOUT_S = 120

@@ -22,8 +22,8 @@ from werkzeug.test import encode_multipart
 
 import service
 from index.errors import SchemaMismatch
+from index.registry.references import NewReference
 from index.registry.registry import Registry
-from index.values import NewReference
 from service.composition import build_services, prepare_folders
 from service.errors import SettingsError, StartRefused
 from service.serve import free_address, serve

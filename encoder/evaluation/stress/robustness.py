@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from encoder.datasets.folder import IMAGE_SUFFIXES, group_of
+from encoder.datasets.folder import IMAGE_SUFFIXES
+from encoder.datasets.splits import group_of
 from encoder.errors import ImageError, TrainingDataError
 from encoder.evaluation.pooling import KINDS, Pool
 from encoder.evaluation.protocols import Fold

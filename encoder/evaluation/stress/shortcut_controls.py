@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from encoder.datasets.folder import IMAGE_SUFFIXES, Canvases, DataSet, WriterSamples, group_of
+from encoder.datasets.folder import IMAGE_SUFFIXES, Canvases, DataSet, WriterSamples
+from encoder.datasets.splits import group_of
 from encoder.errors import ImageError
 from encoder.evaluation.embed import embed_data_set
 from encoder.evaluation.pooling import EmbeddedFold, pool_trials

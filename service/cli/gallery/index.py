@@ -15,7 +15,8 @@ from service.cli.session import open_registry, open_services
 if TYPE_CHECKING:
     from encoder.inference.encoder import Encoder
     from index.registry.registry import Registry
-    from index.values import CheckReport, OpenReport
+    from index.sync.consistency import CheckReport
+    from index.sync.gallery_interface import OpenReport
     from service.models.reencode import Unusable
 
 SHOWN_IDS = 10

@@ -17,8 +17,8 @@ from service.cli.output import json_option, note, print_json, progress_bar, show
 from service.cli.session import caller
 
 if TYPE_CHECKING:
+    from index.registry.known_models import KnownModel
     from index.registry.registry import Registry
-    from index.values import KnownModel
     from service.models.reencode import Reencoded, Unusable
     from service.settings import Settings
 

@@ -91,8 +91,8 @@ def train(
       countersign train --data signatures/ --run runs/fold-2 --fold 2/5
     """
     with training_packages():
-        from encoder.datasets.folder import Holdout
-        from encoder.training.train import RECIPES as BY_NAME
+        from encoder.datasets.splits import Holdout
+        from encoder.training.recipes import RECIPES as BY_NAME
         from encoder.training.train import train as train_network
 
         changes = {name: rest.pop(name) for name in ("epochs", "synthetic_writers")}

@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from encoder.calibration.data_set_centres import centre_writer
 from encoder.datasets.folder import WriterSamples, list_writers, read_folder
 from encoder.errors import TrainingDataError
 from encoder.evaluation.embed import embed_data_set
 from encoder.evaluation.evaluate import Effort, embed_folds, evaluate
 from encoder.evaluation.pooling import pool_trials
-from encoder.evaluation.protocols import Fold, adapted, plan_folds, unprotected_fold
+from encoder.evaluation.protocols import Fold, adapted, drawn, plan_folds, unprotected_fold
 from encoder.inference.artifact import NETWORK, SHIPPED, read_artifact, write_artifact
 from encoder.inference.encoder import Encoder, load_encoder
-from encoder.scoring.centring import centre_of, centre_writer, drawn
+from encoder.scoring.centring import centre_of
 
 QUICK = Effort(draws=2, replicates=40)
 

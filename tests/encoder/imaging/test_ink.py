@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from encoder.errors import FailureToAcquire
-from encoder.imaging.ink import SPREAD, canvas_scale, clean, to_canvas
+from encoder.imaging.canvas import SPREAD, canvas_scale, to_canvas
+from encoder.imaging.ink import clean
 from encoder.imaging.quality import assess
 from encoder.synthesis import synthetic_writer
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from encoder.imaging.ink import to_canvas
+from encoder.imaging.canvas import to_canvas
 from encoder.imaging.skeleton import ends_and_junctions, even_strokes, length_px, thin
 
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from encoder.calibration.data_set_centres import centre_data_sets, centre_writer
 from encoder.calibration.fit import fit_rule, fit_rules
 from encoder.calibration.refit import recalibrate
+from encoder.evaluation.protocols import drawn
 from encoder.evaluation.trials import EmbeddedWriter, run_trials
-from encoder.scoring.centring import SHRINKAGE, centre_data_sets, centre_of, centre_writer, drawn
+from encoder.scoring.centring import SHRINKAGE, centre_of
 from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.score import NORMALISATION, centred
 from encoder.scoring.templates import Signatures

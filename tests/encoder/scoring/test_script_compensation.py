@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from encoder.calibration.data_set_centres import centre_writer
 from encoder.calibration.fit import fit_rules
 from encoder.evaluation.trials import EmbeddedWriter, run_trials
-from encoder.scoring.centring import adapted_rule, centre_of, centre_writer
+from encoder.scoring.centring import adapted_rule, centre_of
 from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.score import Spread, claim_score
 from encoder.scoring.script_compensation import Kind, fit_kinds

@@ -11,18 +11,21 @@ import pytest
 keras = pytest.importorskip("keras", reason="training needs the `train` extra")
 
 from encoder.datasets.augment import Variation, vary  # noqa: E402
-from encoder.datasets.folder import Holdout, list_writers, read_folder, split_writers  # noqa: E402
+from encoder.datasets.folder import list_writers, read_folder  # noqa: E402
+from encoder.datasets.splits import Holdout, split_writers  # noqa: E402
 from encoder.errors import TrainingDataError  # noqa: E402
 from encoder.inference.encoder import load_encoder  # noqa: E402
-from encoder.networks.lean_network import lean_network, notebook_base_network  # noqa: E402
+from encoder.networks.lean_network import lean_network  # noqa: E402
 from encoder.networks.losses import ClaimLoss, ContrastiveLoss  # noqa: E402
+from encoder.networks.notebook_network import notebook_base_network  # noqa: E402
 from encoder.scoring.score import Spread, claim_score  # noqa: E402
 from encoder.scoring.templates import Signatures  # noqa: E402
 from encoder.training.batches import BatchPlan, ClaimBatches, PairBatches  # noqa: E402
 from encoder.training.checkpoints import DevelopmentProgress, RunState, keras_describe  # noqa: E402
 from encoder.training.export import export  # noqa: E402
 from encoder.training.fit_projections import fit_projections, fit_rotation  # noqa: E402
-from encoder.training.train import RECIPES, train  # noqa: E402
+from encoder.training.recipes import RECIPES  # noqa: E402
+from encoder.training.train import train  # noqa: E402
 
 TINY = dataclasses.replace(RECIPES["lean"], images=24, steps=2, epochs=2)
 

@@ -8,9 +8,9 @@ from index.errors import LeaseLost
 from index.milvus.connection import MilvusServer
 from index.milvus.index import MilvusIndex
 from index.milvus.sync_worker import Drain
+from index.registry.change_log import Position
 from index.registry.lease import Lease
 from index.registry.registry import Registry
-from index.values import Position
 
 MODEL = "a" * 64
 

@@ -5,8 +5,8 @@ Argument: database URL.
 
 import sys
 
+from index.registry.audit_log import DecisionRecord
 from index.registry.registry import Registry
-from index.values import DecisionRecord
 
 DECISION = DecisionRecord(
     kind="verify",

@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 
+from index.registry.references import NewReference
 from index.registry.registry import Registry
-from index.values import NewReference
 
 MODEL = "a" * 64
 BATCH = 5

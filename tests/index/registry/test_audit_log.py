@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import create_engine, insert
 
+from index.registry.audit_log import ChainReport, DecisionRecord
 from index.registry.schema import DecisionRow
-from index.values import ChainReport, DecisionRecord
 
 DECISION = DecisionRecord(
     kind="verify",

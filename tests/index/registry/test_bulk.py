@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from index.errors import InvalidVector, InvalidWriter, UnknownModel
-from index.values import GallerySize, NewEnrollment
+from index.registry.models import GallerySize
+from index.registry.references import NewEnrollment
 
 MODEL = "a" * 64
 

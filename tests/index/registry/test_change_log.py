@@ -3,8 +3,8 @@ import shutil
 import pytest
 
 from index.errors import HistoryForked
+from index.registry.change_log import START, Position
 from index.registry.registry import Registry
-from index.values import START, Position
 
 MODEL = "a" * 64
 OTHER = "b" * 64

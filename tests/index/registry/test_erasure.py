@@ -8,7 +8,7 @@ import pytest
 
 from index.errors import ErasureIncomplete
 from index.registry.database import Database
-from index.values import NewReference
+from index.registry.references import NewReference
 
 MODEL = "a" * 64
 

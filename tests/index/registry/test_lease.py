@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from index.errors import LeaseLost
-from index.registry.lease import LEASE_S
+from index.registry.change_log import START, Position
+from index.registry.lease import LEASE_S, SharedIndex
 from index.registry.registry import Registry
-from index.values import START, Position, SharedIndex
 
 MODEL = "a" * 64
 ADDRESS = "http://host:19530"

@@ -3,7 +3,7 @@
 import pytest
 
 from index.errors import ModelChanged
-from index.values import ModelFiles
+from index.registry.known_models import ModelFiles
 
 MODEL = "a" * 64
 OTHER = "b" * 64

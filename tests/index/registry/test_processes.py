@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 
-from index.values import START
+from index.registry.change_log import START
 
 MODEL = "a" * 64
 PROGRAMS = Path(__file__).parent

@@ -12,7 +12,7 @@ from index.errors import (
     UnknownReference,
     UnknownWriter,
 )
-from index.values import GallerySize
+from index.registry.models import GallerySize
 
 MODEL = "a" * 64
 OTHER = "b" * 64

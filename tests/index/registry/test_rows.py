@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import create_engine, select
 
+from index.registry.references import NewEnrollment
 from index.registry.schema import ModelSwitchRow, ReferenceRow, RevisionRow
-from index.values import NewEnrollment
 
 MODEL = "a" * 64
 OTHER = "b" * 64

@@ -15,11 +15,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.sync import snapshot
 from index.sync.local_gallery import Gallery
-from index.values import NewReference
 
 MODEL = "a" * 64
 WHOLE, INDEXED = 48, 32

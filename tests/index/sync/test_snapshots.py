@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from index.errors import ErasureIncomplete, SnapshotNotSaved
+from index.registry.change_log import Position
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.sync.local_gallery import Gallery
 from index.sync.snapshot import Origin, SnapshotFolder
-from index.values import Position
 from index.vectors.flat_index import FlatIndex
 
 MODEL = "a" * 64

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from index.errors import InvalidVector
+from index.registry.references import NewReference
 from index.sync.local_gallery import Gallery
-from index.values import NewReference
 from index.vectors.unit_vectors import leading
 
 MODEL = "c" * 64

@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from index.values import NewReference
+from index.registry.references import NewReference
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from sqlalchemy import create_engine, text
 
 from encoder.errors import ImageError, UnknownOperatingPoint
 from index.errors import NoReferences, UnknownWriter
-from index.values import NewReference
+from index.registry.references import NewReference
 from service.decisions.compare import compare
 from service.decisions.identify import nearest_writers
 from service.decisions.verify import verify

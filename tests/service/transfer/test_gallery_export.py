@@ -11,7 +11,7 @@ import pytest
 
 from encoder.imaging.preview import preview_png
 from encoder.scoring.local_descriptors import pack
-from index.values import NewReference
+from index.registry.references import NewReference
 from service.transfer.gallery_export import export_gallery
 from service.writers.uploads import Upload, acquire_one, describe_each
 

@@ -21,10 +21,10 @@ from encoder.scoring.local_descriptors import pack, unpack
 from encoder.synthesis import encode_png, synthetic_writer
 from index.errors import ErasureIncomplete, ImageNotHeld
 from index.registry import database as index_database
+from index.registry.references import NewEnrollment, NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.sync.local_gallery import Gallery
-from index.values import NewEnrollment, NewReference
 from service.errors import InvalidInput
 from service.transfer import gallery_export
 from service.transfer.gallery_export import Exported, export_gallery

@@ -121,7 +121,7 @@ def _import(source: Path, database: Path, encoder: Encoder) -> Rate:
     url = f"sqlite:///{database}"
     upgrade(url)
     with closing(Registry(url)) as registry:
-        registry.register_model(encoder.model_id, encoder.name, encoder.dimension)
+        registry.models.register(encoder.model_id, encoder.name, encoder.dimension)
         count = sum(1 for _ in source.rglob("*.png"))
         with _timed(count) as rate, open_source(source) as found:
             batches = import_images(found.images, encoder=encoder, registry=registry)

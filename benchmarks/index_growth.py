@@ -63,7 +63,7 @@ def measure(folder: Path, start_size: int, end_size: int, threads: int) -> dict[
     url = f"sqlite:///{folder / 'registry.db'}"
     upgrade(url)
     registry = Registry(url)
-    registry.register_model(MODEL, "benchmark", vectors.shape[1])
+    registry.models.register(MODEL, "benchmark", vectors.shape[1])
     for start in range(0, start_size, WRITER_SIZE):
         _enroll(registry, start, vectors[start : min(start + WRITER_SIZE, start_size)])
     opened = Gallery(registry, MODEL, vectors.shape[1], folder / "snapshots", start_size + 1000)
@@ -107,7 +107,7 @@ def _enroll(registry: Registry, first: int, vectors: NDArray[np.float32]) -> Non
         image = str(number).encode()
         sha256 = hashlib.sha256(image).hexdigest()
         references.append(NewReference(image, "image/png", image, sha256, {}, vector))
-    registry.create_writer(f"W-{first}", "", MODEL, references)
+    registry.writers.create(f"W-{first}", "", MODEL, references)
 
 
 def _grow(registry: Registry, vectors: NDArray[np.float32], start_size: int) -> list[float]:

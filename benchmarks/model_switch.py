@@ -77,7 +77,7 @@ def enroll(data_dir: Path, references: int) -> None:
     ):
 
         def one(writer: int) -> None:
-            if registry.knows_writer(f"W-{writer}"):
+            if registry.writers.knows(f"W-{writer}"):
                 return
             uploads = [Upload(f"{n}.png", signature(writer, n)) for n in range(REFERENCES_EACH)]
             create_writer(f"W-{writer}", "", uploads, encoder=encoder, registry=registry)

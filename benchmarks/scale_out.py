@@ -59,7 +59,7 @@ def measure(
     """Return the figures; times are medians and 99th percentiles in milliseconds."""
     here = registries[0]
     encoder = load_encoder(None)
-    here.register_model(encoder.model_id, encoder.name, encoder.dimension)
+    here.models.register(encoder.model_id, encoder.name, encoder.dimension)
     vectors = unit(given.references, encoder.dimension)
     before = database_bytes(url)
     for start in range(0, given.references, PER_WRITER):
@@ -116,7 +116,7 @@ def visibility(
 
 def registry_dimension(registry: Registry, model_id: str) -> int:
     """Return the length of the model's vectors in SQL."""
-    return int(registry.vectors_after(model_id, 0, 1)[1].shape[1])
+    return int(registry.embeddings.vectors_after(model_id, 0, 1)[1].shape[1])
 
 
 def enroll(registry: Registry, model_id: str, writer_id: str, vectors: NDArray[np.float32]) -> None:
@@ -127,7 +127,7 @@ def enroll(registry: Registry, model_id: str, writer_id: str, vectors: NDArray[n
         )
         for number, vector in enumerate(vectors)
     ]
-    registry.create_writer(writer_id, "A Writer's Name", model_id, new)
+    registry.writers.create(writer_id, "A Writer's Name", model_id, new)
 
 
 def unit(count: int, dimension: int, seed: int = 0) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from encoder.errors import ArtifactError
 from encoder.inference.artifact import Artifact, read_artifact, restore_artifact
 from encoder.inference.encoder import Encoder
 from index.milvus.address import is_milvus, read_milvus_url
-from index.registry.known_models import ModelFiles
+from index.registry.models import ModelFiles
 from index.registry.registry import Registry
 from index.registry.schema_version import require_current
 from index.sync.gallery_interface import AnyGallery, OpenReport
@@ -150,7 +150,7 @@ def open_encoder(settings: Settings, registry: Registry, model_id: str) -> Encod
 
 def keep_model(artifact: Artifact, registry: Registry) -> None:
     """Make a model known to the registry, with its files, so that every server can open it."""
-    registry.register_model(artifact.model_id, artifact.name, artifact.dimension)
+    registry.models.register(artifact.model_id, artifact.name, artifact.dimension)
     registry.models.keep(artifact.model_id, ModelFiles(*artifact.as_bytes()))
 
 
@@ -226,7 +226,7 @@ def require_embeddings(registry: Registry, encoder: Encoder) -> None:
     Raises:
         StartRefused: naming the command that embeds them.
     """
-    if registry.references_without_embedding(encoder.model_id, limit=1):
+    if registry.embeddings.missing(encoder.model_id, limit=1):
         raise StartRefused(
             f"The registry holds references that the model {encoder.name!r} "
             f"({encoder.model_id[:12]}) has not embedded yet. "

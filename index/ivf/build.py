@@ -49,8 +49,8 @@ def train(
     """
     lists = lists_for(size)
     sample = _sample(registry, model_id, dimension, lists * POINTS_PER_LIST / max(size, 1))
-    position = registry.head()
-    tuned = partial(tune, writers_of=registry.writers_of, recall=RECALL, nearest=nearest)
+    position = registry.changes.head()
+    tuned = partial(tune, writers_of=registry.references.writers_of, recall=RECALL, nearest=nearest)
     index = filled(sample, lists, batches(registry, model_id, dimension), tuned)
     return Followed(index, position)
 

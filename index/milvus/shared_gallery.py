@@ -79,7 +79,7 @@ class SharedGallery:
         What was enrolled before the call, by whatever process, is found. Raises InvalidVector,
         IndexBehind and IndexUnavailable.
         """
-        needed = self._registry.head()
+        needed = self._registry.changes.head()
         part = leading(probes, self._server.dimension)
         try:
             return self._index(self._reached(needed)).search(part, k)
@@ -93,7 +93,7 @@ class SharedGallery:
 
         Raises IndexBehind.
         """
-        needed = self._registry.head()
+        needed = self._registry.changes.head()
         before = self._drain.state().position.revision
         self._reached(needed)
         return max(0, needed.revision - before)
@@ -118,14 +118,14 @@ class SharedGallery:
         """Compare the index with the registry, vector for vector; nothing waits meanwhile."""
         found: Difference | None = None
         while True:
-            head = self._registry.head()
+            head = self._registry.changes.head()
             index = self._index(self._reached(head))
             try:
                 found = self._compare(index, found)
             except KeyError:
                 continue  # Erased while it was looked at.
             # What differs while nothing changes is a fault.
-            if not found.reference_ids() or self._registry.head() == head:
+            if not found.reference_ids() or self._registry.changes.head() == head:
                 break
         size = index.size()
         return CheckReport(
@@ -140,8 +140,8 @@ class SharedGallery:
 
     def check_erased(self) -> ErasureReport:
         """Look for references that were ever erased in the index; there is no snapshot."""
-        erased = self._registry.erased_references()
-        held = self._index(self._reached(self._registry.head())).reference_ids()
+        erased = self._registry.changes.erased_references()
+        held = self._index(self._reached(self._registry.changes.head())).reference_ids()
         return ErasureReport(
             erased=len(erased),
             in_index=tuple(np.intersect1d(erased, held).tolist()),
@@ -230,7 +230,7 @@ class SharedGallery:
             if self._closing.is_set():
                 return
             try:
-                state, head = self._drain.state(), self._registry.head()
+                state, head = self._drain.state(), self._registry.changes.head()
                 # A place that goes back is that of a registry restored from a backup.
                 if must or state.position != head or state.position.revision < furthest:
                     self._turn()

@@ -96,7 +96,7 @@ class Drain:
             return state, "there was none yet"
         try:
             position = MilvusIndex(self._server, state.collection).position()
-            self._registry.changes_since(position, self._model_id, 1)
+            self._registry.changes.since(position, self._model_id, 1)
         except CollectionMissing as error:
             return SharedIndex(None, START), str(error)
         except HistoryForked as error:
@@ -109,7 +109,7 @@ class Drain:
     def _follow(self, index: MilvusIndex, position: Position) -> int:
         """Apply what is newer than `position`; return the rows of the log. Raises HistoryForked."""
         rows = 0
-        while changes := self._registry.changes_since(position, self._model_id, BATCH_ROWS):
+        while changes := self._registry.changes.since(position, self._model_id, BATCH_ROWS):
             # Taken out first: the place in the log is written with what is put, and promises both.
             index.remove(np.setdiff1d(changes.touched, changes.reference_ids))
             vectors = changes.vectors
@@ -128,7 +128,7 @@ class Drain:
         """
         logger.info("The shared index is made anew from the registry: %s.", reason.rstrip("."))
         old = None if state.collection is None else MilvusIndex(self._server, state.collection)
-        position = self._registry.head()
+        position = self._registry.changes.head()
         self._unfinished = True
         new = MilvusIndex(self._server, self._server.create())
         count = 0

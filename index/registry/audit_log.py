@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select
 
+from index.registry.database import Database, WriteLock
 from index.registry.schema import DecisionRow
 
 
@@ -180,3 +181,25 @@ def _sha256(row: Mapping[Any, Any]) -> str:
         allow_nan=False,
     )
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class AuditLog:
+    """The decisions that were made, in their chain."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, decision: DecisionRecord) -> str:
+        """Append a decision to the audit trail; return its id, 32 hexadecimal digits."""
+        with self._database.write(WriteLock.DECISIONS) as connection:
+            return record(connection, decision)
+
+    def verify(self) -> ChainReport:
+        """Compute the audit trail's hashes again, oldest first, up to the first that differs."""
+        report = ChainReport(0, GENESIS_SHA256, None)
+        sequence, previous = 0, -1
+        while report.intact and sequence != previous:
+            previous = sequence
+            with self._database.read() as connection:
+                sequence, report = verify_batch(connection, sequence, report)
+        return report

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, and_, insert, select
 
 from index.errors import HistoryForked
+from index.registry.database import Database
 from index.registry.schema import EmbeddingRow, RegistryRow, RevisionRow
 from index.vectors.unit_vectors import from_bytes
 
@@ -144,3 +145,32 @@ def changes_since(
         rows=len(rows),
         erasures=sum(row.kind == "erase" for row in rows),
     )
+
+
+class ChangeLog:
+    """The log that every index follows; every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def head(self) -> Position:
+        """Return the newest place in the change log."""
+        with self._database.read() as connection:
+            return head(connection)
+
+    def revision(self) -> int:
+        """Return the newest revision; 0 before the first change."""
+        return self.head().revision
+
+    def since(self, position: Position, model_id: str, limit: int) -> Changes | None:
+        """Return what an index at `position` must apply next, or None; one SELECT.
+
+        Raises HistoryForked when the log is not the one that `position` came from.
+        """
+        with self._database.read() as connection:
+            return changes_since(connection, position, model_id, limit)
+
+    def erased_references(self) -> NDArray[np.int64]:
+        """Return the ids (n,) of all references that were ever erased, ascending."""
+        with self._database.read() as connection:
+            return erased_references(connection)

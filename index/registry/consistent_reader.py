@@ -12,8 +12,8 @@ from index.registry.schema import EmbeddingRow, ReferenceRow, WriterRow
 from index.vectors.unit_vectors import from_bytes
 
 
-class FrozenGallery:
-    """One model's view of the registry in one reading transaction; `Registry.frozen` gives it."""
+class ConsistentReader:
+    """One model's view of the registry in one reading transaction; `Registry.reading` gives it."""
 
     def __init__(self, connection: Connection, model_id: str) -> None:
         self._connection = connection

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from index.errors import DuplicateReference, ImageNotHeld, UnknownReference, UnknownWriter
-from index.registry import change_log, embeddings, models, switches, writers
-from index.registry.schema import EmbeddingRow, ReferenceRow
+from index.registry import change_log, embeddings, models
+from index.registry.database import Database
+from index.registry.schema import EmbeddingRow, ReferenceRow, WriterRow
 from index.vectors.unit_vectors import unit_vectors
 
 
@@ -33,15 +34,6 @@ class NewReference:
     vector: NDArray[np.float32]
     filename: str | None = None
     pieces: bytes | None = None
-
-
-@dataclass(frozen=True)
-class NewEnrollment:
-    """A writer to enroll in bulk, known or not, with a reference to add if there is one."""
-
-    writer_id: str
-    name: str
-    reference: NewReference | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +89,7 @@ def add(
     DuplicateReference.
     """
     _require_writer(connection, writer_id)
-    switches.require_active(connection, model_id)
+    models.require_active(connection, model_id)
     dimension = models.dimension_of(connection, model_id)
     if not references:
         return []
@@ -130,7 +122,7 @@ def add_in_bulk(
     An image that the writer has already, or that comes twice, is passed over.
     Raises UnknownModel, ModelChanged, InvalidVector and InvalidPieces.
     """
-    switches.require_active(connection, model_id)
+    models.require_active(connection, model_id)
     dimension = models.dimension_of(connection, model_id)
     by_image: dict[tuple[str, str], NewReference] = {}
     for writer_id, one in references:
@@ -226,7 +218,8 @@ def erase(connection: Connection, writer_id: str, reference_id: int) -> None:
 
 
 def _require_writer(connection: Connection, writer_id: str) -> None:
-    if not writers.exists(connection, writer_id):
+    own = select(WriterRow.writer_id).where(WriterRow.writer_id == writer_id)
+    if connection.execute(own).first() is None:
         raise UnknownWriter(writer_id)
 
 
@@ -251,3 +244,57 @@ def _row(writer_id: str, reference: NewReference, created_at: datetime) -> dict[
         "cleaned_png": reference.cleaned_png,
         "image": reference.image,
     }
+
+
+class References:
+    """The writers' reference signatures; every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self, writer_id: str, model_id: str, references: Sequence[NewReference]
+    ) -> list[Reference]:
+        """Add references under a model, all or none, in the given order.
+
+        Raises UnknownWriter, ModelChanged, DuplicateReference, and what `Embeddings.put` raises.
+        """
+        with self._database.write() as connection:
+            return add(connection, writer_id, model_id, references)
+
+    def held(self, images: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of these (writer_id, sha256) that are references; thousands at most."""
+        with self._database.read() as connection:
+            return held(connection, images)
+
+    def of_writer(self, writer_id: str) -> list[Reference]:
+        """Return a writer's references, oldest first; raises UnknownWriter."""
+        with self._database.read() as connection:
+            return listed(connection, writer_id)
+
+    def sha256_to_id(self, writer_id: str) -> dict[str, int]:
+        """Return sha256 -> reference_id of a writer; empty for one who is not enrolled."""
+        with self._database.read() as connection:
+            return sha256_to_id(connection, writer_id)
+
+    def image(self, writer_id: str, reference_id: int, cleaned: bool = False) -> StoredImage:
+        """Return the uploaded image, or its cleaned preview.
+
+        Raises UnknownWriter, UnknownReference and ImageNotHeld.
+        """
+        with self._database.read() as connection:
+            return image(connection, writer_id, reference_id, cleaned)
+
+    def erase(self, writer_id: str, reference_id: int) -> None:
+        """Erase one reference for good, as erase_writer does.
+
+        Raises UnknownWriter, UnknownReference and ErasureIncomplete.
+        """
+        with self._database.write() as connection:
+            erase(connection, writer_id, reference_id)
+        self._database.purge_erased()
+
+    def writers_of(self, reference_ids: Collection[int]) -> dict[int, str]:
+        """Return reference_id -> writer_id of those of these references that are there."""
+        with self._database.read() as connection:
+            return embeddings.writers_of(connection, reference_ids)

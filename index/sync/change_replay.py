@@ -34,7 +34,7 @@ def follow(registry: Registry, followed: Followed, model_id: str) -> Followed:
     """
     index, position = followed.index, followed.position
     rows = erasures = 0
-    while changes := registry.changes_since(position, model_id, BATCH_ROWS):
+    while changes := registry.changes.since(position, model_id, BATCH_ROWS):
         if changes.erasures:
             index.detach()
         index.remove(changes.touched)
@@ -54,7 +54,7 @@ def fill(registry: Registry, index: LocalIndex, model_id: str) -> Followed:
     The place is where the log was before the first vector was read: changes made while this
     runs are applied by `follow`, some for the second time.
     """
-    position = registry.head()
+    position = registry.changes.head()
     for reference_ids, vectors in batches(registry, model_id, index.dimension):
         index.add(reference_ids, vectors)
     return Followed(index, position)
@@ -66,7 +66,7 @@ def batches(
     """Give all ids (n,) and leading vectors (n, dimension) of the model, some at a time."""
     last = 0
     while True:
-        reference_ids, vectors = registry.vectors_after(model_id, last, _REBUILD_ROWS)
+        reference_ids, vectors = registry.embeddings.vectors_after(model_id, last, _REBUILD_ROWS)
         if not reference_ids.size:
             return
         yield reference_ids, leading(vectors, dimension)

@@ -78,7 +78,7 @@ def compare_all(registry: Registry, index: ReferenceIndex, model_id: str) -> Dif
     different: list[int] = []
     last = 0
     while True:
-        reference_ids, vectors = registry.vectors_after(model_id, last, _BATCH)
+        reference_ids, vectors = registry.embeddings.vectors_after(model_id, last, _BATCH)
         if not reference_ids.size:
             extra = tuple(in_index[unseen].tolist())
             return Difference(tuple(missing), extra, tuple(different))
@@ -93,7 +93,7 @@ def compare_some(
     registry: Registry, index: ReferenceIndex, model_id: str, suspects: Sequence[int]
 ) -> Difference:
     """Compare the suspects only; the index must not change meanwhile."""
-    reference_ids, vectors = registry.vectors_of(model_id, suspects)
+    reference_ids, vectors = registry.embeddings.vectors_of(model_id, suspects)
     in_index = index.reference_ids()
     absent, changed = _compare(index, in_index, reference_ids, vectors)
     held = np.intersect1d(in_index, np.asarray(suspects, dtype=np.int64))

@@ -105,7 +105,7 @@ class Gallery:
 
     def catch_up(self) -> int:
         """Apply what is newer in the registry; return the number of changes. One SELECT if none."""
-        if self._registry.head() == self._followed.position:
+        if self._registry.changes.head() == self._followed.position:
             return 0
         with self._following:
             followed = self._follow()
@@ -154,7 +154,7 @@ class Gallery:
             while found.reference_ids() and not settled:
                 self._followed = follow(self._registry, self._followed, self._model_id)
                 found = compare_some(self._registry, index, self._model_id, found.reference_ids())
-                settled = self._registry.head() == self._followed.position
+                settled = self._registry.changes.head() == self._followed.position
             size = index.size()
             return CheckReport(
                 missing=found.missing,
@@ -168,7 +168,7 @@ class Gallery:
 
     def check_erased(self) -> ErasureReport:
         """Look for references that were ever erased, in the index and in the file on disk."""
-        erased = self._registry.erased_references()
+        erased = self._registry.changes.erased_references()
         self.catch_up()
         held, saved, reason = self._followed.index.reference_ids(), np.empty(0, np.int64), None
         try:

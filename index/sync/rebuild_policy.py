@@ -52,7 +52,7 @@ def build(
 
     An approximate one finds 99.9 % of the `nearest` (1 or 10) nearest references.
     """
-    size = registry.gallery_size(model_id).references
+    size = registry.models.gallery_size(model_id).references
     if size >= ivf_from:
         built = train(registry, model_id, dimension, size, nearest)
     else:

@@ -61,7 +61,7 @@ def metrics() -> Response:
 def about() -> dict[str, Any]:
     """Say which version, model and gallery answer here"""
     encoder = services().encoder
-    size = services().registry.gallery_size(encoder.model_id)
+    size = services().registry.models.gallery_size(encoder.model_id)
     return {
         "version": VERSION,
         "model": shapes.model(encoder),

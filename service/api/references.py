@@ -46,7 +46,7 @@ def enroll(writer_id: str, form_and_files_data: dict[str, Any]) -> dict[str, Any
 @blueprint.output(References)
 def list_references(writer_id: str) -> dict[str, Any]:
     """List a writer's references"""
-    return shapes.references(services().registry.list_references(writer_id))
+    return shapes.references(services().registry.references.of_writer(writer_id))
 
 
 @blueprint.get("/<int:reference_id>/image")
@@ -57,7 +57,7 @@ def show_image(writer_id: str, reference_id: int, query_data: dict[str, Any]) ->
 
     The file as it was uploaded, or with `cleaned=true` the cleaned signature as a PNG.
     """
-    stored = services().registry.reference_image(
+    stored = services().registry.references.image(
         writer_id, reference_id, cleaned=query_data["cleaned"]
     )
     return Response(stored.data, mimetype=stored.media_type)

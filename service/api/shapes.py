@@ -29,7 +29,7 @@ def enrollment(done: Enrollment, registry: Registry, include: str | None) -> Jso
     for reference in done.references:
         one = asdict(reference)
         if include == "cleaned":
-            stored = registry.reference_image(
+            stored = registry.references.image(
                 reference.writer_id, reference.reference_id, cleaned=True
             )
             one["cleaned"] = data_url(stored.data)

@@ -63,7 +63,7 @@ def list_writers(query_data: dict[str, Any]) -> dict[str, Any]:
 
     In order of their ids, a page at a time; `q` searches ids and names.
     """
-    page = services().registry.list_writers(
+    page = services().registry.writers.page(
         cursor=query_data.get("cursor"),
         limit=query_data["limit"],
         search=query_data.get("q") or None,
@@ -78,7 +78,7 @@ def list_writers(query_data: dict[str, Any]) -> dict[str, Any]:
 @blueprint.output(Writer)
 def get_writer(writer_id: str) -> dict[str, Any]:
     """Look up a writer"""
-    return shapes.writer(services().registry.get_writer(writer_id))
+    return shapes.writer(services().registry.writers.get(writer_id))
 
 
 @blueprint.patch("/<writer_id>")
@@ -87,7 +87,7 @@ def get_writer(writer_id: str) -> dict[str, Any]:
 @blueprint.output(Writer)
 def rename_writer(writer_id: str, json_data: dict[str, Any]) -> dict[str, Any]:
     """Rename a writer"""
-    return shapes.writer(services().registry.rename_writer(writer_id, json_data["name"]))
+    return shapes.writer(services().registry.writers.rename(writer_id, json_data["name"]))
 
 
 @blueprint.delete("/<writer_id>")

@@ -71,12 +71,12 @@ def identify(
     writer_ids = nearest_writers(probe.vectors[0], wanted, registry=registry, gallery=gallery)
     claims = most_alike(probe, writer_ids, wanted, encoder=encoder, registry=registry)
     candidates = _best_first([score_claim(probe, one, encoder) for one in claims.values()])[:top]
-    gallery_size = registry.gallery_size(encoder.model_id).writers
+    gallery_size = registry.models.gallery_size(encoder.model_id).writers
     best = claims[candidates[0].writer_id].vectors if candidates else ()
     threshold = encoder.rule.identification_threshold(gallery_size, len(best))
     found = bool(candidates) and candidates[0].score >= threshold
     verdict: Literal["identified", "not_enrolled"] = "identified" if found else "not_enrolled"
-    decision_id = registry.record_decision(
+    decision_id = registry.decisions.record(
         DecisionRecord(
             kind="identify",
             verdict=verdict,
@@ -117,7 +117,7 @@ def nearest_writers(
     k = max(LEAST_NEIGHBOURS, NEIGHBOURS_PER_CANDIDATE * top)
     while True:
         near = gallery.search(probe[np.newaxis], k)[0].reference_ids.tolist()
-        owners = registry.writers_of(near)
+        owners = registry.references.writers_of(near)
         writers = dict.fromkeys(owners[one] for one in near if one in owners)
         if len(writers) >= top or len(near) < k:
             return list(writers)
@@ -137,7 +137,7 @@ def most_alike(
     These come first who resemble it most. The pieces of these alone are read: they are more bytes
     than the vectors. Writers whose last reference was erased since the search are left out.
     """
-    claims = registry.claims(writer_ids, encoder.model_id)
+    claims = registry.embeddings.claims(writer_ids, encoder.model_id)
     whole = Signatures(probe.vectors)
     scores = {
         writer_id: encoder.rule.claim(whole, Signatures(claim.vectors)).score
@@ -145,7 +145,7 @@ def most_alike(
     }
     best = sorted(scores, key=lambda writer_id: (-scores[writer_id], writer_id))[:wanted]
     if encoder.knows_pieces:
-        claims = registry.claims(best, encoder.model_id, with_pieces=True)
+        claims = registry.embeddings.claims(best, encoder.model_id, with_pieces=True)
     return {writer_id: claims[writer_id] for writer_id in best if writer_id in claims}
 
 

@@ -64,12 +64,12 @@ def verify(
         ImageError: no signature could be acquired from the upload.
         UnknownOperatingPoint: the model offers no such operating point.
     """
-    claim = registry.claim(writer_id, encoder.model_id)
+    claim = registry.embeddings.claim(writer_id, encoder.model_id)
     acquired = acquire_one(upload, encoder)
     probe = describe_each([acquired], encoder)
     comparison = encoder.rule.compare(probe, signatures_of(claim, encoder), operating_point)
     reference_ids = tuple(int(reference_id) for reference_id in claim.reference_ids)
-    decision_id = registry.record_decision(
+    decision_id = registry.decisions.record(
         DecisionRecord(
             kind="verify",
             verdict=comparison.verdict,

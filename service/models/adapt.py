@@ -18,8 +18,8 @@ def enrolled(registry: Registry, model_id: str) -> Iterator[Vectors]:
     """
     cursor = None
     while True:
-        page = registry.list_writers(cursor=cursor, limit=PAGE)
-        claims = registry.claims([one.writer_id for one in page.writers], model_id)
+        page = registry.writers.page(cursor=cursor, limit=PAGE)
+        claims = registry.embeddings.claims([one.writer_id for one in page.writers], model_id)
         for claim in claims.values():
             yield claim.vectors
         cursor = page.next_cursor

@@ -84,7 +84,7 @@ class Side:
     def answers(self, probes: Sequence[Probe]) -> list[Answers | None]:
         """Answer for each probe; None where it was erased since the sample was taken."""
         writer_ids = {one.writer_id for one in probes}
-        claims = self._registry.claims(writer_ids, self._model_id, with_pieces=True)
+        claims = self._registry.embeddings.claims(writer_ids, self._model_id, with_pieces=True)
         return [self._answer(one, claims) for one in probes]
 
     def _answer(self, probe: Probe, claims: dict[str, Claim]) -> Answers | None:
@@ -110,9 +110,9 @@ class Side:
         leads = leading(signature.vectors, self._dimension)
         ids = self._index.search(leads, NEIGHBOURS + 1)[0].reference_ids
         near = ids[ids != probe.reference_id].tolist()
-        owners = self._registry.writers_of(near)
+        owners = self._registry.references.writers_of(near)
         candidates = list(dict.fromkeys(owners[one] for one in near if one in owners))[:CANDIDATES]
-        claims = self._registry.claims(candidates, self._model_id, with_pieces=True)
+        claims = self._registry.embeddings.claims(candidates, self._model_id, with_pieces=True)
         scores: dict[str, float] = {}
         for claim in claims.values():
             others = np.flatnonzero(claim.reference_ids != probe.reference_id)
@@ -137,7 +137,7 @@ def compare_models(
 ) -> Generator[Shadow, None, None]:
     """Ask both models about these references, yielding the counts batch by batch."""
     for start in range(0, len(reference_ids), BATCH):
-        owners = registry.writers_of(reference_ids[start : start + BATCH].tolist())
+        owners = registry.references.writers_of(reference_ids[start : start + BATCH].tolist())
         probes = _with_others(owners)
         yield _counted(zip(old.answers(probes), new.answers(probes), strict=True))
 

@@ -39,7 +39,7 @@ def reencode(
     """
     last = 0  # References that cannot be embedded stay on the registry's list; go on past them.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        while waiting := registry.references_without_embedding(encoder.model_id, batch_size, last):
+        while waiting := registry.embeddings.missing(encoder.model_id, batch_size, last):
             reference_ids = [reference_id for reference_id, _ in waiting]
             outcomes = list(pool.map(lambda one: _acquire(one[1], encoder), waiting))
             yield _store(reference_ids, outcomes, encoder, registry)
@@ -69,5 +69,5 @@ def _store(
     if usable:
         seen = encoder.describe(np.stack([one.canvas for one in usable.values()]))
         pieces = packed_pieces(seen)
-        registry.put_embeddings(encoder.model_id, list(usable), seen.vectors, pieces)
+        registry.embeddings.put(encoder.model_id, list(usable), seen.vectors, pieces)
     return Reencoded(len(usable), tuple(unusable))

@@ -6,7 +6,7 @@ Servers notice by themselves (`serving`); what they do meanwhile is theirs.
 from collections.abc import Generator, Sequence
 
 from encoder.inference.encoder import Encoder
-from index.registry.known_models import KnownModel
+from index.registry.models import KnownModel
 from index.registry.registry import Registry
 from service.composition import build_gallery, open_encoder
 from service.errors import InvalidInput, SwitchRefused

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from encoder.inference.encoder import Encoder
-from index.registry.consistent_reader import FrozenGallery
+from index.registry.consistent_reader import ConsistentReader
 from index.registry.registry import Registry
 from service.errors import InvalidInput
 from service.transfer.gallery_file import GalleryWriter, Header
@@ -52,7 +52,7 @@ def export_gallery(
     """
     with (
         _new_private_file(file) as out,
-        registry.frozen(encoder.model_id) as frozen,
+        registry.reading(encoder.model_id) as frozen,
         closing(GalleryWriter(out, _header(encoder, frozen, images))) as written,
     ):
         total, revision = frozen.total(), frozen.position.revision
@@ -66,7 +66,7 @@ def export_gallery(
         yield Exported(total.writers, references, total.writers, total.references, revision)
 
 
-def _header(encoder: Encoder, frozen: FrozenGallery, images: bool) -> Header:
+def _header(encoder: Encoder, frozen: ConsistentReader, images: bool) -> Header:
     return Header(
         model_id=encoder.model_id,
         model_name=encoder.name,

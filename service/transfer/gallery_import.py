@@ -23,8 +23,9 @@ from index.registry.identifiers import (
     is_clean_text,
     is_writer_id,
 )
-from index.registry.references import NewEnrollment, NewReference
+from index.registry.references import NewReference
 from index.registry.registry import Registry
+from index.registry.writers import NewEnrollment
 from index.vectors.unit_vectors import are_unit
 from service.errors import InvalidInput
 from service.transfer.gallery_file import GalleryReader, Header, Row

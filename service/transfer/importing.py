@@ -18,8 +18,8 @@ import cv2
 
 from encoder.errors import ImageError
 from encoder.inference.encoder import Encoder
-from index.registry.references import NewEnrollment
 from index.registry.registry import Registry
+from index.registry.writers import NewEnrollment
 from service.transfer.sources.files import FileRefusal, ImageFile
 from service.writers.uploads import Acquired, Upload, new_references
 
@@ -96,7 +96,7 @@ def import_images(
             for batch in islice(batches, ahead + 1 - len(running)):
                 pieces = _portions(batch, PIECE)
                 # Who is new has no references to be asked for, which is cheaper than asking.
-                known = registry.names_of({one.writer_id for one in batch if one.writer_id})
+                known = registry.writers.names_of({one.writer_id for one in batch if one.writer_id})
                 running.append(
                     [pool.submit(_prepare, one, known, encoder, registry) for one in pieces]
                 )
@@ -115,7 +115,7 @@ def store(outcomes: Sequence[Outcome], model_id: str, registry: Registry) -> Imp
     held = [one for one in outcomes if isinstance(one, Held)]
     new = [one for one in outcomes if isinstance(one, NewEnrollment)]
     named = [NewEnrollment(one.writer_id, one.writer_name) for one in held if one.writer_name]
-    enrolled = registry.add_in_bulk(model_id, [*new, *named]) if new or named else 0
+    enrolled = registry.writers.enroll_many(model_id, [*new, *named]) if new or named else 0
     already_there = len(held) + sum(one.reference is not None for one in new) - enrolled
     return ImportedBatch(len(outcomes), enrolled, already_there, refused)
 
@@ -136,7 +136,7 @@ def _prepare(
     read = [_read(one) if isinstance(one, ImageFile) else one for one in files]
     images = {(one.file.writer_id, one.sha256) for one in read if isinstance(one, _Read)}
     asked = {image for image in images if image[0] in known}
-    held = registry.held_images(asked) if asked else set()
+    held = registry.references.held(asked) if asked else set()
     seen = [_recognise(one, held, encoder) if isinstance(one, _Read) else one for one in read]
     found = [one for one in seen if isinstance(one, _Found)]
     made = iter(new_references([one.acquired for one in found], encoder))

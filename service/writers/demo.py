@@ -26,7 +26,7 @@ NEWCOMER_SEEDS = {"new-writer": 9101, "other-writer": 9102}
 
 def is_empty(registry: Registry) -> bool:
     """Whether nobody is enrolled."""
-    return not registry.list_writers(limit=1).writers
+    return not registry.writers.page(limit=1).writers
 
 
 def enroll_demo_writers(
@@ -63,7 +63,7 @@ def enroll_demo_writers(
 
 def _is_enrolled(writer_id: str, registry: Registry) -> bool:
     try:
-        registry.get_writer(writer_id)
+        registry.writers.get(writer_id)
     except UnknownWriter:
         return False
     return True

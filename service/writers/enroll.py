@@ -50,7 +50,7 @@ def create_writer(
     if uploads and not acquired:
         raise _all_refused(refused, "No writer was created.")
     new = new_references(acquired, encoder)
-    writer, references = registry.create_writer(writer_id, name, encoder.model_id, new)
+    writer, references = registry.writers.create(writer_id, name, encoder.model_id, new)
     return writer, Enrollment(tuple(references), tuple(refused))
 
 
@@ -63,13 +63,13 @@ def enroll(
         UnknownWriter: nobody is known by that id.
         ImagesRefused: none of the images could be used; nothing was stored.
     """
-    registry.get_writer(writer_id)  # Who is unknown learns it before any image is looked at.
-    known = registry.existing_sha256(writer_id)
+    registry.writers.get(writer_id)  # Who is unknown learns it before any image is looked at.
+    known = registry.references.sha256_to_id(writer_id)
     acquired, refused = acquire_each(uploads, encoder, known)
     if not acquired:
         raise _all_refused(refused, "Nothing was stored.")
     new = new_references(acquired, encoder)
-    references = registry.add_references(writer_id, encoder.model_id, new)
+    references = registry.references.add(writer_id, encoder.model_id, new)
     return Enrollment(tuple(references), tuple(refused))
 
 
@@ -81,7 +81,7 @@ def erase_writer(writer_id: str, *, registry: Registry, gallery: AnyGallery) -> 
         ErasureIncomplete: the rows are gone, but a file on disk may still hold them.
     """
     with _forgetting(gallery):
-        registry.erase_writer(writer_id)
+        registry.writers.erase(writer_id)
 
 
 def erase_reference(
@@ -94,7 +94,7 @@ def erase_reference(
         ErasureIncomplete: the rows are gone, but a file on disk may still hold them.
     """
     with _forgetting(gallery):
-        registry.erase_reference(writer_id, reference_id)
+        registry.references.erase(writer_id, reference_id)
 
 
 @contextmanager

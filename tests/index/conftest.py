@@ -161,7 +161,7 @@ def database_url(database, request) -> str:
 @pytest.fixture
 def registry(database_url) -> Iterator[Registry]:
     opened = Registry(database_url)
-    opened.register_model(MODEL, "test model", DIMENSION)
+    opened.models.register(MODEL, "test model", DIMENSION)
     yield opened
     opened.close()
 

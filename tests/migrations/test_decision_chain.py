@@ -120,8 +120,8 @@ def upgraded(url):
 @pytest.fixture
 def continued(upgraded, url):
     """The database's engine, two decisions later."""
-    upgraded.record_decision(DECISION)
-    upgraded.record_decision(
+    upgraded.decisions.record(DECISION)
+    upgraded.decisions.record(
         replace(DECISION, kind="identify", candidates=[{"writer_id": "C-1", "score": 0.7}])
     )
     engine = create_engine(url)
@@ -136,13 +136,13 @@ def test_decisions_of_the_version_before_are_intact_after_the_upgrade(url):
     upgrade(url)
     require_current(url)
     registry = Registry(url)
-    assert registry.verify_decisions() == ChainReport(OLD, OLD_HEAD, None)
-    assert registry.get_writer("C-1").reference_count == 3
+    assert registry.decisions.verify() == ChainReport(OLD, OLD_HEAD, None)
+    assert registry.writers.get("C-1").reference_count == 3
     registry.close()
 
 
 def test_an_upgraded_chain_goes_on_in_the_newest_version(upgraded, continued):
-    report = upgraded.verify_decisions()
+    report = upgraded.decisions.verify()
     assert report == ChainReport(OLD + 2, report.head_sha256, None)
     with continued.connect() as connection:
         rows = connection.execute(text("SELECT * FROM decisions ORDER BY sequence")).all()
@@ -203,7 +203,7 @@ def test_decisions_that_a_server_of_the_version_before_still_writes_are_intact(u
             f"INSERT INTO decisions ({columns}) SELECT {columns} FROM written",
         ):
             connection.execute(text(statement))
-    assert upgraded.verify_decisions() == ChainReport(OLD, OLD_HEAD, None)
+    assert upgraded.decisions.verify() == ChainReport(OLD, OLD_HEAD, None)
 
 
 def test_sqlite_adds_the_column_in_place(tmp_path):

@@ -87,12 +87,12 @@ def test_an_upgraded_database_is_current_and_upgrading_again_changes_nothing(url
     require_current(url)
     first = Registry(url)
     name = first.registry_id()
-    first.create_writer("C-1", "Ada Lind")
+    first.writers.create("C-1", "Ada Lind")
     first.close()
     upgrade(url)
     again = Registry(url)
     assert again.registry_id() == name
-    assert again.get_writer("C-1").name == "Ada Lind"
+    assert again.writers.get("C-1").name == "Ada Lind"
     again.close()
 
 
@@ -181,22 +181,22 @@ def test_references_of_an_older_schema_have_no_pieces_and_are_compared_as_before
         for digit in "12"
     )
     registry = Registry(url)
-    registry.register_model("older", "older", 4)
-    _, [reference] = registry.create_writer("C-1", "Ada Lind", "older", [old])
+    registry.models.register("older", "older", 4)
+    _, [reference] = registry.writers.create("C-1", "Ada Lind", "older", [old])
     registry.close()
     run_alembic(url, command.downgrade, "0003")
     with pytest.raises(SchemaMismatch, match="countersign db upgrade"):
         require_current(url)
     upgrade(url)
     registry = Registry(url)
-    claim = registry.claim("C-1", "older")
+    claim = registry.embeddings.claim("C-1", "older")
     assert (claim.reference_ids.tolist(), claim.pieces) == ([reference.reference_id], None)
     assert claim.vectors.tolist() == vector.tolist()
-    registry.register_model("newer", "newer", 4)
-    registry.put_embeddings("newer", claim.reference_ids.tolist(), vector, [b"its pieces"])
-    assert registry.claim("C-1", "newer").pieces == (b"its pieces",)
-    assert registry.claim("C-1", "older").pieces is None
-    registry.add_references("C-1", "newer", [new])
-    assert registry.claim("C-1", "newer").pieces == (b"its pieces", b"pieces")
-    registry.erase_writer("C-1")
+    registry.models.register("newer", "newer", 4)
+    registry.embeddings.put("newer", claim.reference_ids.tolist(), vector, [b"its pieces"])
+    assert registry.embeddings.claim("C-1", "newer").pieces == (b"its pieces",)
+    assert registry.embeddings.claim("C-1", "older").pieces is None
+    registry.references.add("C-1", "newer", [new])
+    assert registry.embeddings.claim("C-1", "newer").pieces == (b"its pieces", b"pieces")
+    registry.writers.erase("C-1")
     registry.close()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from encoder.inference.artifact import manifest_sha256, model_id, read_artifact
-from index.registry.known_models import ModelFiles
+from index.registry.models import ModelFiles
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from service.composition import build_services, open_registry
@@ -28,9 +28,9 @@ def closed(monkeypatch):
 
 
 def enroll_under_another_model(registry):
-    registry.register_model("another", "another", 4)
+    registry.models.register("another", "another", 4)
     vector = np.eye(1, 4, dtype=np.float32)[0]
-    registry.create_writer(
+    registry.writers.create(
         "C-1", "", "another", [NewReference(b"x", "image/png", b"x", "0" * 64, {}, vector)]
     )
 
@@ -60,7 +60,7 @@ def test_an_active_model_of_an_older_version_is_refused_with_the_way_out(setting
     manifest["sha256"] = manifest_sha256(manifest)
     older = model_id(manifest)
     registry = Registry(settings.database_url)
-    registry.register_model(older, "older", shipped.dimension)
+    registry.models.register(older, "older", shipped.dimension)
     registry.models.keep(older, ModelFiles(json.dumps(manifest).encode(), shipped.network))
     registry.models.begin(older, "start")
     registry.close()

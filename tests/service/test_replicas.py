@@ -179,12 +179,12 @@ def test_a_replica_killed_in_the_middle_of_draining_loses_and_doubles_nothing(
     lease = registry.lease(encoder.model_id, address.identity)
     for turn in range(20):
         _enroll_random(registry, encoder, f"W-{turn}")
-        if _stopped_in_the_middle(a, lease, registry.head().revision):
+        if _stopped_in_the_middle(a, lease, registry.changes.head().revision):
             break
     else:
         pytest.fail("It drained everything before it could be stopped, each time.")
     a.kill()
-    count = registry.gallery_size(encoder.model_id).references
+    count = registry.models.gallery_size(encoder.model_id).references
     ready = replica("b", shared_url).wait().call("GET", "/readyz")[1]
     assert ready["index"]["size"] == ready["index"]["revision"] == count
     gallery = SharedGallery(registry, encoder.model_id, encoder.index_dimension, address)
@@ -215,4 +215,4 @@ def _enroll_random(registry, encoder, writer_id, count=6000):
         NewReference(b"image", "image/png", b"cleaned", f"{number:064x}", {}, vector, pieces=b"")
         for number, vector in enumerate(vectors)
     ]
-    registry.create_writer(writer_id, "", encoder.model_id, new)
+    registry.writers.create(writer_id, "", encoder.model_id, new)

@@ -172,7 +172,7 @@ def test_what_one_process_enrolls_the_other_identifies_at_once(settings, tmp_pat
     try:
         assert services.opened.source == "snapshot"
         assert services.gallery.check().clean
-        assert services.registry.gallery_size(services.encoder.model_id).writers == 5
+        assert services.registry.models.gallery_size(services.encoder.model_id).writers == 5
     finally:
         services.close()
 
@@ -194,10 +194,10 @@ def test_a_schema_from_the_future_is_refused(settings):
 
 def test_references_that_the_model_has_not_seen_are_refused(settings):
     registry = Registry(settings.database_url)
-    registry.register_model("another", "another", 4)
+    registry.models.register("another", "another", 4)
     vector = np.eye(1, 4, dtype=np.float32)[0]
     new = NewReference(b"x", "image/png", b"x", "0" * 64, {}, vector)
-    registry.create_writer("C-1", "", "another", [new])
+    registry.writers.create("C-1", "", "another", [new])
     registry.close()
     assert "countersign index rebuild" in refusal(settings)
 

@@ -125,7 +125,7 @@ def stats(as_json: bool) -> None:
 
 def _check_erased(writer_id: str, as_json: bool) -> bool:
     with open_services() as services:
-        enrolled = services.registry.knows_writer(writer_id)
+        enrolled = services.registry.writers.knows(writer_id)
         report = services.gallery.check_erased()
     gone = report.clean and not enrolled
     if as_json:

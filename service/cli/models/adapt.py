@@ -50,7 +50,7 @@ def adapt(into: Path, as_json: bool) -> None:
     require_free(into)
     with open_registry() as (settings, registry, encoder), progress_bar() as bar:
         require_embeddings(registry, encoder)
-        writers = registry.gallery_size(encoder.model_id).writers
+        writers = registry.models.gallery_size(encoder.model_id).writers
         vectors = bar.track(enrolled(registry, encoder.model_id), writers, description="Reading")
         centre = centre_of(vectors, encoder.dimension)
     write_beside(settings.model or SHIPPED, into, adapt_to(encoder, centre))

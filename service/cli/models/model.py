@@ -17,7 +17,7 @@ from service.cli.output import json_option, note, print_json, progress_bar, show
 from service.cli.session import caller
 
 if TYPE_CHECKING:
-    from index.registry.known_models import KnownModel
+    from index.registry.models import KnownModel
     from index.registry.registry import Registry
     from service.models.reencode import Reencoded, Unusable
     from service.settings import Settings

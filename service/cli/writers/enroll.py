@@ -94,7 +94,7 @@ def _enroll(
         return Enrollment((), ())
     try:
         try:
-            known = registry.get_writer(writer_id)
+            known = registry.writers.get(writer_id)
         except UnknownWriter:
             _, made = create_writer(writer_id, name, uploads, encoder=encoder, registry=registry)
             return made

@@ -104,7 +104,7 @@ def test_an_index_that_no_longer_fits_its_gallery_is_trained_anew(
                 replace(one, vector=vector)
                 for one, vector in zip(new_references(30, seed=seed), near, strict=True)
             ]
-            registry.create_writer(f"W-{seed}", "", MODEL, references)
+            registry.writers.create(f"W-{seed}", "", MODEL, references)
 
     def index_now(opened):
         opened.catch_up()
@@ -119,7 +119,7 @@ def test_an_index_that_no_longer_fits_its_gallery_is_trained_anew(
     enroll(range(40, 60), unit(1, seed=1000))
     assert index_now(opened) is made
     for seed in range(30):
-        registry.erase_writer(f"W-{seed}")
+        registry.writers.erase(f"W-{seed}")
     enroll(range(60, 90), unit(1, seed=1001))
     assert index_now(opened) is not made
     assert opened.stats()["kind"] == "ivf"

@@ -78,9 +78,9 @@ def test_what_one_enrolls_the_other_finds_in_its_next_search(
     assert found(here, unit(1), 5) == [[]]
     for turn in range(1, 6):
         writing, other = ((registry, there), (second, here))[turn % 2]
-        _, added = writing.create_writer(f"C-{turn}", "", MODEL, new_references(2, seed=turn))
+        _, added = writing.writers.create(f"C-{turn}", "", MODEL, new_references(2, seed=turn))
         assert found(other, unit(2, seed=turn)) == [[name] for name in ids_of(added)]
-    second.erase_writer("C-1")
+    second.writers.erase("C-1")
     assert found(here, unit(1, seed=1)) != [[1]]
     report = there.check()
     assert (report.clean, report.index_count, report.kind) == (True, 8, "milvus")
@@ -93,7 +93,7 @@ def test_a_search_that_cannot_be_answered_is_refused(share):
 
 def test_a_longer_probe_is_cut_as_the_index_is(registry, share, new_references, unit):
     gallery = share()
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(1))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(1))
     longer = np.concatenate([0.6 * unit(1), 0.8 * unit(1, seed=3)], axis=1)
     assert found(gallery, longer) == [ids_of(added)]
 
@@ -107,12 +107,12 @@ def test_who_waits_for_a_drain_that_does_not_come_is_told_so(
     stuck = registry.lease(MODEL, milvus_address.identity)
     while stuck.take() is None:
         pass
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(2))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(2))
     for ask in (gallery.catch_up, lambda: gallery.search(unit(1), 1), gallery.check):
         with pytest.raises(IndexBehind, match="revision 0, 2 is needed") as behind:
             ask()
         assert (behind.value.reached, behind.value.needed) == (0, 2)
-    registry.erase_reference("C-1", added[0].reference_id)
+    registry.references.erase("C-1", added[0].reference_id)
     with pytest.raises(ErasureIncomplete, match="may still hold vectors"):
         gallery.forget_snapshots()
     stuck.give_back()
@@ -123,9 +123,9 @@ def test_who_waits_for_a_drain_that_does_not_come_is_told_so(
 
 def test_an_erased_reference_is_out_before_the_erasing_is_answered(registry, share, new_references):
     gallery = share()
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(3))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(3))
     gallery.catch_up()
-    registry.erase_reference("C-1", added[0].reference_id)
+    registry.references.erase("C-1", added[0].reference_id)
     gallery.forget_snapshots()
     state = gallery._drain.state()
     held = MilvusIndex(gallery._server, state.collection).reference_ids()
@@ -136,7 +136,7 @@ def test_an_erased_reference_is_out_before_the_erasing_is_answered(registry, sha
 
 def test_check_names_what_is_missing_extra_and_different(registry, share, new_references, unit):
     gallery = share()
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(5))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(5))
     names = ids_of(added)
     gallery.catch_up()
     inside = MilvusIndex(gallery._server, gallery._drain.state().collection)
@@ -154,7 +154,7 @@ def test_check_names_what_is_missing_extra_and_different(registry, share, new_re
 
 def test_stats_tell_sizes_revision_and_where_it_is(registry, share, new_references):
     gallery = share()
-    registry.create_writer("C-1", "", MODEL, new_references(3))
+    registry.writers.create("C-1", "", MODEL, new_references(3))
     assert gallery.catch_up() in {0, 3}  # The drainer may have been quicker.
     stats = gallery.stats()
     assert stats.pop("collection").startswith(gallery._server._stem)
@@ -173,7 +173,7 @@ def test_a_search_goes_on_while_the_index_is_made_anew(
     registry, second, share, new_references, unit, monkeypatch
 ):
     here, there = share(), share(second)
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(2))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(2))
     assert found(here, unit(2)) == [[name] for name in ids_of(added)]
     read = Lease.read
     stale = here._drain.state()
@@ -186,7 +186,7 @@ def test_a_search_goes_on_while_the_index_is_made_anew(
 
 def test_a_collection_that_somebody_dropped_comes_back(registry, share, new_references, unit):
     gallery = share()
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(1))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(1))
     assert found(gallery, unit(1)) == [ids_of(added)]
     gone = gallery._drain.state().collection
     gallery._server.client.drop_collection(gone)
@@ -225,8 +225,8 @@ def test_a_process_killed_in_the_middle_of_draining_loses_and_doubles_nothing(
     gallery.close()  # Only the process drains.
     program = Path(__file__).parent / "draining_process.py"
     for turn in range(3):
-        _, added = registry.create_writer(f"K-{turn}", "", MODEL, new_references(40, seed=turn))
-        registry.erase_reference(f"K-{turn}", added[0].reference_id)
+        _, added = registry.writers.create(f"K-{turn}", "", MODEL, new_references(40, seed=turn))
+        registry.references.erase(f"K-{turn}", added[0].reference_id)
         process = subprocess.Popen(
             [sys.executable, program, database_url, milvus_address.uri, milvus_address.prefix],
             env=child_environment,
@@ -237,12 +237,14 @@ def test_a_process_killed_in_the_middle_of_draining_loses_and_doubles_nothing(
         process.send_signal(signal.SIGKILL)
         process.communicate()
         reached = int(lines[-1])
-        assert reached < registry.head().revision, "it was killed in the middle"
+        assert reached < registry.changes.head().revision, "it was killed in the middle"
         run_out()  # What waiting would do.
         after = share()
         report = after.check()
         assert report.clean
-        assert report.index_count == registry.gallery_size(MODEL).references == 39 * (turn + 1)
+        assert (
+            report.index_count == registry.models.gallery_size(MODEL).references == 39 * (turn + 1)
+        )
         after.close()
 
 
@@ -259,7 +261,7 @@ def test_a_drainer_that_an_unforeseen_error_ended_is_started_again(
 
     monkeypatch.setattr(gallery._drain, "turn", breaking)
     monkeypatch.setattr("threading.excepthook", lambda _failed: None)
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(1))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(1))
     assert found(gallery, unit(1)) == [ids_of(added)]
     assert not broken
 
@@ -268,7 +270,7 @@ def test_an_index_in_the_middle_of_a_making_that_failed_leaves_its_remains_to_th
     registry, share, new_references, run_out, monkeypatch
 ):
     gallery = share()
-    registry.create_writer("C-1", "", MODEL, new_references(1))
+    registry.writers.create("C-1", "", MODEL, new_references(1))
     gallery.catch_up()
     put = MilvusIndex.put
 
@@ -287,6 +289,6 @@ def test_an_index_in_the_middle_of_a_making_that_failed_leaves_its_remains_to_th
 
     assert len(own()) == 2
     run_out()
-    registry.erase_writer("C-1")
+    registry.writers.erase("C-1")
     gallery.forget_snapshots()
     assert own() == {kept}

@@ -74,9 +74,9 @@ def assert_equal(registry, server):
 
     def check(drain):
         state = drain.state()
-        assert state.position == registry.head()
+        assert state.position == registry.changes.head()
         index = MilvusIndex(server, state.collection)
-        ids, vectors = registry.vectors_after(MODEL, 0, 1000)
+        ids, vectors = registry.embeddings.vectors_after(MODEL, 0, 1000)
         assert index.reference_ids().tolist() == ids.tolist()
         assert index.size() == len(ids)
         assert index.holds(ids, vectors).all()
@@ -96,15 +96,15 @@ def ids_of(added):
 def test_an_index_is_made_once_and_then_follows(
     registry, drain, server, new_references, assert_equal
 ):
-    registry.create_writer("C-1", "", MODEL, new_references(3, seed=1))
+    registry.writers.create("C-1", "", MODEL, new_references(3, seed=1))
     made = drain.turn()
     assert (made.rows, made.rebuilt) == (3, "there was none yet")
     assert_equal(drain)
-    registry.add_references("C-1", MODEL, new_references(2, seed=2))
+    registry.references.add("C-1", MODEL, new_references(2, seed=2))
     followed = drain.turn()
     assert (followed.rows, followed.rebuilt) == (2, None)
-    registry.erase_writer("C-1")
-    registry.create_writer("C-2", "", MODEL, new_references(1, seed=3))
+    registry.writers.erase("C-1")
+    registry.writers.create("C-2", "", MODEL, new_references(1, seed=3))
     assert drain.turn().rows == 6
     assert_equal(drain)
     assert drain.turn().rows == 0
@@ -112,10 +112,10 @@ def test_an_index_is_made_once_and_then_follows(
 
 
 def test_another_models_embeddings_stay_out(registry, drain, new_references, unit, assert_equal):
-    registry.register_model("b" * 64, "other", 128)
+    registry.models.register("b" * 64, "other", 128)
     drain.turn()
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(2))
-    registry.put_embeddings("b" * 64, ids_of(added), unit(2, seed=9), None)
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(2))
+    registry.embeddings.put("b" * 64, ids_of(added), unit(2, seed=9), None)
     drain.turn()
     assert_equal(drain)
 
@@ -134,10 +134,10 @@ def test_a_turn_that_is_killed_is_gone_on_with(
 ):  # fmt: skip
     monkeypatch.setattr("index.milvus.sync_worker.BATCH_ROWS", 4)
     drain.turn()
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(4, seed=1))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(4, seed=1))
     for reference_id in ids_of(added)[:3]:
-        registry.erase_reference("C-1", reference_id)
-    registry.add_references("C-1", MODEL, new_references(6, seed=2))
+        registry.references.erase("C-1", reference_id)
+    registry.references.add("C-1", MODEL, new_references(6, seed=2))
     killed_before(owner, name, calls)
     with pytest.raises(Killed):
         drain.turn()
@@ -154,7 +154,7 @@ def test_a_making_that_is_killed_leaves_the_old_index_and_no_remains(
     calls,
 ):  # fmt: skip
     monkeypatch.setattr("index.sync.change_replay._REBUILD_ROWS", 3)
-    registry.create_writer("C-1", "", MODEL, new_references(6, seed=1))
+    registry.writers.create("C-1", "", MODEL, new_references(6, seed=1))
     drain.turn()
     before = drain.state()
     killed_before(MilvusIndex, "put", calls)
@@ -175,7 +175,7 @@ def test_while_an_index_is_made_anew_the_old_one_is_kept_up(
     registry, server, drain, new_references, assert_equal, monkeypatch
 ):
     monkeypatch.setattr("index.sync.change_replay._REBUILD_ROWS", 3)
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(9, seed=1))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(9, seed=1))
     drain.turn()
     old = MilvusIndex(server, drain.state().collection)
     put, held = MilvusIndex.put, []
@@ -184,13 +184,13 @@ def test_while_an_index_is_made_anew_the_old_one_is_kept_up(
         if index.collection != old.collection:
             held.append(old.reference_ids().tolist())
             if len(held) == 2:
-                registry.erase_reference("C-1", ids_of(added)[8])
-                registry.add_references("C-1", MODEL, new_references(1, seed=2))
+                registry.references.erase("C-1", ids_of(added)[8])
+                registry.references.add("C-1", MODEL, new_references(1, seed=2))
         put(index, reference_ids, *rest)
 
     monkeypatch.setattr(MilvusIndex, "put", meanwhile)
     assert drain.rebuild().rebuilt == "it was asked for"
-    erased, enrolled = ids_of(added)[8], ids_of(registry.list_references("C-1"))[-1]
+    erased, enrolled = ids_of(added)[8], ids_of(registry.references.of_writer("C-1"))[-1]
     assert erased in held[1]
     assert erased not in held[2]
     assert enrolled in held[2]
@@ -204,15 +204,15 @@ def test_what_a_process_writes_late_is_put_right(
 ):
     """It slept with a batch in hand, past its lease, while another drained an erasure."""
     drain.turn()
-    registry.create_writer("C-1", "", MODEL, new_references(1, seed=1))
-    registry.create_writer("C-2", "", MODEL, new_references(1, seed=2))
+    registry.writers.create("C-1", "", MODEL, new_references(1, seed=1))
+    registry.writers.create("C-2", "", MODEL, new_references(1, seed=2))
     other = Drain(registry, server, MODEL)
     put = MilvusIndex.put
 
     def asleep(*arguments):
         monkeypatch.setattr(MilvusIndex, "put", put)
         run_out()
-        registry.erase_writer("C-1")
+        registry.writers.erase("C-1")
         other.turn()
         assert_equal(other)
         put(*arguments)
@@ -228,7 +228,7 @@ def test_what_a_process_writes_late_is_put_right(
 def test_a_collection_that_is_gone_is_made_anew(
     registry, server, drain, new_references, assert_equal
 ):
-    registry.create_writer("C-1", "", MODEL, new_references(3))
+    registry.writers.create("C-1", "", MODEL, new_references(3))
     drain.turn()
     gone = drain.state().collection
     server.client.drop_collection(gone)
@@ -240,12 +240,12 @@ def test_an_index_of_another_history_is_made_anew(
     registry, server, drain, new_references, assert_equal
 ):
     """The registry was restored from a backup: the row in SQL is as old as the log is."""
-    registry.create_writer("C-1", "", MODEL, new_references(3, seed=1))
+    registry.writers.create("C-1", "", MODEL, new_references(3, seed=1))
     drain.turn()
     ahead = MilvusIndex(server, drain.state().collection)
     lost = new_references(1, seed=2)[0].vector[np.newaxis]
     ahead.put(np.array([4]), lost, Position(4, 12345))
-    registry.add_references("C-1", MODEL, new_references(2, seed=3))
+    registry.references.add("C-1", MODEL, new_references(2, seed=3))
     assert "backup" in drain.turn().rebuilt
     assert_equal(drain)
 
@@ -253,11 +253,11 @@ def test_an_index_of_another_history_is_made_anew(
 def test_an_index_restored_from_a_backup_is_caught_up(
     registry, server, drain, new_references, assert_equal
 ):
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(2, seed=1))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(2, seed=1))
     drain.turn()
     early = drain.state().position
-    registry.erase_reference("C-1", ids_of(added)[0])
-    registry.add_references("C-1", MODEL, new_references(2, seed=2))
+    registry.references.erase("C-1", ids_of(added)[0])
+    registry.references.add("C-1", MODEL, new_references(2, seed=2))
     drain.turn()
     index = MilvusIndex(server, drain.state().collection)
     vectors = np.stack([one.vector for one in new_references(2, seed=1)])
@@ -273,12 +273,12 @@ def test_two_registries_share_a_server_and_nothing_else(
     other_file = tmp_path / "other.db"
     other_file.write_bytes(migrated_file.read_bytes())
     other = Registry(f"sqlite:///{other_file}")
-    other.register_model(MODEL, "test model", 128)
+    other.models.register(MODEL, "test model", 128)
     # The copy of a new database bears the same name; a real one would not.
     second = MilvusServer(milvus_address, f"another_{MODEL}", 128)
     try:
-        other.create_writer("X", "", MODEL, new_references(2, seed=8))
-        registry.create_writer("C-1", "", MODEL, new_references(3, seed=1))
+        other.writers.create("X", "", MODEL, new_references(2, seed=8))
+        registry.writers.create("C-1", "", MODEL, new_references(3, seed=1))
         drain.turn()
         Drain(other, second, MODEL).rebuild()
         drain.rebuild()

@@ -28,7 +28,7 @@ DECISION = DecisionRecord(
 def main() -> None:
     registry = Registry(sys.argv[1])
     while True:
-        sys.stdout.write(registry.record_decision(DECISION) + "\n")
+        sys.stdout.write(registry.decisions.record(DECISION) + "\n")
         sys.stdout.flush()
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     for batch in range(batches) if batches else itertools.count():
         writer_id = f"{sys.argv[2]}-{batch}"
         references = [reference(writer_id, number) for number in range(BATCH)]
-        _, added = registry.create_writer(writer_id, "", MODEL, references)
+        _, added = registry.writers.create(writer_id, "", MODEL, references)
         sys.stdout.write(" ".join([writer_id, *(str(one.reference_id) for one in added)]) + "\n")
         sys.stdout.flush()
     registry.close()

@@ -36,17 +36,17 @@ IDENTIFIED = dataclasses.replace(
 
 @pytest.fixture
 def recorded(registry):
-    return [registry.record_decision(DECISION) for _ in range(3)] + [
-        registry.record_decision(IDENTIFIED)
+    return [registry.decisions.record(DECISION) for _ in range(3)] + [
+        registry.decisions.record(IDENTIFIED)
     ]
 
 
 def test_an_empty_trail_and_a_true_one_are_intact(registry):
-    assert registry.verify_decisions().intact
-    first = registry.record_decision(DECISION)
-    one = registry.verify_decisions()
-    registry.record_decision(IDENTIFIED)
-    two = registry.verify_decisions()
+    assert registry.decisions.verify().intact
+    first = registry.decisions.record(DECISION)
+    one = registry.decisions.verify()
+    registry.decisions.record(IDENTIFIED)
+    two = registry.decisions.verify()
     assert one.intact
     assert two.intact
     assert (one.length, two.length) == (1, 2)
@@ -56,7 +56,7 @@ def test_an_empty_trail_and_a_true_one_are_intact(registry):
 
 def test_a_long_trail_is_verified_in_batches(registry, monkeypatch, recorded):
     monkeypatch.setattr("index.registry.audit_log._BATCH", 2)
-    report = registry.verify_decisions()
+    report = registry.decisions.verify()
     assert report.intact
     assert report.length == 4
 
@@ -75,22 +75,22 @@ def test_a_long_trail_is_verified_in_batches(registry, monkeypatch, recorded):
 )
 def test_a_changed_decision_is_found(registry, database_file, recorded, tampering):
     _tamper(database_file, tampering)
-    report = registry.verify_decisions()
+    report = registry.decisions.verify()
     assert report.broken_at == recorded[1]
     assert report.length == 1
 
 
 def test_a_removed_decision_is_found(registry, database_file, recorded):
     _tamper(database_file, "DELETE FROM decisions WHERE sequence = 2")
-    assert registry.verify_decisions().broken_at == recorded[2]
+    assert registry.decisions.verify().broken_at == recorded[2]
     _tamper(database_file, "DELETE FROM decisions WHERE sequence = 1")
-    assert registry.verify_decisions().broken_at == recorded[2]
+    assert registry.decisions.verify().broken_at == recorded[2]
 
 
 def test_a_trail_cut_short_shows_in_its_length_and_head(registry, database_file, recorded):
-    before = registry.verify_decisions()
+    before = registry.decisions.verify()
     _tamper(database_file, "DELETE FROM decisions WHERE sequence = 4")
-    after = registry.verify_decisions()
+    after = registry.decisions.verify()
     assert after.intact
     assert (after.length, after.head_sha256) != (before.length, before.head_sha256)
 
@@ -98,18 +98,18 @@ def test_a_trail_cut_short_shows_in_its_length_and_head(registry, database_file,
 @pytest.mark.parametrize("score", [float("nan"), float("inf")])
 def test_a_score_that_sql_cannot_keep_is_refused(registry, score):
     with pytest.raises(ValueError, match="JSON"):
-        registry.record_decision(dataclasses.replace(DECISION, score=score))
-    assert registry.verify_decisions().length == 0
+        registry.decisions.record(dataclasses.replace(DECISION, score=score))
+    assert registry.decisions.verify().length == 0
 
 
 def test_numbers_are_hashed_as_the_database_gives_them_back(registry):
     """SQLite keeps no sign of zero, and no whole number in a column of real ones."""
-    registry.record_decision(
+    registry.decisions.record(
         dataclasses.replace(
             DECISION, score=-0.0, log_lr=-0.0, threshold=1, non_match_threshold=-0.0
         )
     )
-    assert registry.verify_decisions().intact
+    assert registry.decisions.verify().intact
 
 
 def test_a_decision_of_chain_version_2_is_verified_for_ever(registry, database_url):
@@ -140,14 +140,14 @@ def test_a_decision_of_chain_version_2_is_verified_for_ever(registry, database_u
             )
         )
     engine.dispose()
-    assert registry.verify_decisions() == ChainReport(1, sha256, None)
+    assert registry.decisions.verify() == ChainReport(1, sha256, None)
 
 
 def test_the_trail_outlives_an_erased_writer(registry):
-    registry.create_writer("C-1", "Ada Lind")
-    registry.record_decision(DECISION)
-    registry.erase_writer("C-1")
-    report = registry.verify_decisions()
+    registry.writers.create("C-1", "Ada Lind")
+    registry.decisions.record(DECISION)
+    registry.writers.erase("C-1")
+    report = registry.decisions.verify()
     assert report.intact
     assert report.length == 1
 

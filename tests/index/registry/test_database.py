@@ -48,7 +48,7 @@ def test_a_database_that_cannot_hold_a_registry_is_refused(url, message):
 def test_a_database_that_cannot_be_opened_says_so(tmp_path):
     registry = Registry(f"sqlite:///{tmp_path / 'no' / 'such' / 'folder.db'}")
     with pytest.raises(RegistryUnavailable, match="unable to open"):
-        registry.head_revision()
+        registry.changes.revision()
 
 
 def test_nobody_else_can_read_a_new_registry_whatever_its_folder_allows(tmp_path):
@@ -66,7 +66,7 @@ def test_a_file_that_is_no_database_says_so(tmp_path):
     (tmp_path / "letter.db").write_bytes(b"Dear registry, " * 500)
     registry = Registry(f"sqlite:///{tmp_path / 'letter.db'}")
     with pytest.raises(RegistryUnavailable, match="not a database"):
-        registry.head_revision()
+        registry.changes.revision()
 
 
 def test_a_locked_database_is_waited_for_and_then_reported(
@@ -77,10 +77,10 @@ def test_a_locked_database_is_waited_for_and_then_reported(
     other = sqlite3.connect(database_file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(RegistryUnavailable, match="locked"):
-        registry.create_writer("C-1", "")
-    assert not registry.list_writers().writers, "reading goes on"
+        registry.writers.create("C-1", "")
+    assert not registry.writers.page().writers, "reading goes on"
     other.execute("ROLLBACK")
-    registry.create_writer("C-1", "")
+    registry.writers.create("C-1", "")
     other.close()
     registry.close()
 
@@ -108,9 +108,9 @@ def test_writing_threads_wait_for_each_other(registry, new_references, run_toget
     def work(number):
         for turn in range(8):
             name = f"W{number}-{turn}"
-            registry.create_writer(name, "", MODEL, new_references(1, seed=turn))
-            registry.rename_writer(name, "renamed")
+            registry.writers.create(name, "", MODEL, new_references(1, seed=turn))
+            registry.writers.rename(name, "renamed")
 
     run_together(*(partial(work, number) for number in range(5)))
-    assert registry.gallery_size(MODEL).writers == 40
-    assert registry.head_revision() == 40
+    assert registry.models.gallery_size(MODEL).writers == 40
+    assert registry.changes.revision() == 40

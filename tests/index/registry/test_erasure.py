@@ -56,18 +56,18 @@ def test_no_file_holds_anything_of_an_erased_writer(
             reference = large_reference(100 * person + turn, unit)
             references.setdefault(person, []).append(reference)
             if turn == 0:
-                registry.create_writer(f"W{person}", f"The Name Of {person}:", MODEL, [reference])
+                registry.writers.create(f"W{person}", f"The Name Of {person}:", MODEL, [reference])
             else:
-                registry.add_references(f"W{person}", MODEL, [reference])
+                registry.references.add(f"W{person}", MODEL, [reference])
     gallery.save_snapshot()
     before = on_disk(tmp_path)
     all_parts = ["vector", "pieces", "image", "cleaned", "filename", "quality"]
     assert all(traces(one, before) == all_parts for own in references.values() for one in own)
 
     for person in range(0, 15, 2):
-        assert registry.erase_writer(f"W{person}") == 4
-    first_of_1 = registry.list_references("W1")[0].reference_id
-    registry.erase_reference("W1", first_of_1)
+        assert registry.writers.erase(f"W{person}") == 4
+    first_of_1 = registry.references.of_writer("W1")[0].reference_id
+    registry.references.erase("W1", first_of_1)
     gallery.catch_up()
     gallery.forget_snapshots()
     gallery.save_snapshot()
@@ -89,10 +89,10 @@ def test_erasing_many_vectors_in_any_order_leaves_no_piece(registry, new_referen
     people = {}
     for person in range(80):
         people[person] = new_references(5, seed=person)
-        registry.create_writer(f"W{person}", "", MODEL, people[person])
+        registry.writers.create(f"W{person}", "", MODEL, people[person])
     gone = random.permutation(80)[:70].tolist()
     for person in gone:
-        registry.erase_writer(f"W{person}")
+        registry.writers.erase(f"W{person}")
     everything = on_disk(tmp_path)
     for person, references in people.items():
         held = [
@@ -106,8 +106,8 @@ def test_erasing_many_vectors_in_any_order_leaves_no_piece(registry, new_referen
 def test_the_change_log_names_the_reference_and_keeps_nothing_of_it(
     registry, database_file, new_references
 ):
-    _, added = registry.create_writer("C-1", "Ada Lind", MODEL, new_references(1))
-    registry.erase_writer("C-1")
+    _, added = registry.writers.create("C-1", "Ada Lind", MODEL, new_references(1))
+    registry.writers.erase("C-1")
     connection = sqlite3.connect(database_file)
     rows = connection.execute("SELECT revision, kind, reference_id, model_id FROM revisions")
     assert rows.fetchall() == [
@@ -118,7 +118,7 @@ def test_the_change_log_names_the_reference_and_keeps_nothing_of_it(
 
 
 def test_answers_kept_for_repeated_requests_go_with_the_writer(registry, database_file, tmp_path):
-    registry.create_writer("C-1", "Ada Lind")
+    registry.writers.create("C-1", "Ada Lind")
     connection = sqlite3.connect(database_file)
     with connection:
         connection.executemany(
@@ -126,7 +126,7 @@ def test_answers_kept_for_repeated_requests_go_with_the_writer(registry, databas
             [("one", "C-1", b"an answer with Ada Lind"), ("two", "C-2", b"another answer")],
         )
     connection.close()
-    registry.erase_writer("C-1")
+    registry.writers.erase("C-1")
     everything = on_disk(tmp_path)
     assert b"an answer with Ada Lind" not in everything
     assert b"another answer" in everything
@@ -135,7 +135,7 @@ def test_answers_kept_for_repeated_requests_go_with_the_writer(registry, databas
 def test_a_foreign_reader_that_keeps_the_log_is_reported(
     registry, database_file, new_references, monkeypatch
 ):
-    registry.create_writer("C-1", "", MODEL, new_references(1))
+    registry.writers.create("C-1", "", MODEL, new_references(1))
     reader = sqlite3.connect(database_file, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM writers").fetchone()
@@ -156,12 +156,12 @@ def test_a_foreign_reader_that_keeps_the_log_is_reported(
 def test_what_was_erased_is_looked_for_in_the_index_and_on_disk(
     registry, open_gallery, new_references
 ):
-    _, gone = registry.create_writer("C-1", "", MODEL, new_references(3, seed=1))
-    registry.create_writer("C-2", "", MODEL, new_references(2, seed=2))
+    _, gone = registry.writers.create("C-1", "", MODEL, new_references(3, seed=1))
+    registry.writers.create("C-2", "", MODEL, new_references(2, seed=2))
     gallery = open_gallery()
     gallery.save_snapshot()
     assert gallery.check_erased().clean
-    registry.erase_writer("C-1")
+    registry.writers.erase("C-1")
     names = tuple(one.reference_id for one in gone)
     report = gallery.check_erased()
     assert (report.erased, report.in_index, report.in_snapshot) == (3, (), names)

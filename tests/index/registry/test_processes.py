@@ -57,7 +57,7 @@ def test_what_another_process_enrolls_is_found_as_soon_as_it_is_acknowledged(
     batches = 0
     for line in process.stdout:
         ((writer_id, names),) = acknowledged([line]).items()
-        claim = registry.claim(writer_id, MODEL)
+        claim = registry.embeddings.claim(writer_id, MODEL)
         found = gallery.search(claim.vectors, 1)
         assert [row.reference_ids[0] for row in found] == names == claim.reference_ids.tolist()
         batches += 1
@@ -73,17 +73,17 @@ def test_the_change_logs_order_is_the_order_of_commits(registry, open_gallery, e
     processes = [enrolling(name, batches=12) for name in ("A", "B")]
     position, seen = START, []
     while any(process.poll() is None for process in processes):
-        while changes := registry.changes_since(position, MODEL, 1000):
+        while changes := registry.changes.since(position, MODEL, 1000):
             assert changes.position.revision == position.revision + changes.rows
             seen += changes.reference_ids.tolist()
             position = changes.position
         gallery.search(np.eye(1, 128, dtype=np.float32), 3)
         time.sleep(0.005)
-    if changes := registry.changes_since(position, MODEL, 1000):
+    if changes := registry.changes.since(position, MODEL, 1000):
         seen += changes.reference_ids.tolist()
     assert [process.returncode for process in processes] == [0, 0]
     assert seen == list(range(1, 121))
-    assert registry.gallery_size(MODEL).references == 120
+    assert registry.models.gallery_size(MODEL).references == 120
     assert gallery.check().clean
 
 
@@ -99,14 +99,14 @@ def test_a_process_killed_while_it_enrolls_loses_nothing_it_acknowledged(
         done = acknowledged(lines)
         assert len(done) >= 4
         for writer_id, names in done.items():
-            assert registry.claim(writer_id, MODEL).reference_ids.tolist() == names
+            assert registry.embeddings.claim(writer_id, MODEL).reference_ids.tolist() == names
         # What was not acknowledged is there as a whole or not at all.
-        for writer in registry.list_writers(limit=10_000, search=f"K{turn}-").writers:
+        for writer in registry.writers.page(limit=10_000, search=f"K{turn}-").writers:
             assert writer.reference_count == 5
         gallery = open_gallery()
         report = gallery.check()
         assert report.clean
-        assert report.registry_count == registry.gallery_size(MODEL).references
+        assert report.registry_count == registry.models.gallery_size(MODEL).references
         gallery.close()
 
 
@@ -124,9 +124,9 @@ def test_a_killed_process_loses_no_decision_that_it_acknowledged(registry, datab
         kept = set(connection.execute(text("SELECT decision_id FROM decisions")).scalars())
     engine.dispose()
     assert kept >= set(acknowledged_ids)
-    report = registry.verify_decisions()
+    report = registry.decisions.verify()
     assert report.intact
     # Each process may have committed one more, whose id it did not come to print.
     assert 0 <= report.length - len(acknowledged_ids) <= 2
     assert running("deciding_process.py").stdout.readline()
-    assert registry.verify_decisions().intact  # The chain goes on where it was cut off.
+    assert registry.decisions.verify().intact  # The chain goes on where it was cut off.

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import create_engine, select
 
-from index.registry.references import NewEnrollment
 from index.registry.schema import ModelSwitchRow, ReferenceRow, RevisionRow
+from index.registry.writers import NewEnrollment
 
 MODEL = "a" * 64
 OTHER = "b" * 64
@@ -29,25 +29,25 @@ def rows(database_url):
 def test_writers_and_references_say_when_they_were_enrolled(registry, new_references):
     one, two = new_references(2)
     before = datetime.now(UTC)
-    writer, [reference] = registry.create_writer("C-1", "Ada Lind", MODEL, [one])
+    writer, [reference] = registry.writers.create("C-1", "Ada Lind", MODEL, [one])
     between = datetime.now(UTC)
-    registry.add_in_bulk(MODEL, [NewEnrollment("C-2", "Bo Ek", two)])
+    registry.writers.enroll_many(MODEL, [NewEnrollment("C-2", "Bo Ek", two)])
     after = datetime.now(UTC)
     assert before <= writer.created_at <= between
     assert before <= reference.created_at <= between
-    assert registry.get_writer("C-1").created_at == writer.created_at
-    assert registry.list_references("C-1")[0].created_at == reference.created_at
-    assert between <= registry.get_writer("C-2").created_at <= after
-    assert between <= registry.list_references("C-2")[0].created_at <= after
+    assert registry.writers.get("C-1").created_at == writer.created_at
+    assert registry.references.of_writer("C-1")[0].created_at == reference.created_at
+    assert between <= registry.writers.get("C-2").created_at <= after
+    assert between <= registry.references.of_writer("C-2")[0].created_at <= after
 
 
 @pytest.mark.parametrize("in_bulk", [False, True])
 def test_a_reference_is_kept_as_it_came(registry, new_references, rows, in_bulk):
     new = new_references(3)
     if in_bulk:
-        registry.add_in_bulk(MODEL, [NewEnrollment("C-1", "Ada Lind", one) for one in new])
+        registry.writers.enroll_many(MODEL, [NewEnrollment("C-1", "Ada Lind", one) for one in new])
     else:
-        registry.create_writer("C-1", "Ada Lind", MODEL, new)
+        registry.writers.create("C-1", "Ada Lind", MODEL, new)
     for row, one in zip(rows(ReferenceRow), new, strict=True):
         assert row.pop("reference_id")
         assert row.pop("created_at")
@@ -61,14 +61,14 @@ def test_a_reference_is_kept_as_it_came(registry, new_references, rows, in_bulk)
             "image": one.image,
         }
     first = rows(ReferenceRow)[0]["reference_id"]
-    upload = registry.reference_image("C-1", first, cleaned=False)
+    upload = registry.references.image("C-1", first, cleaned=False)
     assert (upload.data, upload.media_type) == (new[0].image, "image/tiff")
-    preview = registry.reference_image("C-1", first, cleaned=True)
+    preview = registry.references.image("C-1", first, cleaned=True)
     assert (preview.data, preview.media_type) == (new[0].cleaned_png, "image/png")
 
 
 def test_a_switch_says_who_made_which_model_the_active_one_and_when(registry, rows):
-    registry.register_model(OTHER, "other model", 128)
+    registry.models.register(OTHER, "other model", 128)
     before = datetime.now(UTC)
     registry.models.begin(MODEL, "start")
     between = datetime.now(UTC)
@@ -82,19 +82,19 @@ def test_a_switch_says_who_made_which_model_the_active_one_and_when(registry, ro
 
 def test_a_rollback_goes_to_the_model_that_was_active_last(registry):
     for model_id in (OTHER, "c" * 64):
-        registry.register_model(model_id, "another", 128)
+        registry.models.register(model_id, "another", 128)
     for model_id in (MODEL, OTHER, "c" * 64):
         registry.models.switch(model_id, "test")
     assert (registry.models.active(), registry.models.before()) == ("c" * 64, OTHER)
 
 
 def test_the_change_log_names_what_was_put_and_erased(registry, new_references, rows, unit):
-    registry.register_model(OTHER, "other model", 128)
-    _, added = registry.create_writer("C-1", "Ada Lind", MODEL, new_references(3))
+    registry.models.register(OTHER, "other model", 128)
+    _, added = registry.writers.create("C-1", "Ada Lind", MODEL, new_references(3))
     one, two, three = (reference.reference_id for reference in added)
-    registry.put_embeddings(OTHER, [two], unit(1, seed=5), None)
-    registry.erase_reference("C-1", one)
-    registry.erase_writer("C-1")
+    registry.embeddings.put(OTHER, [two], unit(1, seed=5), None)
+    registry.references.erase("C-1", one)
+    registry.writers.erase("C-1")
     log = rows(RevisionRow)
     # All that one transaction wrote has one mark, which nobody could have guessed.
     marks = [row.pop("mark") for row in log]

@@ -6,53 +6,53 @@ MODEL = "a" * 64
 
 
 def test_a_writer_is_created_with_references_in_one_go(registry, new_references):
-    writer, references = registry.create_writer("C-1", "Ada Lind", MODEL, new_references(3))
+    writer, references = registry.writers.create("C-1", "Ada Lind", MODEL, new_references(3))
 
     assert (writer.writer_id, writer.name, writer.reference_count) == ("C-1", "Ada Lind", 3)
     assert writer.created_at.utcoffset().total_seconds() == 0
-    assert registry.get_writer("C-1") == writer
-    assert registry.list_references("C-1") == references
+    assert registry.writers.get("C-1") == writer
+    assert registry.references.of_writer("C-1") == references
     assert references[0].quality == {"ink_height_px": 40, "warnings": []}
 
 
 def test_a_second_writer_of_the_same_id_is_refused(registry, new_references):
-    registry.create_writer("C-1", "Ada Lind")
+    registry.writers.create("C-1", "Ada Lind")
     with pytest.raises(WriterExists):
-        registry.create_writer("C-1", "Someone Else", MODEL, new_references(1))
-    assert registry.get_writer("C-1").name == "Ada Lind"
-    assert registry.get_writer("C-1").reference_count == 0
+        registry.writers.create("C-1", "Someone Else", MODEL, new_references(1))
+    assert registry.writers.get("C-1").name == "Ada Lind"
+    assert registry.writers.get("C-1").reference_count == 0
 
 
 def test_a_writer_whose_references_are_refused_is_not_created(registry, new_references):
     twice = new_references(1) * 2
     with pytest.raises(Exception, match="twice in this request"):
-        registry.create_writer("C-1", "Ada Lind", MODEL, twice)
+        registry.writers.create("C-1", "Ada Lind", MODEL, twice)
     with pytest.raises(UnknownWriter):
-        registry.get_writer("C-1")
+        registry.writers.get("C-1")
 
 
 @pytest.mark.parametrize("writer_id", ["", "-a", "a b", "a" * 65, "é", "a/b", "a\n", ".."])
 def test_an_id_that_cannot_be_kept_is_refused(registry, writer_id):
     with pytest.raises(InvalidWriter):
-        registry.create_writer(writer_id, "Name")
+        registry.writers.create(writer_id, "Name")
 
 
 @pytest.mark.parametrize("name", ["x" * 201, "a\nb", "nul\0", "half \ud83d"])
 def test_a_name_that_cannot_be_kept_is_refused(registry, name):
-    registry.create_writer("C-1", "Name")
+    registry.writers.create("C-1", "Name")
     with pytest.raises(InvalidWriter):
-        registry.create_writer("C-2", name)
+        registry.writers.create("C-2", name)
     with pytest.raises(InvalidWriter):
-        registry.rename_writer("C-1", name)
+        registry.writers.rename("C-1", name)
 
 
 def test_a_writer_is_renamed_and_found_by_the_new_name_only(registry):
-    registry.create_writer("C-1", "Ada Lind")
-    assert registry.rename_writer("C-1", "Ada Berg").name == "Ada Berg"
-    assert not registry.list_writers(search="lind").writers
-    assert [writer.name for writer in registry.list_writers(search="BERG").writers] == ["Ada Berg"]
+    registry.writers.create("C-1", "Ada Lind")
+    assert registry.writers.rename("C-1", "Ada Berg").name == "Ada Berg"
+    assert not registry.writers.page(search="lind").writers
+    assert [writer.name for writer in registry.writers.page(search="BERG").writers] == ["Ada Berg"]
     with pytest.raises(UnknownWriter):
-        registry.rename_writer("C-2", "Nobody")
+        registry.writers.rename("C-2", "Nobody")
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_search_finds_substrings_of_id_and_name_and_no_wildcards(registry, searc
         ("b-3", "Élodie / Marc"),
         ("c-4", "Straße"),
     ]:
-        registry.create_writer(writer_id, name)
-    page = registry.list_writers(search=search)
+        registry.writers.create(writer_id, name)
+    page = registry.writers.page(search=search)
     assert [writer.writer_id for writer in page.writers] == found
     assert page.next_cursor is None
 
@@ -86,41 +86,41 @@ def test_search_finds_substrings_of_id_and_name_and_no_wildcards(registry, searc
 def test_pages_show_each_writer_once_in_order_even_while_others_come_and_go(registry):
     names = [f"W{number:02d}" for number in range(25)]
     for name in reversed(names):
-        registry.create_writer(name, name)
+        registry.writers.create(name, name)
     seen, cursor = [], None
     while True:
-        page = registry.list_writers(cursor=cursor, limit=7)
+        page = registry.writers.page(cursor=cursor, limit=7)
         seen += [writer.writer_id for writer in page.writers]
         cursor = page.next_cursor
         if cursor is None:
             break
         assert len(page.writers) == 7
         # The writer that the cursor stands on may go, and another may come before it.
-        registry.erase_writer(page.writers[-1].writer_id)
-        registry.create_writer(f"A{len(seen)}", "before")
+        registry.writers.erase(page.writers[-1].writer_id)
+        registry.writers.create(f"A{len(seen)}", "before")
     assert seen == names
 
 
 def test_the_last_full_page_has_no_next(registry):
     for number in range(4):
-        registry.create_writer(f"W{number}", "")
-    first = registry.list_writers(limit=2)
-    assert registry.list_writers(cursor=first.next_cursor, limit=2).next_cursor is None
+        registry.writers.create(f"W{number}", "")
+    first = registry.writers.page(limit=2)
+    assert registry.writers.page(cursor=first.next_cursor, limit=2).next_cursor is None
 
 
 @pytest.mark.parametrize("cursor", ["", "!", "é", "AAAA", "====", "a", "Q" * 500])
 def test_a_made_up_cursor_is_refused(registry, cursor):
     with pytest.raises(InvalidCursor):
-        registry.list_writers(cursor=cursor)
+        registry.writers.page(cursor=cursor)
 
 
 def test_erasing_a_writer_leaves_the_others(registry, new_references):
-    registry.create_writer("C-1", "Ada Lind", MODEL, new_references(3, seed=1))
-    registry.create_writer("C-2", "Bo Ek", MODEL, new_references(2, seed=2))
-    assert registry.erase_writer("C-1") == 3
+    registry.writers.create("C-1", "Ada Lind", MODEL, new_references(3, seed=1))
+    registry.writers.create("C-2", "Bo Ek", MODEL, new_references(2, seed=2))
+    assert registry.writers.erase("C-1") == 3
     with pytest.raises(UnknownWriter):
-        registry.get_writer("C-1")
+        registry.writers.get("C-1")
     with pytest.raises(UnknownWriter):
-        registry.erase_writer("C-1")
-    assert registry.get_writer("C-2").reference_count == 2
-    assert registry.gallery_size(MODEL).writers == 1
+        registry.writers.erase("C-1")
+    assert registry.writers.get("C-2").reference_count == 2
+    assert registry.models.gallery_size(MODEL).writers == 1

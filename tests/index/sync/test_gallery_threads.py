@@ -30,10 +30,10 @@ def enroll_and_erase(registry, galleries, new_references, stop_at, number):
     while time.monotonic() < stop_at:
         references = new_references(3, seed=1000 * number + turn)
         probe = references[1].vector[np.newaxis]
-        _, added = registry.create_writer(f"W{number}", "", MODEL, references)
+        _, added = registry.writers.create(f"W{number}", "", MODEL, references)
         own = {one.reference_id for one in added}
         assert all(own <= found(gallery, probe) for gallery in galleries)
-        registry.erase_writer(f"W{number}")
+        registry.writers.erase(f"W{number}")
         assert not any(own & found(gallery, probe) for gallery in galleries)
         turn += 1
     assert turn

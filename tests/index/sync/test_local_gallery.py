@@ -21,7 +21,7 @@ def ids_of(references):
 def test_what_is_enrolled_is_found_by_the_next_search(registry, open_gallery, new_references, unit):
     gallery = open_gallery()
     assert found(gallery, unit(1), 5) == [[]]
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(4))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(4))
     assert found(gallery, unit(4)) == [[name] for name in ids_of(added)]
     assert len(gallery.search(unit(1), 50)[0]) == 4
     assert gallery.check().clean
@@ -31,12 +31,12 @@ def test_what_is_erased_is_not_found_by_the_next_search(
     registry, open_gallery, new_references, unit
 ):
     gallery = open_gallery()
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(4))
-    registry.create_writer("C-2", "", MODEL, new_references(1, seed=5))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(4))
+    registry.writers.create("C-2", "", MODEL, new_references(1, seed=5))
     gallery.catch_up()
-    registry.erase_reference("C-1", added[0].reference_id)
+    registry.references.erase("C-1", added[0].reference_id)
     assert found(gallery, unit(1)) != [[added[0].reference_id]]
-    registry.erase_writer("C-1")
+    registry.writers.erase("C-1")
     assert len(gallery.search(unit(1), 50)[0]) == 1
     assert gallery.check().clean
 
@@ -44,7 +44,7 @@ def test_what_is_erased_is_not_found_by_the_next_search(
 def test_catch_up_counts_what_it_applied(registry, open_gallery, new_references):
     gallery = open_gallery()
     assert gallery.catch_up() == 0
-    registry.create_writer("C-1", "", MODEL, new_references(4))
+    registry.writers.create("C-1", "", MODEL, new_references(4))
     assert gallery.catch_up() == 4
     assert gallery.catch_up() == 0
 
@@ -56,8 +56,8 @@ def test_a_long_log_is_applied_in_batches(
     monkeypatch.setattr("index.sync.change_replay._REBUILD_ROWS", 3)
     monkeypatch.setattr("index.sync.consistency._BATCH", 3)
     gallery = open_gallery()
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(10))
-    registry.erase_reference("C-1", added[4].reference_id)
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(10))
+    registry.references.erase("C-1", added[4].reference_id)
     assert gallery.catch_up() == 11
     assert gallery.check().clean
     gallery.rebuild()
@@ -72,11 +72,11 @@ def test_two_registries_and_galleries_on_one_file_follow_each_other(
     second = Registry(database_url)
     here, there = open_gallery(), open_gallery(second)
     try:
-        _, one = registry.create_writer("C-1", "", MODEL, new_references(2, seed=1))
+        _, one = registry.writers.create("C-1", "", MODEL, new_references(2, seed=1))
         assert found(there, unit(2, seed=1)) == [[name] for name in ids_of(one)]
-        two = second.add_references("C-1", MODEL, new_references(2, seed=2))
+        two = second.references.add("C-1", MODEL, new_references(2, seed=2))
         assert found(here, unit(2, seed=2)) == [[name] for name in ids_of(two)]
-        second.erase_writer("C-1")
+        second.writers.erase("C-1")
         assert found(here, unit(1, seed=1), 5) == [[]]
         assert here.check().clean
         assert there.check().clean
@@ -88,15 +88,15 @@ def test_two_registries_and_galleries_on_one_file_follow_each_other(
 def test_a_gallery_sees_only_its_own_models_embeddings(
     registry, open_gallery, new_references, unit
 ):
-    registry.register_model(OTHER, "newer model", 128)
+    registry.models.register(OTHER, "newer model", 128)
     old, new = open_gallery(folder="old"), open_gallery(model_id=OTHER, folder="new")
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(3))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(3))
     names = ids_of(added)
     assert found(new, unit(1), 5) == [[]]
-    registry.put_embeddings(OTHER, names[:2], unit(2, seed=8), None)
+    registry.embeddings.put(OTHER, names[:2], unit(2, seed=8), None)
     assert found(new, unit(2, seed=8)) == [[names[0]], [names[1]]]
     assert found(old, unit(3)) == [[name] for name in names]
-    registry.erase_reference("C-1", names[0])
+    registry.references.erase("C-1", names[0])
     assert (old.check().index_count, new.check().index_count) == (2, 1)
     assert old.check().clean
     assert new.check().clean
@@ -111,7 +111,7 @@ def test_check_names_what_is_missing_extra_and_different(
     registry, open_gallery, new_references, unit
 ):
     gallery = open_gallery()
-    _, added = registry.create_writer("C-1", "", MODEL, new_references(5))
+    _, added = registry.writers.create("C-1", "", MODEL, new_references(5))
     names = ids_of(added)
     gallery.catch_up()
     inside = gallery._followed.index
@@ -126,7 +126,7 @@ def test_check_names_what_is_missing_extra_and_different(
     assert report.different == (names[1],)
     assert report.extra == (999,)
     assert (report.registry_count, report.index_count) == (5, 4)
-    assert (report.kind, report.revision) == ("flat", registry.head_revision())
+    assert (report.kind, report.revision) == ("flat", registry.changes.revision())
 
     gallery.rebuild()
     clean = gallery.check()
@@ -138,24 +138,24 @@ def test_a_registry_restored_under_a_running_gallery_is_noticed(
     registry, database_file, open_gallery, new_references, unit
 ):
     gallery = open_gallery()
-    registry.create_writer("C-1", "", MODEL, new_references(2, seed=1))
-    registry.erase_writer("C-1")  # Cuts off the log, so that one file is the whole backup.
+    registry.writers.create("C-1", "", MODEL, new_references(2, seed=1))
+    registry.writers.erase("C-1")  # Cuts off the log, so that one file is the whole backup.
     shutil.copy(database_file, f"{database_file}.backup")
-    registry.create_writer("C-2", "", MODEL, new_references(3, seed=2))
+    registry.writers.create("C-2", "", MODEL, new_references(3, seed=2))
     assert len(gallery.search(unit(1), 50)[0]) == 3
 
     registry.close()
     for suffix in ("-wal", "-shm"):
         database_file.with_name(database_file.name + suffix).unlink(missing_ok=True)
     shutil.copy(f"{database_file}.backup", database_file)
-    registry.create_writer("C-3", "", MODEL, new_references(4, seed=3))
+    registry.writers.create("C-3", "", MODEL, new_references(4, seed=3))
     assert len(gallery.search(unit(1), 50)[0]) == 4
     assert gallery.check().clean
 
 
 def test_stats_tell_sizes_and_revisions(registry, open_gallery, new_references):
     gallery = open_gallery()
-    registry.create_writer("C-1", "", MODEL, new_references(3))
+    registry.writers.create("C-1", "", MODEL, new_references(3))
     gallery.catch_up()
     stats = gallery.stats()
     assert stats.pop("memory_bytes") > 3 * 128 * 4

@@ -14,7 +14,7 @@ IVF_FROM = 300
 
 def enroll(registry, new_references, writers, count=30):
     for seed in writers:
-        registry.create_writer(f"W-{seed}", "", MODEL, new_references(count, seed=seed))
+        registry.writers.create(f"W-{seed}", "", MODEL, new_references(count, seed=seed))
 
 
 def grown(gallery):
@@ -39,17 +39,17 @@ def test_a_gallery_that_grows_gets_lists_and_loses_them_when_it_shrinks(
     assert stats["snapshot_revision"] == stats["revision"]
     assert gallery.check().clean
     probes = unit(30, seed=10)
-    owned = [one.reference_id for one in registry.list_references("W-10")]
+    owned = [one.reference_id for one in registry.references.of_writer("W-10")]
     assert [found.reference_ids[0] for found in gallery.search(probes, 50)] == owned
 
     enroll(registry, new_references, range(11, 44))
     assert grown(gallery) == "ivf"
     assert gallery.stats()["tuned_at_size"] == 1320, "four-fold: trained anew"
     for seed in range(6, 44):
-        registry.erase_writer(f"W-{seed}")
+        registry.writers.erase(f"W-{seed}")
     assert grown(gallery) == "ivf", "a little below the threshold it stays"
     for seed in (4, 5):
-        registry.erase_writer(f"W-{seed}")
+        registry.writers.erase(f"W-{seed}")
     assert grown(gallery) == "flat"
     assert gallery.check().clean
 
@@ -81,7 +81,7 @@ def test_a_process_lets_go_of_the_snapshots_file_when_something_is_erased(
     enroll(registry, new_references, [20], count=3)
     gallery.catch_up()
     assert isinstance(gallery._followed.index._slots.codes, np.memmap)
-    registry.erase_writer("W-3")
+    registry.writers.erase("W-3")
     gallery.catch_up()
     assert not isinstance(gallery._followed.index._slots.codes, np.memmap)
     assert gallery.check().clean
@@ -104,7 +104,7 @@ def test_searches_and_changes_go_on_while_the_index_is_replaced(
     gallery = open_gallery(ivf_from=IVF_FROM)
     enroll(registry, new_references, range(9))
     gallery.catch_up()
-    known = [one.reference_id for one in registry.list_references("W-3")]
+    known = [one.reference_id for one in registry.references.of_writer("W-3")]
     done = threading.Event()
 
     def search():
@@ -118,7 +118,7 @@ def test_searches_and_changes_go_on_while_the_index_is_replaced(
                 enroll(registry, new_references, [seed], count=5)
                 assert gallery.search(unit(5, seed=seed), 1)[4].similarities[0] > 0.9
                 if seed % 2:
-                    registry.erase_writer(f"W-{seed}")
+                    registry.writers.erase(f"W-{seed}")
             assert grown(gallery) == "ivf"
         finally:
             done.set()
@@ -135,7 +135,7 @@ def test_what_changes_while_an_index_is_trained_is_in_it(
     enroll(registry, new_references, range(10))
 
     def tune_late(index, exact, **options):
-        registry.erase_writer("W-0")
+        registry.writers.erase("W-0")
         enroll(registry, new_references, [50])
         tune(index, exact, **options)
 
@@ -150,7 +150,7 @@ def test_a_training_that_fails_leaves_the_index_as_it_is(
 ):
     def unavailable(*_):
         raise_from = Registry("sqlite:////nowhere/at/all.db")
-        raise_from.head()
+        raise_from.changes.head()
 
     gallery = open_gallery(ivf_from=IVF_FROM)
     enroll(registry, new_references, range(10))
@@ -164,7 +164,7 @@ def test_check_sees_a_wrong_code_and_a_wrong_list(registry, open_gallery, new_re
     enroll(registry, new_references, range(12))
     gallery = open_gallery(ivf_from=IVF_FROM)
     inside = gallery._followed.index
-    first, second = (one.reference_id for one in registry.list_references("W-1")[:2])
+    first, second = (one.reference_id for one in registry.references.of_writer("W-1")[:2])
     inside.remove(np.array([first]))
     inside.add(np.array([first]), unit(1, seed=400))
     vector = unit(2, seed=1)[1:]
@@ -172,7 +172,7 @@ def test_check_sees_a_wrong_code_and_a_wrong_list(registry, open_gallery, new_re
     axes = inside._trained.scan.axes
     farthest = np.array([np.argmin(inside._trained.centroids @ (vector[0] @ axes))])
     put_into(inside, np.array([second]), vector, farthest)
-    third = registry.list_references("W-1")[2].reference_id
+    third = registry.references.of_writer("W-1")[2].reference_id
     slot = inside._slots.slots_of(np.array([third]))
     number = int(inside._slots.lists[slot[0]])
     slots, blocks = views(inside._lists._scanner, number, inside._lists._layout)

@@ -25,7 +25,7 @@ def folder(tmp_path):
 @pytest.fixture
 def saved(registry, open_gallery, new_references, folder):
     """Five references in the registry and in a snapshot; returns the snapshot's data file."""
-    registry.create_writer("C-1", "Ada Lind", MODEL, new_references(5))
+    registry.writers.create("C-1", "Ada Lind", MODEL, new_references(5))
     open_gallery().close()
     return data_file(folder)
 
@@ -53,7 +53,7 @@ def assert_rebuilt(registry, folder, reason):
 def test_a_start_uses_the_snapshot_and_applies_what_is_newer(
     registry, saved, folder, new_references, unit
 ):
-    registry.add_references("C-1", MODEL, new_references(2, seed=2))
+    registry.references.add("C-1", MODEL, new_references(2, seed=2))
     gallery, report = reopened(registry, folder)
     assert (report.source, report.reason, report.applied) == ("snapshot", None, 2)
     assert len(gallery.search(unit(1), 50)[0]) == 7
@@ -144,9 +144,9 @@ def test_a_snapshot_of_something_else_is_found(registry, saved, folder, field, v
 
 
 def test_a_snapshot_of_another_model_is_found(registry, saved, folder, unit):
-    registry.register_model(OTHER, "newer model", 128)
-    ids = [reference.reference_id for reference in registry.list_references("C-1")]
-    registry.put_embeddings(OTHER, ids, unit(5, seed=4), None)
+    registry.models.register(OTHER, "newer model", 128)
+    ids = [reference.reference_id for reference in registry.references.of_writer("C-1")]
+    registry.embeddings.put(OTHER, ids, unit(5, seed=4), None)
     gallery, report = reopened(registry, folder, OTHER)
     assert report.source == "rebuilt"
     assert "another model" in report.reason
@@ -157,8 +157,8 @@ def test_a_snapshot_of_another_registry_is_found(saved, folder, tmp_path, new_re
     url = f"sqlite:///{tmp_path / 'another.db'}"
     upgrade(url)
     another = Registry(url)
-    another.register_model(MODEL, "test model", 128)
-    another.create_writer("C-9", "", MODEL, new_references(5, seed=9))
+    another.models.register(MODEL, "test model", 128)
+    another.writers.create("C-9", "", MODEL, new_references(5, seed=9))
     try:
         assert_rebuilt(another, folder, "another registry")
     finally:
@@ -169,10 +169,10 @@ def test_a_registry_restored_from_a_backup_does_not_get_a_newer_index(
     registry, database_file, saved, folder, new_references, tmp_path
 ):
     """Also where the restored registry has grown past the snapshot's revision since."""
-    registry.erase_reference("C-1", registry.list_references("C-1")[0].reference_id)
+    registry.references.erase("C-1", registry.references.of_writer("C-1")[0].reference_id)
     backup = tmp_path / "backup.db"
     backup.write_bytes(database_file.read_bytes())
-    registry.add_references("C-1", MODEL, new_references(2, seed=2))
+    registry.references.add("C-1", MODEL, new_references(2, seed=2))
     reopened(registry, folder)[0].close()
     restored = Registry(f"sqlite:///{backup}")
     try:
@@ -181,7 +181,7 @@ def test_a_registry_restored_from_a_backup_does_not_get_a_newer_index(
             assert report.source == "rebuilt"
             assert "backup" in report.reason
             assert gallery.check().clean
-            restored.add_references("C-1", MODEL, new_references(seed, seed=seed))
+            restored.references.add("C-1", MODEL, new_references(seed, seed=seed))
             reopened(registry, folder)[0].close()
     finally:
         restored.close()
@@ -197,7 +197,7 @@ def test_a_snapshot_is_left_alone_when_nothing_is_new(registry, saved, folder):
 def test_an_interrupted_save_leaves_the_snapshot_before_it(
     registry, saved, folder, new_references, monkeypatch
 ):
-    registry.add_references("C-1", MODEL, new_references(2, seed=2))
+    registry.references.add("C-1", MODEL, new_references(2, seed=2))
     gallery, _ = reopened(registry, folder)
     with monkeypatch.context() as patch:
         patch.setattr("index.sync.snapshot.SnapshotFolder._commit", _full_disk)
@@ -216,7 +216,7 @@ def _full_disk(*_):
 
 def test_a_folder_that_cannot_be_written_stops_no_start(registry, new_references, tmp_path, unit):
     (tmp_path / "a file").write_text("in the way")
-    registry.create_writer("C-1", "", MODEL, new_references(2))
+    registry.writers.create("C-1", "", MODEL, new_references(2))
     gallery, report = reopened(registry, tmp_path / "a file" / "snapshots")
     assert report.source == "rebuilt"
     assert len(gallery.search(unit(1), 5)[0]) == 2
@@ -230,10 +230,10 @@ def test_a_folder_that_cannot_be_written_stops_no_start(registry, new_references
 def test_many_changes_save_a_snapshot_by_themselves(registry, folder, new_references, monkeypatch):
     monkeypatch.setattr("index.sync.local_gallery.SAVE_AFTER_CHANGES", 4)
     gallery, _ = reopened(registry, folder)
-    registry.create_writer("C-1", "", MODEL, new_references(3))
+    registry.writers.create("C-1", "", MODEL, new_references(3))
     gallery.catch_up()
     assert gallery.stats()["snapshot_revision"] == 0
-    registry.add_references("C-1", MODEL, new_references(1, seed=2))
+    registry.references.add("C-1", MODEL, new_references(1, seed=2))
     gallery.catch_up()
     gallery._saver.join()
     assert gallery.stats()["snapshot_revision"] == 4
@@ -245,7 +245,7 @@ def test_nothing_saved_after_forgetting_holds_what_was_erased(
 ):
     """Savers run all the time; after each erasure and forgetting, no file has the bytes."""
     kept = new_references(50, seed=1)
-    registry.create_writer("keep", "", MODEL, kept)
+    registry.writers.create("keep", "", MODEL, kept)
     gallery, saver = open_gallery(), open_gallery()
     done = threading.Event()
 
@@ -259,9 +259,9 @@ def test_nothing_saved_after_forgetting_holds_what_was_erased(
     try:
         for turn in range(10):
             references = new_references(3, seed=100 + turn)
-            registry.create_writer("gone", "", MODEL, references)
+            registry.writers.create("gone", "", MODEL, references)
             gallery.save_snapshot()
-            registry.erase_writer("gone")
+            registry.writers.erase("gone")
             gallery.forget_snapshots()
             on_disk = b"".join(_read(path) for path in folder.iterdir())
             assert not any(one.vector.tobytes() in on_disk for one in references)
@@ -283,7 +283,7 @@ def test_a_start_after_a_half_done_erasure_finishes_it(registry, saved, folder, 
     """The process that erased was killed before it could forget the snapshot."""
     erased = new_references(5)[2].vector.tobytes()
     assert erased in saved.read_bytes()
-    registry.erase_reference("C-1", registry.list_references("C-1")[2].reference_id)
+    registry.references.erase("C-1", registry.references.of_writer("C-1")[2].reference_id)
     _, report = reopened(registry, folder)
     assert report.source == "snapshot"
     assert erased not in b"".join(path.read_bytes() for path in folder.iterdir())
@@ -322,7 +322,7 @@ def test_a_snapshot_that_an_earlier_version_wrote_is_loaded(folder):
 
 
 def test_a_snapshot_says_what_it_is_of(registry, saved, folder):
-    head = registry.head()
+    head = registry.changes.head()
     manifest = json.loads((folder / "manifest.json").read_text())
     assert len(manifest.pop("sha256")) == 64
     assert manifest == {

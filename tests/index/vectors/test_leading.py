@@ -30,7 +30,7 @@ def long(unit):
 @pytest.fixture
 def enroll(registry, long):
     """Enroll writer W-`seed` with n references of 576 numbers; return their ids."""
-    registry.register_model(MODEL, "long vectors", WHOLE)
+    registry.models.register(MODEL, "long vectors", WHOLE)
 
     def make(n, seed):
         references = []
@@ -38,7 +38,7 @@ def enroll(registry, long):
             image = f"{seed} {number}".encode()
             sha256 = hashlib.sha256(image).hexdigest()
             references.append(NewReference(image, "image/png", b"c", sha256, {}, vector))
-        _, added = registry.create_writer(f"W-{seed}", "", MODEL, references)
+        _, added = registry.writers.create(f"W-{seed}", "", MODEL, references)
         return [one.reference_id for one in added]
 
     return make
@@ -124,8 +124,8 @@ def test_a_short_index_follows_a_registry_of_long_vectors(
     assert gallery.stats()["dimension"] == INDEXED
 
     gallery.save_snapshot()
-    registry.erase_reference("W-1", early[0])
-    registry.erase_writer("W-2")
+    registry.references.erase("W-1", early[0])
+    registry.writers.erase("W-2")
     assert len(gallery.search(long(1), 100)[0]) == 39
     again, report = open_short()
     assert (report.source, report.applied) == ("snapshot", 31)

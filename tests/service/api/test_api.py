@@ -251,8 +251,8 @@ def test_the_page_is_served(client):
 
 def test_an_image_that_was_never_here_is_said_to_be_missing(client, services, known):
     known(1, count=1)
-    reference = services.registry.list_references("W-1")[0]
-    claim = services.registry.claim("W-1", services.encoder.model_id)
+    reference = services.registry.references.of_writer("W-1")[0]
+    claim = services.registry.embeddings.claim("W-1", services.encoder.model_id)
     bare = NewReference(
         image=b"",
         media_type="image/png",
@@ -262,8 +262,8 @@ def test_an_image_that_was_never_here_is_said_to_be_missing(client, services, kn
         vector=claim.vectors[0],
         pieces=claim.pieces[0],
     )
-    services.registry.add_references("W-1", services.encoder.model_id, [bare])
-    reference_id = services.registry.list_references("W-1")[1].reference_id
+    services.registry.references.add("W-1", services.encoder.model_id, [bare])
+    reference_id = services.registry.references.of_writer("W-1")[1].reference_id
     for query in ("", "?cleaned=true"):
         answer = client.get(f"/v1/writers/W-1/references/{reference_id}/image{query}")
         assert answer.status_code == 404

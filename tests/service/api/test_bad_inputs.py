@@ -269,7 +269,7 @@ def test_an_unforeseen_error_tells_nothing(client, services, monkeypatch, caplog
     def fail(*_args):
         raise RuntimeError("secret of the house")
 
-    monkeypatch.setattr(services.registry, "get_writer", fail)
+    monkeypatch.setattr(services.registry.writers, "get", fail)
     answer = client.get("/v1/writers/C-1")
     problem = assert_problem(answer, 500)
     assert "secret" not in answer.get_data(as_text=True)

@@ -71,7 +71,7 @@ def test_quality_and_preview_are_of_the_image_that_came(client, services, ask, s
         drawn = base64.b64decode(answer["cleaned"].partition("base64,")[2])
         assert drawn == preview, name
     enrolled = answers["enroll"]
-    kept = services.registry.list_references("W-1")[-1]
+    kept = services.registry.references.of_writer("W-1")[-1]
     assert (kept.reference_id, kept.quality) == (
         enrolled["reference_id"],
         enrolled["quality"] | {"warnings": []},

@@ -105,7 +105,7 @@ def decide(services, settings, monkeypatch):
         assert row["sha256"] == hash_of(row)
         assert row["probe_sha256"] == hashlib.sha256(image).hexdigest()
         assert "Writer " not in str(row)
-        assert services.registry.verify_decisions().head_sha256 == row["sha256"]
+        assert services.registry.decisions.verify().head_sha256 == row["sha256"]
         return answer.get_json(), row
 
     yield post

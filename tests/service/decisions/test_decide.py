@@ -67,7 +67,7 @@ def test_verify_decides_by_the_operating_point_asked_for(services, uploads, know
 def test_a_second_scan_of_a_reference_identifies_its_writer(services, uploads, known, ask):
     for seed in (1, 2, 3):
         known(seed, count=3)
-    [reference, *_] = services.registry.list_references("W-2")
+    [reference, *_] = services.registry.references.of_writer("W-2")
     found = ask(uploads(2, 0)[0], top=2)
     assert found.candidates[0].writer_id == "W-2"
     assert found.candidates[0].name == "Writer 2"
@@ -97,7 +97,7 @@ def test_the_search_goes_on_past_one_writers_many_references(services):
             yield NewReference(b"x", "image/png", b"x", f"{nearness}-{n}", {}, vector)
 
     for writer_id, count, nearness in (("near", 300, 9), ("far", 1, 1), ("farther", 1, 0.5)):
-        services.registry.create_writer(
+        services.registry.writers.create(
             writer_id, "", services.encoder.model_id, list(references(count, nearness))
         )
     registry, gallery = services.registry, services.gallery
@@ -115,14 +115,14 @@ def test_compare_answers_as_verify_does_and_keeps_nothing(services, uploads, kno
     verified = verify(
         writer_id, uploads(1, 9)[0], encoder=services.encoder, registry=services.registry
     )
-    before = services.registry.head_revision()
+    before = services.registry.changes.revision()
     compared = compare(uploads(1, *range(5)), uploads(1, 9)[0], encoder=services.encoder)
     assert compared.decision_id is None
     assert compared.score == pytest.approx(verified.score, abs=1e-5)
     assert compared.verdict == verified.verdict
     assert [one.filename for one in compared.references] == [f"1-{n}.png" for n in range(5)]
     assert [one.reference_id for one in compared.references] == [None] * 5
-    assert services.registry.head_revision() == before
+    assert services.registry.changes.revision() == before
 
 
 def test_compare_does_not_pass_over_an_unusable_reference(services, uploads):
@@ -141,7 +141,7 @@ def test_verify_and_identify_leave_a_chain_of_decisions_without_names(
     )
     found = ask(probe)
     compare(uploads(1, 0), probe, encoder=services.encoder)
-    report = services.registry.verify_decisions()
+    report = services.registry.decisions.verify()
     assert (report.length, report.intact) == (2, True)
     engine = create_engine(settings.database_url)
     with engine.connect() as connection:

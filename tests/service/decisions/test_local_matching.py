@@ -13,7 +13,7 @@ from encoder.scoring.local_descriptors import pack
 from encoder.scoring.score import SHORTLIST
 from encoder.scoring.templates import Signatures
 from index.errors import InvalidPieces
-from index.registry.registry import Registry
+from index.registry.embeddings import Embeddings
 from service.app import create_app
 from service.cli.decisions.wording import verification_parts
 from service.composition import build_services
@@ -50,7 +50,7 @@ def without_pieces(settings, monkeypatch):
 def test_verify_scores_as_if_nothing_had_been_stored_between(services, uploads, known):
     writer_id, encoder = known(1), services.encoder
     references = described(uploads(1, *range(5)), encoder)
-    kept = services.registry.claim(writer_id, encoder.model_id)
+    kept = services.registry.embeddings.claim(writer_id, encoder.model_id)
     assert kept.pieces == tuple(pack(pieces) for pieces in references.pieces)
     probe = described(uploads(1, 9), encoder)
     expected = encoder.rule.compare(probe, references)
@@ -70,17 +70,17 @@ def test_identify_scores_a_shortlist_in_full_as_the_evaluation_does(
     for seed in seeds:
         known(seed, count=3)
     encoder, registry = services.encoder, services.registry
-    reading, read = Registry.claims, []
+    reading, read = Embeddings.claims, []
 
     def watched(self, writer_ids, model_id, *, with_pieces=False):
         read.append((len(writer_ids), with_pieces))
         return reading(self, writer_ids, model_id, with_pieces=with_pieces)
 
-    monkeypatch.setattr(Registry, "claims", watched)
+    monkeypatch.setattr(Embeddings, "claims", watched)
     found = ask(uploads(2, 9)[0])
     assert read == [(len(seeds), False), (SHORTLIST, True)]
     probe = described(uploads(2, 9), encoder)
-    claims = [registry.claim(f"W-{seed}", encoder.model_id) for seed in seeds]
+    claims = [registry.embeddings.claim(f"W-{seed}", encoder.model_id) for seed in seeds]
     gallery = [drawn(encoder.rule.centred(signatures_of(claim, encoder))) for claim in claims]
     asking = drawn(encoder.rule.centred(probe))
     nobody = np.zeros((1, len(gallery)), np.bool_)
@@ -88,7 +88,7 @@ def test_identify_scores_a_shortlist_in_full_as_the_evaluation_does(
     order = np.argsort(-scores)[:SHORTLIST]
     assert [one.writer_id for one in found.candidates] == [claims[n].writer_id for n in order]
     assert [one.score for one in found.candidates] == pytest.approx(scores[order], abs=1e-5)
-    best = registry.claim(found.candidates[0].writer_id, encoder.model_id)
+    best = registry.embeddings.claim(found.candidates[0].writer_id, encoder.model_id)
     assert found.candidates[0].writer_id == "W-2"
     assert (
         found.candidates[0].score == encoder.rule.claim(probe, signatures_of(best, encoder)).score
@@ -127,13 +127,13 @@ def test_a_reference_whose_pieces_are_lost_is_never_compared_without(
             f"UPDATE embeddings SET pieces = {change} "
             "WHERE reference_id = (SELECT min(reference_id) FROM embeddings)"
         )
-    claim = services.registry.claim(writer_id, encoder.model_id)
+    claim = services.registry.embeddings.claim(writer_id, encoder.model_id)
     with pytest.raises(InvalidPieces, match=words):
         signatures_of(claim, encoder)
     for path in (f"/v1/writers/{writer_id}/verify", "/v1/identify"):
         answer = client.post(path, data={"image": files(1, 9)[0]})
         assert (answer.status_code, answer.get_json()["code"]) == (500, "internal-error")
-    assert services.registry.verify_decisions().length == 0
+    assert services.registry.decisions.verify().length == 0
 
 
 def test_a_model_without_pieces_is_compared_on_the_whole(without_pieces, files):
@@ -141,7 +141,7 @@ def test_a_model_without_pieces_is_compared_on_the_whole(without_pieces, files):
     for seed in (1, 2):
         data = {"writer_id": f"W-{seed}", "images": files(seed, 0, 1, 2)}
         assert client.post("/v1/writers", data=data).status_code == 201
-    assert services.registry.claim("W-1", services.encoder.model_id).pieces is None
+    assert services.registry.embeddings.claim("W-1", services.encoder.model_id).pieces is None
     verified = client.post("/v1/writers/W-1/verify", data={"image": files(1, 9)[0]}).get_json()
     assert [one["local_similarity"] for one in verified["references"]] == [None] * 3
     found = client.post("/v1/identify", data={"image": files(1, 9)[0]}).get_json()

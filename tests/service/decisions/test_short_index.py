@@ -47,7 +47,9 @@ def test_identification_scores_with_all_elements(short_services, uploads):
         assert len(found.candidates) == 4
         assert found.candidates[0].writer_id == f"W-{seed}"
         for candidate in found.candidates:
-            claim = services.registry.claim(candidate.writer_id, services.encoder.model_id)
+            claim = services.registry.embeddings.claim(
+                candidate.writer_id, services.encoder.model_id
+            )
             assert claim.vectors.shape[1] == services.encoder.dimension
             references = signatures_of(claim, services.encoder)
             assert candidate.score == services.encoder.rule.claim(probe, references).score

@@ -42,7 +42,7 @@ def test_every_answer_is_of_centred_embeddings(adapted, files, scan):
     encoder, client = adapted.encoder, create_app(adapted).test_client()
     centre = np.array(encoder.rule.centre)
     probe = encoder.describe(encoder.acquire(scan(45, 8)).canvas[np.newaxis]).vectors[0]
-    claim = adapted.registry.claim("W-45", encoder.model_id)
+    claim = adapted.registry.embeddings.claim("W-45", encoder.model_id)
     assert np.linalg.norm(claim.vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
     similarities = unit(claim.vectors - centre) @ unit(probe - centre)
     assert similarities != pytest.approx(claim.vectors @ probe, abs=1e-2)
@@ -71,4 +71,4 @@ def test_every_answer_is_of_centred_embeddings(adapted, files, scan):
     about = client.get("/v1/about").get_json()
     assert about["model"] == verified["model"] == found["model"] == compared["model"] == named
     assert adapted.gallery.check().clean
-    assert adapted.registry.verify_decisions().intact
+    assert adapted.registry.decisions.verify().intact

@@ -169,7 +169,9 @@ def switch_to(services, model_id) -> None:
 def test_what_another_model_sees_is_stored_with_its_pieces(ready, other_id):
     """The network is the same, so they are too."""
     for writer_id in ("W-1", "W-2"):
-        ours, theirs = (ready.registry.claim(writer_id, one) for one in (SHIPPED_ID, other_id))
+        ours, theirs = (
+            ready.registry.embeddings.claim(writer_id, one) for one in (SHIPPED_ID, other_id)
+        )
         assert ours.pieces
         for one, other in zip(ours.pieces, theirs.pieces, strict=True):
             np.testing.assert_allclose(unpack(one), unpack(other), atol=1)
@@ -196,7 +198,7 @@ def test_an_enrollment_that_a_switch_overtakes_is_done_again_with_the_new_model(
     switch_to(ready, other_id)
     answer = client.post("/v1/writers", data={"writer_id": "C-1", "images": files(7, 0, 1)})
     assert answer.status_code == 201
-    assert len(ready.registry.claim("C-1", other_id).reference_ids) == 2
+    assert len(ready.registry.embeddings.claim("C-1", other_id).reference_ids) == 2
     answer = client.post("/v1/writers/W-1/references", data={"images": files(1, 7)})
     assert answer.status_code == 201
     found = client.post("/v1/identify", data={"image": files(7, 5)[0]}).get_json()
@@ -239,4 +241,4 @@ def enroll_elsewhere(services, model_id, uploads) -> None:
     """As another process does that works with the other model already."""
     acquired, _ = acquire_each(uploads(7, 0, 1), services.encoder)
     new = new_references(acquired, services.encoder)
-    services.registry.create_writer("C-1", "", model_id, new)
+    services.registry.writers.create("C-1", "", model_id, new)

@@ -42,9 +42,9 @@ def enrolled(services, scan):
             pieces=pack(described.pieces[0]),
         )
         model_id = services.encoder.model_id
-        _, [made] = services.registry.create_writer(writer_id, name, model_id, [new])
+        _, [made] = services.registry.writers.create(writer_id, name, model_id, [new])
         both.append((new, made))
-    services.registry.create_writer("C-4", "Without references")
+    services.registry.writers.create("C-4", "Without references")
     return both
 
 
@@ -61,7 +61,7 @@ def test_an_exported_file_holds_what_the_registry_does(services, enrolled, tmp_p
         "references": 3,
         "all_writers": 4,
         "all_references": 3,
-        "revision": services.registry.head_revision(),
+        "revision": services.registry.changes.revision(),
     }
     table = pq.read_table(file)
     header = json.loads(table.schema.metadata[b"countersign"])
@@ -72,7 +72,7 @@ def test_an_exported_file_holds_what_the_registry_does(services, enrolled, tmp_p
         "dimension": services.encoder.dimension,
         "images": images,
         "registry_id": services.registry.registry_id(),
-        "revision": services.registry.head_revision(),
+        "revision": services.registry.changes.revision(),
         "format": "countersign gallery 2",
     }
     *rows, without = table.to_pylist()

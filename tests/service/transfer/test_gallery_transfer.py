@@ -21,9 +21,10 @@ from encoder.scoring.local_descriptors import pack, unpack
 from encoder.synthesis import encode_png, synthetic_writer
 from index.errors import ErasureIncomplete, ImageNotHeld
 from index.registry import database as index_database
-from index.registry.references import NewEnrollment, NewReference
+from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
+from index.registry.writers import NewEnrollment
 from index.sync.local_gallery import Gallery
 from service.errors import InvalidInput
 from service.transfer import gallery_export
@@ -83,7 +84,7 @@ def opened(encoder: Encoder) -> Iterator[Callable[[str], Registry]]:
 
     def open_url(url: str) -> Registry:
         registry = Registry(url)
-        registry.register_model(encoder.model_id, encoder.name, encoder.dimension)
+        registry.models.register(encoder.model_id, encoder.name, encoder.dimension)
         registries.append(registry)
         return registry
 
@@ -102,7 +103,7 @@ def database_url(request: pytest.FixtureRequest, migrated: Path, tmp_path: Path)
 @pytest.fixture
 def source(opened: Any, migrated: Path, tmp_path: Path, encoder: Encoder, enrollments: Any) -> Any:
     registry = opened(f"sqlite:///{shutil.copy(migrated, tmp_path / 'source.db')}")
-    registry.add_in_bulk(encoder.model_id, enrollments)
+    registry.writers.enroll_many(encoder.model_id, enrollments)
     return registry
 
 
@@ -141,7 +142,7 @@ def bring_in(encoder: Encoder) -> Callable[[Path, Registry], ImportedBatch]:
 
 def held(registry: Registry, encoder: Encoder, images: bool = True) -> list[tuple[Any, ...]]:
     """All that a registry holds but its own numbers and dates, in the order of enrollment."""
-    with registry.frozen(encoder.model_id) as frozen:
+    with registry.reading(encoder.model_id) as frozen:
         references = [
             (
                 one.reference.writer_id,
@@ -170,11 +171,13 @@ def found(registry: Registry, encoder: Encoder, folder: Path) -> list[list[tuple
         gallery.open()
         near = gallery.search(probes, 9)
         assert gallery.check().clean
-    owners = registry.writers_of({name for one in near for name in one.reference_ids.tolist()})
+    owners = registry.references.writers_of(
+        {name for one in near for name in one.reference_ids.tolist()}
+    )
     digests = {
         one.reference_id: one.sha256
         for writer_id in set(owners.values())
-        for one in registry.list_references(writer_id)
+        for one in registry.references.of_writer(writer_id)
     }
     both = ((one.reference_ids.tolist(), one.similarities.tolist()) for one in near)
     return [[(digests[name], alike) for name, alike in zip(*one, strict=True)] for one in both]
@@ -211,10 +214,10 @@ def test_without_images_a_reference_says_that_it_has_none(
 ) -> None:
     file = export(source, images=False)
     bring_in(file, target)
-    reference_id = target.list_references("C-1")[0].reference_id
+    reference_id = target.references.of_writer("C-1")[0].reference_id
     for cleaned in (False, True):
         with pytest.raises(ImageNotHeld, match="without its image"):
-            target.reference_image("C-1", reference_id, cleaned)
+            target.references.image("C-1", reference_id, cleaned)
 
 
 def test_only_the_owner_can_read_the_file_and_it_is_whole_or_not_there(
@@ -248,7 +251,7 @@ def test_an_export_is_of_one_moment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     registry = opened(database_url)
-    registry.add_in_bulk(encoder.model_id, enrollments)
+    registry.writers.enroll_many(encoder.model_id, enrollments)
     before = held(registry, encoder)
     monkeypatch.setattr(gallery_export, "ROWS_WITH_IMAGES", 2)
     monkeypatch.setattr(index_database, "BUSY_TIMEOUT_S", 0.1)
@@ -256,14 +259,14 @@ def test_an_export_is_of_one_moment(
     exporting = export_gallery(file, encoder=encoder, registry=registry, images=True)
     first = next(exporting)
     assert first == Exported(0, 2, 4, 9, first.revision)
-    registry.rename_writer("C-2", "Renamed")
+    registry.writers.rename("C-2", "Renamed")
     late = replace(enrollments[0].reference, sha256="0" * 64)
-    registry.add_references("C-9", encoder.model_id, [late])
+    registry.references.add("C-9", encoder.model_id, [late])
     if database_url.startswith("sqlite"):
         with pytest.raises(ErasureIncomplete):  # Its log is being read.
-            registry.erase_writer("C-3")
+            registry.writers.erase("C-3")
     else:
-        registry.erase_writer("C-3")
+        registry.writers.erase("C-3")
     assert list(exporting)[-1] == Exported(4, 9, 4, 9, first.revision)
     assert pq.ParquetFile(file).metadata.num_row_groups == 6
     bring_in(file, target)
@@ -274,8 +277,8 @@ def test_an_export_is_of_one_moment(
 def test_what_the_model_has_not_seen_is_counted_and_left_out(
     source: Registry, encoder: Encoder, enrollments: Any, tmp_path: Path
 ) -> None:
-    source.register_model("b" * 64, "other", encoder.dimension)
-    source.add_references("C-9", "b" * 64, [enrollments[0].reference])
+    source.models.register("b" * 64, "other", encoder.dimension)
+    source.references.add("C-9", "b" * 64, [enrollments[0].reference])
     file = tmp_path / "gallery.parquet"
     done = list(export_gallery(file, encoder=encoder, registry=source, images=False))[-1]
     assert (done.writers, done.references, done.left_out) == (4, 9, 1)
@@ -365,7 +368,7 @@ def test_a_file_of_the_format_without_pieces_is_refused_with_what_to_do(
     pq.write_table(older, file)
     with pytest.raises(InvalidInput, match=r"gallery 1', which lacks the pieces.*Export it again"):
         bring_in(file, target)
-    assert target.list_writers().writers == ()
+    assert target.writers.page().writers == ()
 
 
 def test_a_model_gets_references_with_pieces_or_without_as_it_describes_them(
@@ -380,13 +383,13 @@ def test_a_model_gets_references_with_pieces_or_without_as_it_describes_them(
     """What a claim holds has pieces of all references or of none, however it was imported."""
     bare = without_pieces(export(source, name="bare.parquet"), {})
     assert {one.code for one in bring_in(bare, target).refused} == {"invalid-pieces"}
-    assert [one.writer_id for one in target.list_writers().writers] == ["C-9"]
+    assert [one.writer_id for one in target.writers.page().writers] == ["C-9"]
     monkeypatch.setattr(Encoder, "knows_pieces", property(lambda _: False))
     refused = bring_in(export(source), target).refused
     assert {one.code for one in refused} == {"invalid-pieces"}
     assert "knows none" in refused[0].reason
     assert bring_in(bare, target).enrolled == 9
-    assert target.claim("C-1", encoder.model_id).pieces is None
+    assert target.embeddings.claim("C-1", encoder.model_id).pieces is None
 
 
 def test_vectors_of_another_model_are_refused_but_images_are_encoded_anew(
@@ -396,16 +399,18 @@ def test_vectors_of_another_model_are_refused_but_images_are_encoded_anew(
     without = rewritten(export(source, images=False, name="without.parquet"), other)
     with pytest.raises(InvalidInput, match=r"vectors of the model 'other'.*--images"):
         bring_in(without, target)
-    assert target.list_writers().writers == ()
+    assert target.writers.page().writers == ()
     damaged = {"image": (4, b"another"), "writer_id": (5, "no id")}
     file = rewritten(export(source), other, **damaged)
     done = bring_in(file, target)
     assert (done.files, done.enrolled) == (10, 7)
     assert [one.code for one in done.refused] == ["damaged-image", "invalid-writer-id"]
-    assert {one.writer_id: one.name for one in target.list_writers().writers} == {
-        one.writer_id: one.name for one in source.list_writers().writers
+    assert {one.writer_id: one.name for one in target.writers.page().writers} == {
+        one.writer_id: one.name for one in source.writers.page().writers
     }
-    ours, theirs = (registry.claim("C-1", encoder.model_id) for registry in (target, source))
+    ours, theirs = (
+        registry.embeddings.claim("C-1", encoder.model_id) for registry in (target, source)
+    )
     np.testing.assert_allclose(ours.vectors, theirs.vectors, atol=1e-5)
     for one, other in zip(ours.pieces, theirs.pieces, strict=True):
         np.testing.assert_allclose(unpack(one), unpack(other), atol=1)
@@ -444,4 +449,4 @@ def test_files_that_are_no_gallery(
         file.write_bytes(whole)
         with pytest.raises(InvalidInput, match=words):
             bring_in(rewritten(file, header), target)
-    assert target.list_writers().writers == ()
+    assert target.writers.page().writers == ()

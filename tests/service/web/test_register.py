@@ -33,13 +33,13 @@ def test_enroll_answers_for_each_image(page: Page, site: Site, tmp_path: Path) -
     assert page.pictures_loaded("#enroll-outcome .reference-grid img") == 3
     assert "letter.png" in page.find(".refusals").text
     assert "not an image" in page.find(".refusals").text
-    assert site.services.registry.get_writer("N-2001").reference_count == 3
+    assert site.services.registry.writers.get("N-2001").reference_count == 3
 
     # The form now stands at the writer just made, for further images.
     page.add_files("enroll-images", scans[3])
     page.find("#enroll-form [type=submit]").click()
     page.wait(
-        lambda: site.services.registry.get_writer("N-2001").reference_count == 4,
+        lambda: site.services.registry.writers.get("N-2001").reference_count == 4,
         "the fourth reference was not enrolled",
     )
 
@@ -80,7 +80,7 @@ def test_where_no_image_is_usable_each_has_a_reason(page: Page, site: Site, tmp_
     assert "nothing was stored" in page.find("#enroll-form [role=alert]").text
     assert "letter.png" in page.find(".refusals").text
     with pytest.raises(UnknownWriter):
-        site.services.registry.get_writer("N-2002")
+        site.services.registry.writers.get("N-2002")
 
 
 def test_a_writer_is_found_renamed_and_erased_for_good(page: Page, site: Site) -> None:
@@ -97,12 +97,14 @@ def test_a_writer_is_found_renamed_and_erased_for_good(page: Page, site: Site) -
     name = page.find("#writer-name")
     name.clear()
     name.send_keys("Quite Another", Keys.ENTER)
-    page.wait(lambda: registry.get_writer("E-3001").name == "Quite Another", "not renamed")
+    page.wait(lambda: registry.writers.get("E-3001").name == "Quite Another", "not renamed")
     page.wait(lambda: "Quite Another" in page.find("#writer-detail h2").text, "not shown")
 
     page.find("[aria-label^='Erase reference']").click()
     page.find("#erase-confirm").click()
-    page.wait(lambda: registry.get_writer("E-3001").reference_count == REFERENCES - 1, "not erased")
+    page.wait(
+        lambda: registry.writers.get("E-3001").reference_count == REFERENCES - 1, "not erased"
+    )
     page.wait(
         lambda: len(page.all("#writer-detail img")) == REFERENCES - 1, "the picture still stands"
     )
@@ -114,12 +116,12 @@ def test_a_writer_is_found_renamed_and_erased_for_good(page: Page, site: Site) -
     page.find("#erase-typed").send_keys("1", Keys.ENTER)
     page.wait(lambda: page.browser.current_url.endswith("#/writers"), "the writer stayed open")
     with pytest.raises(UnknownWriter):
-        registry.get_writer("E-3001")
+        registry.writers.get("E-3001")
 
 
 def test_a_long_register_comes_in_pages(page: Page, site: Site) -> None:
     for number in range(40):
-        site.services.registry.create_writer(f"P-40{number:02}", "")
+        site.services.registry.writers.create(f"P-40{number:02}", "")
     page.open("#/writers")
     page.find("#writers-search").send_keys("P-40")
     found = "#writers-list a[data-writer^='P-40']"
@@ -135,4 +137,4 @@ def test_keeping_is_the_way_out_of_the_question(page: Page, site: Site) -> None:
     page.find("#writer-detail .panel-head .button-danger").click()
     page.find("#erase-typed").send_keys(Keys.ESCAPE)
     page.wait(lambda: not page.all("dialog[open]"), "Escape did not close the question")
-    assert site.services.registry.get_writer("C-1004").reference_count == REFERENCES
+    assert site.services.registry.writers.get("C-1004").reference_count == REFERENCES

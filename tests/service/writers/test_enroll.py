@@ -19,7 +19,7 @@ def test_a_writer_comes_with_references(services, uploads):
     assert writer.reference_count == 2
     assert [reference.writer_id for reference in enrollment.references] == ["C-1", "C-1"]
     assert enrollment.refused == ()
-    assert services.registry.get_writer("C-1").name == "Ada"
+    assert services.registry.writers.get("C-1").name == "Ada"
 
 
 def test_a_writer_may_come_without(services):
@@ -35,7 +35,7 @@ def test_no_writer_is_created_of_unusable_images(services):
         create_writer("C-1", "Ada", [BLANK], encoder=services.encoder, registry=services.registry)
     assert [one.filename for one in refused.value.refused] == ["blank.png"]
     with pytest.raises(UnknownWriter):
-        services.registry.get_writer("C-1")
+        services.registry.writers.get("C-1")
 
 
 def test_a_writer_is_created_once(known):
@@ -60,7 +60,7 @@ def test_usable_images_are_stored_and_others_refused(services, uploads, known):
 
 def test_one_image_is_one_reference(services, uploads, known):
     writer_id = known(1, count=1)
-    [first] = services.registry.list_references(writer_id)
+    [first] = services.registry.references.of_writer(writer_id)
     done = enroll(
         writer_id,
         uploads(1, 0, 1, 1),
@@ -85,7 +85,7 @@ def test_an_erased_writer_is_neither_known_nor_found(services, uploads, settings
     services.gallery.save_snapshot()
     erase_writer("W-1", registry=services.registry, gallery=services.gallery)
     with pytest.raises(UnknownWriter):
-        services.registry.get_writer("W-1")
+        services.registry.writers.get("W-1")
     found = ask(uploads(1, 0)[0])
     assert [candidate.writer_id for candidate in found.candidates] == ["W-2"]
     assert services.gallery.check().clean
@@ -103,11 +103,11 @@ def test_an_erased_writer_is_neither_known_nor_found(services, uploads, settings
 
 def test_an_erased_reference_leaves_the_others(services, known):
     writer_id = known(1, count=3)
-    first, *others = services.registry.list_references(writer_id)
+    first, *others = services.registry.references.of_writer(writer_id)
     erase_reference(
         writer_id, first.reference_id, registry=services.registry, gallery=services.gallery
     )
-    assert services.registry.list_references(writer_id) == others
+    assert services.registry.references.of_writer(writer_id) == others
     assert services.gallery.check().clean
     with pytest.raises(UnknownReference):
         erase_reference(

@@ -104,7 +104,7 @@ def test_verify_answers_in_json_as_the_api_does(
     assert len(said["references"]) == 5
     assert answer("identify", scan(ADA, 7))[0] == 0
     stored = Registry(f"sqlite:///{data_dir / 'registry.db'}")
-    assert stored.verify_decisions().length == 2
+    assert stored.decisions.verify().length == 2
     stored.close()
     with closing(sqlite3.connect(data_dir / "registry.db")) as connection:
         rows = connection.execute("SELECT kind, caller FROM decisions ORDER BY sequence").fetchall()

@@ -72,7 +72,7 @@ def test_who_was_erased_comes_back_by_an_import_only(
     file = tmp_path / "gallery.parquet"
     run("gallery", "export", file)
     erasing = Registry(read_settings().database_url)
-    erasing.erase_writer("w-1")
+    erasing.writers.erase("w-1")
     erasing.close()
     assert answer("index", "check", "--erased", "w-1")[0] == 0
     assert run("index", "rebuild").exit_code == 0

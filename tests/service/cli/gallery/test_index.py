@@ -167,7 +167,7 @@ def test_an_erased_writer_is_shown_to_be_gone(
     code, said = answer("index", "check", "--erased", "w-1")
     assert (code, said["clean"], said["enrolled"], said["erased"]) == (1, False, True, 0)
     registry = Registry(f"sqlite:///{data_dir / 'registry.db'}")
-    registry.erase_writer("w-1")  # And then the process died, before it forgot the snapshot.
+    registry.writers.erase("w-1")  # And then the process died, before it forgot the snapshot.
     registry.close()
     code, said = answer("index", "check", "--erased", "w-1")
     assert (code, said["clean"], said["enrolled"], said["erased"]) == (0, True, False, 2)

@@ -45,7 +45,7 @@ def test_adapts_to_the_gallery_and_decides_by_it(
 
     plain, adapted = load_encoder(), load_encoder(model)
     with open_registry() as (_, registry, encoder):
-        claims = registry.claims([f"w-{seed}" for seed in WRITERS], encoder.model_id)
+        claims = registry.embeddings.claims([f"w-{seed}" for seed in WRITERS], encoder.model_id)
         streamed = list(enrolled(registry, encoder.model_id))
     assert [len(vectors) for vectors in streamed] == [3] * 12
     centre = sum(c.vectors.astype(np.float64).mean(axis=0) for c in claims.values()) / (12 + 5)

@@ -20,7 +20,7 @@ def names(data_dir: Path) -> Callable[[], dict[str, tuple[str, int]]]:
 
     def ask() -> dict[str, tuple[str, int]]:
         registry = Registry(f"sqlite:///{data_dir / 'registry.db'}")
-        writers = registry.list_writers(limit=200).writers
+        writers = registry.writers.page(limit=200).writers
         registry.close()
         return {one.writer_id: (one.name, one.reference_count) for one in writers}
 

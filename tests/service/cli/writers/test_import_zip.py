@@ -25,7 +25,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 def enrolled(data_dir: Path) -> dict[str, int]:
     registry = Registry(f"sqlite:///{data_dir / 'registry.db'}")
-    writers = registry.list_writers(limit=200).writers
+    writers = registry.writers.page(limit=200).writers
     registry.close()
     return {one.writer_id: one.reference_count for one in writers}
 

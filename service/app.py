@@ -5,8 +5,8 @@ from apiflask import APIFlask
 from service.api import decisions, errors, guard, health, openapi, references, requestlog, writers
 from service.api.context import EXTENSION
 from service.api.multipart import RequestInMemory
-from service.composition import Services
-from service.models.live_services import Serving
+from service.composition import with_model
+from service.models.live_services import Services, Serving
 from service.version import VERSION
 from service.web import blueprint as web
 
@@ -25,7 +25,7 @@ def create_app(services: Services) -> APIFlask:
         json_errors=False,
     )
     app.request_class = RequestInMemory
-    app.extensions[EXTENSION] = Serving(services)
+    app.extensions[EXTENSION] = Serving(services, with_model)
     requestlog.install(app)
     guard.install(app)
     errors.install(app)

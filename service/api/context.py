@@ -7,8 +7,7 @@ from flask import current_app, g
 
 from index.errors import ModelChanged
 from service.auth.caller import caller_of
-from service.composition import Services
-from service.models.live_services import Serving
+from service.models.live_services import Services, Serving
 from service.settings import Settings
 
 EXTENSION = "countersign"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from encoder.inference.encoder import Encoder
     from index.registry.registry import Registry
-    from service.composition import Services
+    from service.models.live_services import Services
     from service.settings import Settings
 
 

@@ -7,12 +7,16 @@ ends on it.
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
 
 from encoder.errors import EncoderError
+from encoder.inference.encoder import Encoder
 from index.errors import GalleryError
-from service.composition import Services, with_model
+from index.registry.registry import Registry
+from index.sync.gallery_interface import AnyGallery, OpenReport
 from service.errors import ModelNotReady
 from service.settings import Settings
 
@@ -22,10 +26,28 @@ RETRY_AFTER_S = 5.0
 PATIENCE_S = 60.0  # For a request that must wait; an index of a million is open in some seconds.
 
 
+@dataclass(frozen=True)
+class Services:
+    """What the use cases work with, in one process: one model's encoder and index."""
+
+    settings: Settings
+    registry: Registry
+    gallery: AnyGallery
+    encoder: Encoder
+    opened: OpenReport
+
+    def close(self) -> None:
+        """Let go of all; an index of this process's own is saved for the next start."""
+        self.gallery.close()
+        self.registry.close()
+
+
 class Serving:
     """The services that answer now; thread-safe. It owns them: close it, not them."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, with_model: Callable[[Services, str], Services]) -> None:
+        """`with_model` opens another model's encoder and index beside those of some services."""
+        self._with_model = with_model
         # Replaced as a whole: a request that took it keeps an encoder and an index that fit.
         self._services = services
         self._lock = threading.Lock()
@@ -95,7 +117,7 @@ class Serving:
             if active in {None, before.encoder.model_id}:
                 self._retry_at_s = 0.0
                 return before
-            services = with_model(before, str(active))
+            services = self._with_model(before, str(active))
         except (EncoderError, GalleryError) as error:
             logger.warning("The active model cannot be opened, the one before goes on: %s", error)
             raise

@@ -3,15 +3,14 @@
 Servers notice by themselves (`serving`); what they do meanwhile is theirs.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from encoder.inference.encoder import Encoder
 from index.registry.models import KnownModel
 from index.registry.registry import Registry
-from service.composition import build_gallery, open_encoder
+from index.sync.gallery_interface import AnyGallery
 from service.errors import InvalidInput, SwitchRefused
 from service.models.reencode import Reencoded, Unusable, reencode
-from service.settings import Settings
 
 # What a switch embeds itself: enough for enrollments since `countersign reencode` was done.
 COMPLETES = 200
@@ -55,8 +54,8 @@ def model_before(registry: Registry) -> KnownModel:
 def switch(
     target: KnownModel,
     *,
-    settings: Settings,
     registry: Registry,
+    build_model: Callable[[str], tuple[Encoder, AnyGallery]],
     caller: str,
     completes: int | None = COMPLETES,
 ) -> Generator[Reencoded, None, None]:
@@ -65,6 +64,10 @@ def switch(
     Before, its index is saved, so that servers of this host open it quickly.
 
     Args:
+        target: the model to switch to.
+        registry: where it becomes the active one.
+        build_model: loads a model by its id, and builds its index.
+        caller: who asked for it.
         completes: the most references to embed for it now; None is all there are.
 
     Raises:
@@ -78,8 +81,9 @@ def switch(
             f"of {target.references} references. Run `countersign reencode --model FOLDER` with "
             "its folder, then switch."
         )
-    encoder = open_encoder(settings, registry, target.model_id)
-    _save_index(settings, registry, encoder)
+    encoder, gallery = build_model(target.model_id)
+    gallery.open()
+    gallery.close()  # This saves it.
     for _ in range(ROUNDS):
         for batch in reencode(encoder=encoder, registry=registry):
             yield batch
@@ -91,12 +95,6 @@ def switch(
         "References are being enrolled faster than the model can embed them. Switch again when "
         "fewer are, or when an import has ended."
     )
-
-
-def _save_index(settings: Settings, registry: Registry, encoder: Encoder) -> None:
-    gallery = build_gallery(settings, registry, encoder)
-    gallery.open()
-    gallery.close()
 
 
 def _unusable(target: KnownModel, unusable: Sequence[Unusable]) -> str:

@@ -11,8 +11,9 @@ from flask.testing import FlaskClient
 from encoder.synthesis import encode_png, synthetic_writer
 from index.registry.schema_version import upgrade
 from service.app import create_app
-from service.composition import Services, build_services, prepare_folders
+from service.composition import build_services, prepare_folders
 from service.decisions.identify import Identification, identify
+from service.models.live_services import Services
 from service.settings import Settings, read_settings
 from service.writers.enroll import Upload, create_writer
 

@@ -44,7 +44,7 @@ def adapt(into: Path, as_json: bool) -> None:
     from encoder.calibration.model_update import adapt_to, require_free, write_beside
     from encoder.inference.artifact import SHIPPED
     from encoder.scoring.centring import centre_of
-    from service.composition import require_embeddings
+    from service.models.active_model import require_embeddings
     from service.models.adapt import enrolled
 
     require_free(into)

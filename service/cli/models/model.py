@@ -6,6 +6,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def reencode(ctx: click.Context, model: Path | None, as_json: bool) -> None:
     """
     from encoder.inference.artifact import read_artifact
     from encoder.inference.encoder import Encoder
-    from service.composition import keep_model
+    from service.models.active_model import keep_model
     from service.models.reencode import reencode as embed_missing
 
     artifact = read_artifact(model)
@@ -183,12 +184,17 @@ def _switch(
     completes: int | None,
     as_json: bool,
 ) -> None:
+    from service.composition import build_model
     from service.models.switching import switch as switch_model
 
     tally = Tally(target.missing)
     if target.state != "active":
         batches = switch_model(
-            target, settings=settings, registry=registry, caller=caller(), completes=completes
+            target,
+            registry=registry,
+            build_model=partial(build_model, settings, registry),
+            caller=caller(),
+            completes=completes,
         )
         _follow(batches, tally)
     about = {"name": target.name, "id": target.model_id}

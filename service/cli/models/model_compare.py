@@ -41,7 +41,7 @@ def compare_models(old: str, new: str, limit: int, as_json: bool) -> None:
       countersign model compare lean new
       countersign model compare lean new --limit 200 --json
     """
-    from service.composition import open_encoder
+    from service.models.active_model import open_encoder
     from service.models.model_comparison import Shadow, Side, sample
     from service.models.model_comparison import compare_models as ask_both
     from service.models.switching import find_model
@@ -51,7 +51,7 @@ def compare_models(old: str, new: str, limit: int, as_json: bool) -> None:
         reference_ids = sample(registry, models[0].model_id, models[1].model_id, limit)
         sides = [
             Side(
-                open_encoder(settings, registry, one.model_id),
+                open_encoder(settings.model, registry, one.model_id),
                 registry,
                 settings.index_ivf_from,
                 settings.index_nearest,

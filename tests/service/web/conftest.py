@@ -23,7 +23,8 @@ from werkzeug.serving import make_server
 from encoder.synthesis import encode_png, synthetic_writer
 from index.registry.schema_version import upgrade
 from service.app import create_app
-from service.composition import Services, build_services, prepare_folders
+from service.composition import build_services, prepare_folders
+from service.models.live_services import Services
 from service.settings import read_settings
 from service.writers.enroll import Upload, create_writer
 

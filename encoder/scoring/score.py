@@ -10,7 +10,7 @@ score = (highest + mean)/2 of the similarities - 0.7 own similarity
 
 Measured on several data sets, taking off the own similarity is worth 5 to 7 points of equal error
 rate against skilled forgeries; the local similarities take up to 1.2 off where forgers are good
-(docs/experiments.md).
+(docs/notes/encoder-experiments.md).
 """
 
 from collections.abc import Sequence

@@ -22,10 +22,10 @@ bench: $(VENV)/.developing
 	$(BIN)/python -m benchmarks.verify_path
 	$(BIN)/python -m benchmarks.encoder_cost
 
-# Trains and measures as docs/evaluation and the README show: five folds, one model without each
-# data set, the notebook's recipe with its faults mended and as it was. Hours on two cores
-# (`make -j2 study` uses both all the time); what is done is not done again. Needs the three data
-# sets.
+# Trains and measures as docs/evaluation and docs/accuracy.md show: five folds, one model without
+# each data set, the notebook's recipe with its faults corrected and as it was. About an hour on two
+# cores (`make -j2 study` uses both all the time); what is done is not done again. Needs the three
+# data sets.
 SIGNATURES ?= ../shared/signatures
 SETS := cedar bhsig260_bengali crossmedia_chinese
 ALL := $(addprefix $(SIGNATURES)/,$(SETS))

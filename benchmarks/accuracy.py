@@ -1,4 +1,4 @@
-"""Error rates over HTTP, on writers that no model was trained on; the README's accuracy table.
+"""Error rates over HTTP, on writers that no model was trained on; the figures in docs/accuracy.md.
 
 Enrolls 20 such CEDAR writers with 5 references each into a running server, verifies their other
 genuine signatures, their skilled forgeries and other writers' signatures, and identifies every

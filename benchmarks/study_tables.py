@@ -1,11 +1,11 @@
-"""The README's tables of error rates, from the results of `make study`.
+"""The tables of docs/accuracy.md, from the results of `make study`.
 
 `python -m benchmarks.study_tables [docs/evaluation]` prints them as Markdown.
 """
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,15 @@ NAMES = {"cedar": "CEDAR", "bhsig260_bengali": "Bengali", "crossmedia_chinese": 
 POINT = "fmr_skilled=5%"
 DASH = "\N{EN DASH}"
 EER_AT = ("1", "5", "10")
+MODELS = {
+    "crossval": "cross-validation",
+    "shipped": "shipped model",
+    "zeroshot": "never seen",
+    "adapted": "never seen, adapted",
+}
 
 Row = Mapping[str, Any]
+Measured = tuple[str, int, Row]  # What was measured, on how many writers, and its results.
 
 
 def main() -> None:
@@ -23,62 +30,75 @@ def main() -> None:
     read = {
         path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")
     }
-    print("Data sets never seen\n")
-    print(
-        _table((*_heads(), f"at `{POINT}`: forgeries pass / genuine not matched, 5"), _unseen(read))
-    )
-    print("\nFive-fold cross-validation\n")
-    print(_table((*_heads(), "rank-1, 5"), _crossval(read)))
-    print("\nBeside the notebook, on the writers held out\n")
-    print(_table(("", *_heads(), "rank-1, 5"), _beside(read)))
+    passing = f"at `{POINT}`: forgeries passed / genuine not matched"
+    _print("Data sets never seen", _unseen(read), passing, _passing)
+    _print("Five-fold cross-validation", _crossval(read), "rank-1", _first)
+    _print("Beside the notebook, on the writers held out", _beside(read), "rank-1", _first)
+    print("\nIdentification, with 5 references\n")
+    heads = ("", "writers in a gallery", "strangers named", "enrolled missed", "rank-1")
+    print(_table(heads, _identified(read)))
     print("\nPerturbed query signatures: genuine not matched / forgeries matched, percent\n")
     print(_table(("", *_names(read["shipped"])), _perturbed(read["shipped"]["sets"])))
     print("\nOne by one\n")
     sys.stdout.writelines(f"{fact}\n" for fact in _facts(read))
 
 
-def _heads() -> tuple[str, ...]:
-    skilled = ["skilled EER, 1 reference", *(f"{r} references" for r in EER_AT[1:])]
-    return ("", "writers", *skilled, "random EER, 5", "FNMR at FMR 1 % skilled, 5")
+def _print(
+    title: str, measured: Iterable[Measured], last: str, last_of: Callable[[Row], str]
+) -> None:
+    """Print one table of skilled errors by number of references, and one of all else with five."""
+    rows = list(measured)
+    print(f"\n{title}\n")
+    counts = (f"{r} reference{'s' * (r != '1')}" for r in EER_AT)
+    print(_table(("skilled EER", "writers", *counts), (_skilled(*row) for row in rows)))
+    print()
+    heads = ("with 5 references", "random EER", "FNMR at FMR 1 % skilled", last)
+    print(_table(heads, ((*_at_five(*row), last_of(row[2])) for row in rows)))
 
 
-def _unseen(read: Row) -> Iterator[tuple[str, ...]]:
+def _unseen(read: Row) -> Iterator[Measured]:
     adapted = {one["folder"]: one for one in read["adapted"]["sets"]}
     for one in read["zeroshot"]["sets"]:
         if "5" in one["results"]:
-            yield (f"**{_name(one)}**", *_rates(one), _passing(one))
+            yield (f"**{_name(one)}**", one["writers"], one["results"])
             yield (
                 f"{DASH} adapted to its writers",
-                *_rates(adapted[one["folder"]]),
-                _passing(adapted[one["folder"]]),
+                one["writers"],
+                adapted[one["folder"]]["results"],
             )
             yield (
                 f"{DASH} HOG, nothing learned",
-                *_rates(one["baselines"]["hog"], one["writers"]),
-                "",
+                one["writers"],
+                one["baselines"]["hog"]["results"],
             )
 
 
-def _crossval(read: Row) -> Iterator[tuple[str, ...]]:
+def _crossval(read: Row) -> Iterator[Measured]:
     for one in read["crossval"]["sets"]:
-        hog = one["baselines"]["hog"]
-        yield (_name(one), *_rates(one), _first(one))
-        yield (
-            f"{DASH} HOG of the same canvas, nothing learned",
-            *_rates(hog, one["writers"]),
-            _first(hog),
-        )
+        yield (f"**{_name(one)}**", one["writers"], one["results"])
+        yield (f"{DASH} HOG, nothing learned", one["writers"], one["baselines"]["hog"]["results"])
 
 
-def _beside(read: Row) -> Iterator[tuple[str, ...]]:
+def _beside(read: Row) -> Iterator[Measured]:
     epochs = read["original-notebook"]["epochs"]
+    plural = "s" * (epochs != 1)
     for title, name in (
         ("shipped model", "shipped"),
-        ("notebook, faults mended", "notebook"),
-        (f"notebook as it was, {epochs} of its epochs", "original-notebook"),
+        ("notebook, faults corrected", "notebook"),
+        (f"notebook as it was, {epochs} epoch{plural}", "original-notebook"),
     ):
         for one in read[name]["sets"]:
-            yield (title, _name(one), *_rates(one), _first(one))
+            yield (f"{title}: {_name(one)}", one["writers"], one["results"])
+
+
+def _identified(read: Row) -> Iterator[tuple[str, ...]]:
+    for name, title in MODELS.items():
+        for one in read[name]["sets"]:
+            if "5" in one["results"]:
+                row = one["results"]["5"]
+                sizes = ", ".join(str(size) for size in row["gallery_sizes"])
+                rates = (_with_interval(row, "fpir"), _with_interval(row, "fnir"))
+                yield (f"{title}: {_name(one)}", sizes, *rates, _first(one["results"]))
 
 
 def _perturbed(sets: Iterable[Row]) -> Iterator[tuple[str, ...]]:
@@ -110,11 +130,13 @@ def _facts(read: Row) -> Iterator[str]:
                 )
 
 
-def _rates(one: Row, writers: int | None = None) -> tuple[str, ...]:
-    results = one["results"]
-    skilled = [_with_interval(results[r], "eer_skilled") for r in EER_AT]
-    five = (_with_interval(results["5"], n) for n in ("eer_random", "fnmr_at_fmr_1%_skilled"))
-    return (str(writers or one["writers"]), *skilled, *five)
+def _skilled(title: str, writers: int, results: Row) -> tuple[str, ...]:
+    return (title, str(writers), *(_with_interval(results[r], "eer_skilled") for r in EER_AT))
+
+
+def _at_five(title: str, _: int, results: Row) -> tuple[str, ...]:
+    names = ("eer_random", "fnmr_at_fmr_1%_skilled")
+    return (title, *(_with_interval(results["5"], name) for name in names))
 
 
 def _with_interval(row: Row, name: str) -> str:
@@ -122,13 +144,15 @@ def _with_interval(row: Row, name: str) -> str:
     return f"{_percent(row[name])} ({_percent(low)} {DASH} {_percent(high)})"
 
 
-def _passing(one: Row) -> str:
-    point = one["results"]["5"]["shipped"][POINT]
+def _passing(results: Row) -> str:
+    point = results["5"]["shipped"].get(POINT)  # A baseline has no thresholds.
+    if point is None:
+        return ""
     return f"{_percent(point['fmr_skilled'], 0)} / {_percent(point['fnmr'], 0)}"
 
 
-def _first(one: Row) -> str:
-    return _percent(one["results"]["5"]["rank_1"])
+def _first(results: Row) -> str:
+    return _percent(results["5"]["rank_1"])
 
 
 def _percent(rate: float, digits: int = 1) -> str:
@@ -146,8 +170,8 @@ def _name(one: Row) -> str:
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     first = list(heads)
-    lines = [first, ["---"] * len(first), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    body = "".join(f"\n| {' | '.join(row)} |" for row in rows)
+    return f"| {' | '.join(first)} |\n|{'---|' * len(first)}{body}"
 
 
 if __name__ == "__main__":

@@ -1,63 +1,173 @@
-"""What the documents say exists: commands, settings, endpoints, files."""
+"""What the documents say exists: files, commands and their options, settings, make targets."""
 
 import re
+import shlex
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 import pytest
 
 from service.cli import main
-from service.settings import Settings
+from service.settings import _READERS, PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+FOLDERS = ("docs", "encoder", "index", "service", "migrations", "benchmarks", "tests")
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))]
+)
+MAX_README_WORDS, MAX_README_COLUMNS = 900, 5
+NOT_A_COMMAND = {"nice", "chrt"}  # Words that go before one.
 
 
-def shell_lines() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+def short(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=short)
+
+
+def read(document: Path) -> str:
+    return document.read_text(encoding="utf-8")
+
+
+def shell_lines(document: Path) -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", read(document), re.DOTALL)
     return "".join(blocks).replace("\\\n", " ").splitlines()
 
 
-def test_readme_names_every_setting_and_no_other() -> None:
-    documented = set(re.findall(r"COUNTERSIGN_[A-Z_]+", README))
-    assert documented == {f"COUNTERSIGN_{field.name.upper()}" for field in fields(Settings)}
+def inline_code(document: Path) -> list[str]:
+    prose = re.sub(r"```.*?```", "", read(document), flags=re.DOTALL)
+    return [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose)]
 
 
-@pytest.mark.parametrize("line", [x for x in shell_lines() if x.startswith("countersign ")])
-def test_commands_in_the_readme_exist(line: str) -> None:
+def words_of(line: str) -> list[str]:
+    """The words of a command without what may go before it: settings, and how it is scheduled."""
+    words = shlex.split(line, comments=True)
+    while words and (words[0] in NOT_A_COMMAND or re.match(r"[A-Z_]+=", words[0])):
+        words = words[3:] if words[0] == "chrt" else words[1:]
+    return words
+
+
+def commands(document: Path, program: str) -> list[list[str]]:
+    """Every call of a program in a document, in blocks and in sentences, as words."""
+    called = [*shell_lines(document), *(x for x in inline_code(document) if program in x)]
+    split = (words_of(line) for line in called)
+    return [words for words in split if words and Path(words[0]).name == program]
+
+
+def test_there_are_documents_and_commands_in_them() -> None:
+    assert {"README.md", "CONTRIBUTING.md", "docs/settings.md"} <= {short(x) for x in DOCUMENTS}
+    for program in ("countersign", "make", "python"):
+        assert sum(len(commands(document, program)) for document in DOCUMENTS) > 5, program
+
+
+@each_document
+def test_links_and_pictures_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)", read(document)):
+        if target.startswith("https://"):
+            continue
+        path, _, heading = target.partition("#")
+        found = document.parent / path if path else document
+        assert found.exists(), target
+        assert not heading or heading in headings(found), target
+
+
+def headings(document: Path) -> set[str]:
+    """The names by which the headings of a document are linked to."""
+    titles = re.findall(r"^#+ (.+)$", read(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@each_document
+def test_commands_in_blocks_are_understood(document: Path) -> None:
+    for line in shell_lines(document):
+        words = words_of(line)
+        if words and words[0] == "countersign":
+            parse(words[1:])
+
+
+def parse(arguments: list[str]) -> None:
+    """Parse a command's words as the command line does, without asking whether files exist."""
     command: click.Command = main
-    for word in line.split()[1:]:
-        if not isinstance(command, click.Group):
-            break
-        assert word in command.commands, line
-        command = command.commands[word]
-    options = {name for parameter in command.params for name in parameter.opts}
-    assert set(re.findall(r"--[a-z-]+", line)) <= options
+    while isinstance(command, click.Group):
+        assert arguments, f"{command.name}: which command?"
+        assert arguments[0] in command.commands, arguments[0]
+        command, arguments = command.commands[arguments[0]], arguments[1:]
+    context = click.Context(command)
+    given, left_over, _ = command.make_parser(context).parse_args(list(arguments))
+    assert left_over == [], command.name
+    for parameter in command.params:
+        if parameter.required:
+            assert isinstance(given.get(str(parameter.name)), str | tuple | list), parameter.name
 
 
-@pytest.mark.parametrize("name", [x.split()[1] for x in shell_lines() if x.startswith("make ")])
-def test_make_targets_in_the_readme_exist(name: str) -> None:
-    assert re.search(rf"^{name}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+@each_document
+def test_commands_in_sentences_exist(document: Path) -> None:
+    for words in commands(document, "countersign"):
+        command: click.Command = main
+        for word in words[1:]:
+            if not isinstance(command, click.Group) or word.startswith("-"):
+                break
+            assert word in command.commands, words
+            command = command.commands[word]
+        options = {name for x in command.params for name in (*x.opts, *x.secondary_opts)}
+        named = {word for word in words if word.startswith("--")} - {"--help"}
+        assert named <= options, words
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_links_lead_somewhere(document: str) -> None:
-    text = (ROOT / document).read_text(encoding="utf-8")
-    for target in re.findall(r"\]\(([^)#]+)", text):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+@each_document
+def test_make_targets_exist(document: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for words in commands(document, "make"):
+        for word in words[1:]:
+            if not word.startswith("-") and "=" not in word:
+                assert re.search(rf"^{word}:", makefile, re.MULTILINE), words
+
+
+@each_document
+def test_modules_that_are_run_exist_with_their_options(document: Path) -> None:
+    for words in commands(document, "python"):
+        if words[1] != "-m" or words[2] == "pytest":
+            continue
+        found = find_spec(words[2])
+        assert found is not None, words
+        assert found.origin is not None, words
+        source = Path(found.origin).read_text(encoding="utf-8")
+        options = {word for word in words[3:] if word.startswith("--")}
+        assert [option for option in options if f'"{option}"' not in source] == [], words
+
+
+@each_document
+def test_settings_that_are_named_exist(document: Path) -> None:
+    named = set(re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", read(document)))
+    assert named <= {PREFIX + name.upper() for name in _READERS}
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", read(ROOT / "docs/settings.md"), re.MULTILINE)
+    assert sorted(name for name, _ in rows) == sorted(PREFIX + name.upper() for name in _READERS)
+    defaults = {PREFIX + x.name.upper(): getattr(Settings(), x.name) for x in fields(Settings)}
+    for name, documented in rows:
+        if defaults[name] is not None:
+            assert documented == f"`{defaults[name]}`", name
+
+
+def test_the_readme_is_short() -> None:
+    assert len(read(ROOT / "README.md").split()) <= MAX_README_WORDS
+
+
+def test_tables_of_the_readme_are_narrow() -> None:
+    rows = re.findall(r"^\|(.+)\|$", read(ROOT / "README.md"), re.MULTILINE)
+    assert rows
+    assert max(row.count("|") + 1 for row in rows) <= MAX_README_COLUMNS
 
 
 def test_paths_in_the_architecture_exist() -> None:
-    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    named = re.findall(r"`((?:encoder|index|service|migrations|benchmarks|tests)/[\w./]*)`", text)
+    named = re.findall(
+        r"`((?:encoder|index|service|migrations|benchmarks|tests)/[\w./]*)`",
+        read(ROOT / "ARCHITECTURE.md"),
+    )
     assert named
     assert [path for path in named if not (ROOT / path).exists()] == []
-
-
-def test_benchmarks_in_the_documents_exist() -> None:
-    for document in DOCUMENTS:
-        text = (ROOT / document).read_text(encoding="utf-8")
-        for module in re.findall(r"python -m (benchmarks[\w.]+)", text):
-            assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module

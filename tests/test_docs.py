@@ -1,5 +1,6 @@
 """What the documents say exists: files, commands and their options, settings, make targets."""
 
+import json
 import re
 import shlex
 from dataclasses import fields
@@ -9,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+from encoder.report.card import model_card
 from service.cli import main
 from service.settings import _READERS, PREFIX, Settings
 
@@ -152,6 +154,11 @@ def test_every_setting_is_documented_with_its_default() -> None:
     for name, documented in rows:
         if defaults[name] is not None:
             assert documented == f"`{defaults[name]}`", name
+
+
+def test_the_model_card_is_the_one_of_the_results() -> None:
+    results = json.loads(read(ROOT / "docs/evaluation/crossval.json"))
+    assert read(ROOT / "docs/model-card.md").rstrip() == model_card(results).rstrip()
 
 
 def test_the_readme_is_short() -> None:

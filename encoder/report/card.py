@@ -6,21 +6,27 @@ from typing import Any
 USE = """\
 ## Use
 
-For: comparing a query signature with a claimed writer's references, and listing whom an unknown
-signature resembles, as one piece of evidence that a person weighs. Signatures on paper, scanned or
-photographed.
+**Meant for** comparing a query signature with a claimed writer's references, and for listing whom
+an unknown signature resembles, as one piece of evidence that a person weighs. The signatures are on
+paper, scanned or photographed.
 
-Not for: deciding alone on money, rights or liberty; signatures drawn on tablets with time and
-pressure; telling by whom a forgery was made; handwriting other than signatures."""
+**Not meant for** deciding alone about money, rights or liberty; for signatures drawn on tablets
+with time and pressure; for telling who made a forgery; or for handwriting other than signatures."""
+
+RATES = """\
+Rates are in percent, with 95% intervals by bootstrap over writers. FMR, the false match rate, is
+the share of forgeries that match; FNMR, the false non-match rate, the share of genuine signatures
+that do not; EER, the equal error rate, both where they are equal. A skilled forgery was practised;
+a random one is another person's own signature."""
 
 LIMITS = """\
 ## Limits
 
-- The data sets are of volunteers who signed many times in one or a few sessions; signatures of
-  years apart vary more. Forgeries are by volunteers, not by practised forgers.
-- Nothing is known of the writers' age, health or handedness; error rates by such groups could not
-  be measured.
-- Users' scans are not in the training data: the figures for data sets that a model was not trained
+- The data sets are of volunteers who signed many times in one session or a few. Signatures that are
+  years apart vary more. The forgeries are by volunteers too, not by practised forgers.
+- Nothing is known of the writers' age, health or handedness, so error rates by such groups could
+  not be measured.
+- Users' scans are not in the training data. The figures for data sets that a model was not trained
   on (protocol zeroshot) come nearest to them. Measure your own with `countersign evaluate`."""
 
 
@@ -67,8 +73,9 @@ def _data(models: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 def _figures(answer: Mapping[str, Any]) -> Iterator[str]:
     yield "## Error rates"
     yield ""
-    yield f"Protocol {answer['protocol']}, {answer['draws']} draws of references, one threshold"
-    yield "for all writers; percent, with 95% intervals by bootstrap over writers."
+    yield f"Protocol {answer['protocol']}, {answer['draws']} draws of references, one threshold for"
+    yield "all writers."
+    yield RATES
     if answer.get("adapt"):
         yield "Each model is adapted to the writers it is measured on (`countersign adapt`)."
     yield ""
@@ -86,7 +93,7 @@ def _figures(answer: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shipped(answer: Mapping[str, Any]) -> Iterator[str]:
-    yield "What the shipped thresholds reach, with 5 references:"
+    yield "At the thresholds of the models' manifests, with 5 references:"
     yield ""
     yield "| data set | operating point | FMR skilled | FMR random | FNMR |"
     yield "|---|---|---|---|---|"

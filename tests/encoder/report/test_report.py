@@ -121,5 +121,5 @@ def test_the_card_says_what_was_trained_on_and_measured(answer: dict[str, Any]) 
     assert f"| invented | 20 | 5 | {stated} |" in card
     assert "| invented, baseline hog | 20 | 5 |" in card
     assert "| invented | fmr_skilled=1% |" in card
-    for words in ("## Use", "Not for", "## Limits"):
+    for words in ("## Use", "Not meant for", "## Limits"):
         assert words in card

@@ -171,10 +171,8 @@ def test_tables_of_the_readme_are_narrow() -> None:
     assert max(row.count("|") + 1 for row in rows) <= MAX_README_COLUMNS
 
 
-def test_paths_in_the_architecture_exist() -> None:
-    named = re.findall(
-        r"`((?:encoder|index|service|migrations|benchmarks|tests)/[\w./]*)`",
-        read(ROOT / "ARCHITECTURE.md"),
-    )
-    assert named
-    assert [path for path in named if not (ROOT / path).exists()] == []
+@each_document
+def test_paths_that_are_named_exist(document: Path) -> None:
+    paths = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./*-]*")
+    named = [code for code in inline_code(document) if paths.fullmatch(code)]
+    assert [path for path in named if not any(ROOT.glob(path))] == []

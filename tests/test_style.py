@@ -12,6 +12,12 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("encoder", "index", "service", "migrations", "benchmarks")
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 WRITTEN = [p for p in SOURCES if "versions" not in p.parts]
+# The packages that are read as a map: what is measured lies flat in `benchmarks`.
+MAPPED = ("encoder", "index", "service")
+MODULES = [p for p in SOURCES if p.relative_to(ROOT).parts[0] in MAPPED]
+MODULES_IN_A_FOLDER = 13
+# The schemas of the HTTP API are named for what they show.
+SHAPES = {ROOT / "service" / "api" / name for name in ("answers.py", "schemas.py", "shapes.py")}
 
 LOG_METHODS = {
     *("debug", "info", "warning", "warn", "error", "exception", "critical", "fatal", "log"),
@@ -130,3 +136,37 @@ def test_a_log_that_names_is_seen(line: str) -> None:
 )
 def test_a_log_of_what_happened_is_let_through(line: str) -> None:
     assert not any(personal(call) for call in logged(ast.parse(line)))
+
+
+def packages(*rooms: str) -> list[Path]:
+    return sorted({p.parent for room in rooms for p in (ROOT / room).rglob("*.py")})
+
+
+@pytest.mark.parametrize("folder", packages(*MAPPED, "tests"), ids=short)
+def test_a_folder_is_taken_in_at_a_glance(folder: Path) -> None:
+    modules = sorted(path.name for path in folder.glob("*.py") if path.name != "__init__.py")
+    assert len(modules) <= MODULES_IN_A_FOLDER, modules
+
+
+@pytest.mark.parametrize("folder", packages(*MAPPED), ids=short)
+def test_a_package_says_in_one_sentence_what_it_holds(folder: Path) -> None:
+    opening, *_ = (ast.get_docstring(parsed(folder / "__init__.py")) or "").split("\n\n")
+    assert re.fullmatch(r"[A-Z][^.!?]*(\.\w[^.!?]*)*\.", opening), opening
+
+
+@pytest.mark.parametrize("folder", packages("tests"), ids=short)
+def test_a_folder_of_tests_mirrors_a_package(folder: Path) -> None:
+    assert (
+        list((ROOT / folder.relative_to(ROOT / "tests")).glob("*.py")) or folder == ROOT / "tests"
+    )
+
+
+@pytest.mark.parametrize("room", MAPPED)
+def test_a_class_shares_its_name_with_no_other(room: str) -> None:
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        if short(path).startswith(f"{room}/") and path not in SHAPES:
+            for node in parsed(path).body:
+                if isinstance(node, ast.ClassDef):
+                    places.setdefault(node.name, []).append(short(path))
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

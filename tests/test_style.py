@@ -170,3 +170,36 @@ def test_a_class_shares_its_name_with_no_other(room: str) -> None:
                 if isinstance(node, ast.ClassDef):
                     places.setdefault(node.name, []).append(short(path))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def raising(docstring: str) -> list[str]:
+    """Return the sentences that tell of errors outside the section for them."""
+    section = r"^([ ]*)Raises:\n(?:\1[ ]+.*\n?|[ ]*\n)+"
+    told = " ".join(re.sub(section, "", docstring, flags=re.MULTILINE).split())
+    return re.findall(r"(?:^|[.;:,] )raises\b[^.;]*", told, flags=re.IGNORECASE)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=short)
+def test_errors_are_documented_in_a_section_of_their_own(path: Path) -> None:
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = [
+        ast.get_docstring(node) or ""
+        for node in ast.walk(parsed(path))
+        if isinstance(node, documented)
+    ]
+    assert [sentence for one in docstrings for sentence in raising(one)] == []
+
+
+@pytest.mark.parametrize(
+    ("docstring", "count"),
+    [
+        ("Read it.\n\nRaises:\n    InvalidWriter: Raises nothing else;\n        raises that.\n", 0),
+        ("Read it; what the mean has in common\nraises the similarity.", 0),
+        ("Read it; raises InvalidWriter.", 1),
+        ("Read it.\n\nIt is read once. Raises InvalidVector, and\nKeyError for none.", 1),
+        ("Read it.\n\nRaises: KeyError for none.", 1),
+        ("Read it.\n\nRaises:\n    KeyError: None.\n\nIt is kept. Raises ValueError.", 1),
+    ],
+)
+def test_errors_outside_their_section_are_seen(docstring: str, count: int) -> None:
+    assert len(raising(docstring)) == count

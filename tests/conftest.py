@@ -8,16 +8,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-# First of all: its import closes every log handler, and TensorFlow's takes pytest's stderr along.
-import pymilvus  # noqa: F401
 import pytest
 from sqlalchemy import create_engine, text
 
 from index.registry.schema_version import upgrade
+
+# Importing pymilvus closes every log handler. TensorFlow's would close the stderr that it was made
+# with, which is pytest's, but leaves alone the process's own.
+with suppress(ImportError):  # It comes with the `train` extra.
+    from absl.logging import get_absl_handler
+
+    get_absl_handler().python_handler.stream = sys.__stderr__
 
 
 def free_port() -> int:

@@ -79,7 +79,8 @@ def postgresql_server() -> Iterator[str]:
     data = folder / "data"
     options = f"-p {port} -h 127.0.0.1 -k '' -c fsync=off -c max_connections=200"
     control = [programs_folder / "pg_ctl", "-D", data, "-w", "-l", folder / "log"]
-    run([programs_folder / "initdb", "-D", data, "-U", "test", "-A", "trust", "-E", "UTF8"])
+    access = ["-U", "test", "-A", "trust", "-E", "UTF8"]
+    run([programs_folder / "initdb", "-D", data, "--no-sync", *access])
     run([*control, "-o", options, "start"])
     try:
         yield f"postgresql+psycopg://test@127.0.0.1:{port}/"

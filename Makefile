@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint bench study accuracy lock clean
+.PHONY: run test check lint bench study accuracy lock clean
 
 run: $(VENV)/.serving
 	$(BIN)/countersign serve --upgrade --demo
@@ -11,6 +11,18 @@ run: $(VENV)/.serving
 # A file's tests stay together: they share what takes long to make.
 test: $(VENV)/.developing
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+# For everyday work, in under a minute: the linters, and all tests but the slow ones. A new test is
+# part of it by itself; a file or folder that takes over five seconds alone is listed here.
+SLOW := benchmarks \
+  $(addprefix encoder/,calibration evaluation networks report synthesis training \
+    scoring/test_script_compensation.py test_real_data.py) \
+  $(addprefix index/,ivf milvus registry/test_processes.py) \
+  $(addprefix service/,$(addprefix cli/,gallery models server writers) models transfer web \
+    api/test_bad_inputs.py test_replicas.py test_serve.py test_shared_index.py)
+check: lint
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
+	  $(addprefix --ignore=tests/,$(SLOW)) $(ARGS)
 
 lint: $(VENV)/.developing
 	$(BIN)/ruff check .

@@ -4,12 +4,8 @@ Where one forger of one writer passes, that forger's other forgeries often pass 
 one, such signatures would support more than they do.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
-
-from encoder.evaluation.trials import EmbeddedWriter
 
 RARE = 0.01  # Of the scores of each data set, those that would be errors.
 
@@ -38,14 +34,6 @@ def independent(
     each = signatures / len(np.unique(people))
     common = max(intraclass_correlation(errors, people), 0.0)
     return signatures / (1 + max(each - 1, 0.0) * common)
-
-
-def people_of(writers: Sequence[EmbeddedWriter]) -> NDArray[np.intp]:
-    """Number the person `(w,)` behind each writer: one person may write several names."""
-    numbers: dict[tuple[str, str], int] = {}
-    return np.array(
-        [numbers.setdefault((one.data_set, one.group), len(numbers)) for one in writers], np.intp
-    )
 
 
 def intraclass_correlation(values: NDArray[np.float64], groups: NDArray[np.intp]) -> float:

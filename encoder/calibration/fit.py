@@ -8,9 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.calibration.data_set_centres import centre_data_sets
-from encoder.calibration.effective_sample_size import independent, people_of
+from encoder.calibration.effective_sample_size import independent
 from encoder.errors import TrainingDataError
-from encoder.evaluation.trials import EmbeddedWriter, Trials, population_spread, run_trials
+from encoder.evaluation.trials import (
+    EmbeddedWriter,
+    Trials,
+    people_of,
+    population_spread,
+    run_trials,
+)
 from encoder.metrics.error_rates import equal_error_rate, threshold_at_fmr
 from encoder.scoring.decision_rule import (
     Calibration,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.calibration.data_set_centres import centre_writer
-from encoder.calibration.effective_sample_size import independent, people_of
+from encoder.calibration.effective_sample_size import independent
 from encoder.calibration.fit import (
     DRAWS,
     TAIL_SHARE,
@@ -22,7 +22,7 @@ from encoder.calibration.fit import (
     match_threshold,
     refusal_threshold,
 )
-from encoder.evaluation.trials import EmbeddedWriter, Trials, run_trials
+from encoder.evaluation.trials import EmbeddedWriter, Trials, people_of, run_trials
 from encoder.scoring.decision_rule import Calibration, DecisionRule, OperatingPoint
 
 RATIO_TARGET = 0.05  # Likelihood ratios need as much as an operating point of this target.

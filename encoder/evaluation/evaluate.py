@@ -10,7 +10,7 @@ import numpy as np
 from encoder.datasets.folder import DataSet, read_folder
 from encoder.evaluation.det_curves import trade_off_curves
 from encoder.evaluation.embed import embed_data_set
-from encoder.evaluation.pooling import EmbeddedFold, Pool, people_of, pool_trials
+from encoder.evaluation.pooling import EmbeddedFold, Pool, people_in, pool_trials
 from encoder.evaluation.protocols import Fold, adapted
 from encoder.evaluation.rates import (
     Estimate,
@@ -103,7 +103,7 @@ def measure(folds: Sequence[EmbeddedFold], effort: Effort) -> dict[str, Any]:
 
     A number of references that no writer has one more signature than is left out.
     """
-    weights = draw_weights(people_of(folds), effort.replicates)
+    weights = draw_weights(people_in(folds), effort.replicates)
     results, curves = {}, {}
     for references in REFERENCE_COUNTS:
         pool = pool_trials(folds, references, effort.draws)
@@ -131,7 +131,7 @@ def evaluate_writers(
 ) -> dict[str, dict[str, Any]]:
     """The rates of one model without intervals and curves, for its manifest."""
     folds = [EmbeddedFold(writers, spread)]
-    weights = draw_weights(people_of(folds), 0)
+    weights = draw_weights(people_in(folds), 0)
     results = {}
     for references in REFERENCE_COUNTS:
         pool = pool_trials(folds, references, draws)
@@ -163,7 +163,7 @@ def _described(fold: Fold) -> dict[str, Any]:
 def _slices(
     folds: Sequence[EmbeddedFold], sets: Sequence[DataSet], effort: Effort
 ) -> dict[str, Any]:
-    weights = draw_weights(people_of(folds), effort.replicates)
+    weights = draw_weights(people_in(folds), effort.replicates)
     for references in sorted((r for r in REFERENCE_COUNTS if r <= SLICED_AT), reverse=True):
         pool = pool_trials(folds, references, effort.draws)
         if pool.scores("genuine").size:

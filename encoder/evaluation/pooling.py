@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.evaluation.trials import EmbeddedWriter, run_trials
+from encoder.evaluation.trials import EmbeddedWriter, people_of, run_trials
 from encoder.metrics.confidence_intervals import Scored
 from encoder.scoring.decision_rule import Calibration, DecisionRule, LogRatio
 from encoder.scoring.score import Spread
@@ -88,7 +88,6 @@ def pool_trials(folds: Sequence[EmbeddedFold], references: int, draws: int) -> P
     return Pool(references, scored, of_fold, rules if len(rules) == len(folds) else ())
 
 
-def people_of(folds: Sequence[EmbeddedFold]) -> NDArray[np.intp]:
+def people_in(folds: Sequence[EmbeddedFold]) -> NDArray[np.intp]:
     """The number of each writer's person `(writers,)`, in the order of `Pool`'s numbers."""
-    names = [writer.group for fold in folds for writer in fold.writers]
-    return np.unique(names, return_inverse=True)[1]
+    return people_of([writer for fold in folds for writer in fold.writers])

@@ -18,8 +18,8 @@ from encoder.scoring.centring import Centre, adapted_rule, centre_of
 from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.templates import Signatures
 
-Protocol = Literal["holdout", "crossval", "zeroshot"]
-PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+EvaluationProtocol = Literal["holdout", "crossval", "zeroshot"]
+PROTOCOLS: tuple[EvaluationProtocol, ...] = get_args(EvaluationProtocol)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ def adapted(fold: Fold, data: DataSet) -> Fold:
     return replace(fold, centre=centre)
 
 
-def plan_folds(folder: Path, encoders: Sequence[Encoder], protocol: Protocol) -> list[Fold]:
+def plan_folds(
+    folder: Path, encoders: Sequence[Encoder], protocol: EvaluationProtocol
+) -> list[Fold]:
     """Share out a folder's writers among models, none to a model that was trained on them.
 
     `holdout` takes one model and the writers whom it held out of training, or all writers where

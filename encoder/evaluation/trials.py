@@ -91,6 +91,13 @@ class EmbeddedWriter:
         return writer
 
 
+def people_of(writers: Sequence[EmbeddedWriter]) -> NDArray[np.intp]:
+    """Number the person `(w,)` behind each writer: one person may write several names."""
+    people = [(writer.data_set, writer.group) for writer in writers]
+    numbers = {person: number for number, person in enumerate(sorted(set(people)))}
+    return np.array([numbers[person] for person in people], np.intp)
+
+
 @dataclass(frozen=True)
 class Trials:
     """Comparison scores of one protocol run, each with its claimed writer's number.

@@ -10,7 +10,7 @@ import numpy as np
 from keras import layers, ops
 
 WINDOW = 4  # Cells a side of a piece of a stroke.
-LEAST_INK = 1e-3  # Windows with less around their middle count nothing.
+LEAST_INK_AROUND = 1e-3  # Windows with less around their middle count nothing.
 # Added so that nothing is divided by nothing; arrays, for the ONNX exporter stumbles over numbers.
 FAINT, NOTHING = np.array([1e-2], np.float32), np.array([1e-6], np.float32)
 
@@ -75,7 +75,7 @@ class StrokeBag(layers.Layer):  # type: ignore[misc]
         pieces = ops.reshape(described[..., : self.size], (-1, count, self.size))
         around = ops.average_pool(described[..., self.size :], 3, 1, padding="same")
         around = ops.reshape(around, (-1, count, 1))
-        ink = ops.where(around > LEAST_INK, ops.sqrt(around), 0.0)
+        ink = ops.where(around > LEAST_INK_AROUND, ops.sqrt(around), 0.0)
         words = self.vocabulary
         nearness = 2 * ops.matmul(pieces, ops.transpose(words)) - ops.sum(words * words, axis=1)
         share = ops.softmax(self.sharpness * nearness, axis=-1) * ink

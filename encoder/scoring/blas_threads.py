@@ -6,7 +6,7 @@ from threadpoolctl import threadpool_limits
 
 
 @cache
-def one_thread() -> None:
+def limit_blas_to_one_thread() -> None:
     """Keep products to the calling thread; call it before many small ones, the rest is free.
 
     A product of two signatures' pieces is too small to share. OpenBLAS shares it all the same, and

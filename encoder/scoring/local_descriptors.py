@@ -11,7 +11,7 @@ Pieces = NDArray[np.int8]  # (k, 26): 24 numbers of length 127, then the cell's 
 SHAPE_SIZE = 24  # Numbers that describe the shape of a piece.
 PIECE_SIZE = SHAPE_SIZE + 2
 SCALE = 127  # Of the numbers, as int8.
-LEAST_INK = 1e-2  # What a cell must hold to count, of 1.
+LEAST_CELL_INK = 1e-2  # Share of ink that a cell must hold for its piece to be kept.
 BLOCK = 2  # Of so many cells a side, the one with the most ink is kept.
 NO_PIECES: Pieces = np.zeros((0, PIECE_SIZE), np.int8)
 
@@ -30,7 +30,7 @@ def choose_pieces(described: NDArray[np.float32]) -> Pieces:
     blocks = described[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK, -1)
     blocks = blocks.transpose(0, 2, 1, 3, 4).reshape(rows, columns, BLOCK * BLOCK, -1)
     ink = blocks[..., -1]
-    row, column = np.nonzero(ink.max(axis=2) > LEAST_INK)
+    row, column = np.nonzero(ink.max(axis=2) > LEAST_CELL_INK)
     most = ink[row, column].argmax(axis=1)
     shapes = blocks[row, column, most, :-1]
     shapes = shapes / np.maximum(np.linalg.norm(shapes, axis=1, keepdims=True), 1e-9)

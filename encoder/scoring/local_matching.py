@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.scoring.blas_threads import one_thread
+from encoder.scoring.blas_threads import limit_blas_to_one_thread
 from encoder.scoring.local_descriptors import PIECE_SIZE, SCALE, SHAPE_SIZE, Pieces
 
 # Pieces of one shape so far apart are as unlike as unrelated ones in one place: before bending,
@@ -43,7 +43,7 @@ def likeness(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
         half = len(others) // 2
         parts = [likeness(ones, others[:half]), likeness(ones, others[half:])]
         return np.concatenate(parts, axis=1)
-    one_thread()
+    limit_blas_to_one_thread()
     found = np.zeros((len(ones), len(others)), np.float32)
     if len(others):
         targets = _Targets.of(others)
@@ -56,7 +56,7 @@ def likeness(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
 
 def likeness_among(signatures: Sequence[Pieces]) -> Floats:
     """As `likeness` of each of n signatures with each later one; both ways the same `(n, n)`."""
-    one_thread()
+    limit_blas_to_one_thread()
     count = len(signatures)
     targets = _Targets.of(signatures)
     found = np.zeros((count, count), np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from encoder.networks.stroke_layers import LEAST_INK, WINDOW
+from encoder.networks.stroke_layers import LEAST_INK_AROUND, WINDOW
 
 PIECES_EACH = 60  # Of one canvas.
 ROUNDS = 30
@@ -49,7 +49,7 @@ def _drawn(cells: Floats, rng: np.random.Generator) -> Floats:
     """Windows `(k, 144)` of one canvas, where there is ink, prepared as the layer does."""
     columns = cells.shape[1]
     around = cv2.blur(cells.sum(axis=-1), (3, 3), borderType=cv2.BORDER_CONSTANT)
-    ink = np.where(around > LEAST_INK, np.sqrt(around), 0.0).ravel().astype(np.float64)
+    ink = np.where(around > LEAST_INK_AROUND, np.sqrt(around), 0.0).ravel().astype(np.float64)
     count = min(PIECES_EACH, int(np.count_nonzero(ink)))
     share = ink / max(ink.sum(), 1e-9)
     chosen = rng.choice(ink.size, count, replace=False, p=share) if count else np.arange(0)

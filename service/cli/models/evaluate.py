@@ -17,7 +17,7 @@ from service.cli.output import json_option, print_json, show, table
 from service.cli.session import open_encoder
 
 if TYPE_CHECKING:
-    from encoder.evaluation.protocols import Protocol
+    from encoder.evaluation.protocols import EvaluationProtocol
 
 PROTOCOLS = ("holdout", "crossval", "zeroshot")
 
@@ -169,7 +169,7 @@ def _measured(
     plans = [  # All of them before any work: a wrong model is told at once.
         unprotected_fold(folder, encoders[0])
         if all_writers
-        else plan_folds(folder, encoders, cast("Protocol", protocol))
+        else plan_folds(folder, encoders, cast("EvaluationProtocol", protocol))
         for folder in folders
     ]
     effort = Effort(how["draws"], how["replicates"])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from encoder.datasets.folder import list_writers, read_folder
 from encoder.evaluation.evaluate import embed_folds
-from encoder.evaluation.pooling import people_of, pool_trials
+from encoder.evaluation.pooling import people_in, pool_trials
 from encoder.evaluation.protocols import Fold, unprotected_fold
 from encoder.evaluation.stress.shortcut_controls import VIEWS, measure_controls, ridge_scores
 from encoder.evaluation.subgroups import slice_rates
@@ -73,7 +73,7 @@ def test_slices_are_thirds_of_the_writers(writers_folder: Path) -> None:
     sets = [read_folder(writers_folder, (144, 288))]
     embedded = embed_folds(folds, sets)
     pool = pool_trials(embedded, 3, 2)
-    slices = slice_rates(pool, sets, draw_weights(people_of(embedded), 20))
+    slices = slice_rates(pool, sets, draw_weights(people_in(embedded), 20))
     for what, names in (
         ("length", ("short", "middling", "long")),
         ("complexity", ("simple", "middling", "intricate")),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 RARE = 0.01  # Of the scores of each data set, those that would be errors.
 
 
-def independent(
+def effective_sample_size(
     scores: NDArray[np.float64],
     people: NDArray[np.intp],
     sets: NDArray[np.str_],

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.calibration.data_set_centres import centre_data_sets
-from encoder.calibration.effective_sample_size import independent
+from encoder.calibration.effective_sample_size import effective_sample_size
 from encoder.errors import TrainingDataError
 from encoder.evaluation.trials import (
     EmbeddedWriter,
@@ -179,9 +179,15 @@ def _calibrate(
         points[name] = OperatingPoint(match, min(match, refusal))
     random_in = sets[trials.random_writer]
     mated, forgeries, strangers = map(_shares, (genuine_in, forged_in, random_in))
-    refusals = independent(-trials.genuine, people[trials.genuine_writer], genuine_in, signatures)
-    passed = independent(trials.skilled, people[trials.skilled_writer], forged_in, signatures)
-    mistaken = independent(trials.random, people[trials.random_writer], random_in, signatures)
+    refusals = effective_sample_size(
+        -trials.genuine, people[trials.genuine_writer], genuine_in, signatures
+    )
+    passed = effective_sample_size(
+        trials.skilled, people[trials.skilled_writer], forged_in, signatures
+    )
+    mistaken = effective_sample_size(
+        trials.random, people[trials.random_writer], random_in, signatures
+    )
     return Calibration(
         references=references,
         skilled=fit_log_lr(trials.genuine, trials.skilled, min(refusals, passed), mated, forgeries),

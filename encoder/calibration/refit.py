@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.calibration.data_set_centres import centre_writer
-from encoder.calibration.effective_sample_size import independent
+from encoder.calibration.effective_sample_size import effective_sample_size
 from encoder.calibration.fit import (
     DRAWS,
     TAIL_SHARE,
@@ -125,8 +125,8 @@ def _fitted(
     lack = need_of(RATIO_TARGET).lacks(supply.forged)
     if not lack:
         signatures = min(
-            _independent(-trials.genuine, people[trials.genuine_writer], supply.genuine),
-            _independent(trials.skilled, people[trials.skilled_writer], supply.forged),
+            _sample_size(-trials.genuine, people[trials.genuine_writer], supply.genuine),
+            _sample_size(trials.skilled, people[trials.skilled_writer], supply.forged),
         )
         fitted = replace(fitted, skilled=fit_log_lr(trials.genuine, trials.skilled, signatures))
     at = former.points[default].match
@@ -137,8 +137,8 @@ def _fitted(
         lack = "needs two people or more who wrote the same text"
     if not lack:
         signatures = min(
-            _independent(-trials.genuine, people[trials.genuine_writer], supply.genuine),
-            _independent(trials.random, people[trials.random_writer], supply.genuine),
+            _sample_size(-trials.genuine, people[trials.genuine_writer], supply.genuine),
+            _sample_size(trials.random, people[trials.random_writer], supply.genuine),
         )
         fitted = replace(fitted, random=fit_log_lr(trials.genuine, trials.random, signatures))
     ratios = former.random.of(at), fitted.random.of(at)
@@ -151,8 +151,8 @@ def _fitted(
     return fitted, changes
 
 
-def _independent(scores: NDArray[np.float64], people: NDArray[np.intp], supply: Need) -> float:
-    return independent(scores, people, np.full(len(scores), ""), supply.signatures)
+def _sample_size(scores: NDArray[np.float64], people: NDArray[np.intp], supply: Need) -> float:
+    return effective_sample_size(scores, people, np.full(len(scores), ""), supply.signatures)
 
 
 def _fitted_points(

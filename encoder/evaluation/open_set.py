@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.evaluation.trials import EmbeddedWriter
-from encoder.scoring.score import SHORTLIST, Likenesses, Spread, claim_scores
+from encoder.scoring.score import SHORTLIST, Similarities, Spread, claim_scores
 
 Doubles = NDArray[np.float64]
 
@@ -123,8 +123,8 @@ def _whole_scores(probes: Sequence[Drawn], gallery: Sequence[Drawn], spread: Spr
     scores = np.empty((len(vectors), len(gallery)))
     for place, drawn in enumerate(gallery):
         references = drawn.writer.genuine.vectors[drawn.numbers]
-        own = Likenesses(references @ references.T, None)
-        found = Likenesses(vectors @ references.T, None)
+        own = Similarities(references @ references.T, None)
+        found = Similarities(vectors @ references.T, None)
         scores[:, place] = claim_scores(found, own, spread, spread.allowance(references))
     return scores
 
@@ -139,9 +139,9 @@ def _full_scores(
     for asking, rows, some in parts:
         for place in np.flatnonzero(some.any(axis=0)).tolist():
             known = gallery[place]
-            own = known.writer.likenesses.of(known.numbers, known.numbers)
+            own = known.writer.similarities.of(known.numbers, known.numbers)
             allowance = spread.allowance(known.writer.genuine.vectors[known.numbers])
-            found = known.writer.likenesses_of(asking.writer, asking.numbers[some[:, place]])
+            found = known.writer.similarities_of(asking.writer, asking.numbers[some[:, place]])
             found = found.of(slice(None), known.numbers)
             rows[some[:, place], place] = claim_scores(found, own, spread, allowance)
     return scores

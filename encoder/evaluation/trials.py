@@ -17,15 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.datasets.splits import group_of
-from encoder.scoring.local_matching import likeness
+from encoder.scoring.local_matching import local_similarities
 from encoder.scoring.score import (
-    Likenesses,
+    Similarities,
     Spread,
     claim_scores,
-    likenesses,
-    local_likenesses,
     mean_of_pairs,
-    observed_likeness,
+    observed_similarity,
+    similarities,
     stacked,
 )
 from encoder.scoring.templates import Numbers, Signatures, Vectors, joined
@@ -57,17 +56,17 @@ class EmbeddedWriter:
     matches: Matches = field(default_factory=Matches, init=False, repr=False)
 
     @cached_property
-    def likenesses(self) -> Likenesses:
+    def similarities(self) -> Similarities:
         """Of all, the genuine ones first, with the genuine ones: draws only choose among them."""
         everything = joined([self.genuine, self.forged])
-        if self.matches.own is None:
-            self.matches.own = local_likenesses(everything, self.genuine)
-        return Likenesses(everything.vectors @ self.genuine.vectors.T, self.matches.own)
+        if self.matches.own is None and everything.pieces is not None:
+            self.matches.own = local_similarities(everything.pieces, self.genuine.pieces or ())
+        return Similarities(everything.vectors @ self.genuine.vectors.T, self.matches.own)
 
-    def likenesses_of(self, other: "EmbeddedWriter", numbers: Numbers) -> Likenesses:
+    def similarities_of(self, other: "EmbeddedWriter", numbers: Numbers) -> Similarities:
         """Of some of another's genuine signatures with all of one's own."""
         whole = other.genuine.vectors[numbers] @ self.genuine.vectors.T
-        return Likenesses(whole, self._local_of(other, numbers))
+        return Similarities(whole, self._local_of(other, numbers))
 
     def _local_of(self, other: "EmbeddedWriter", numbers: Numbers) -> Vectors | None:
         if self.genuine.pieces is None or other.genuine.pieces is None:
@@ -77,7 +76,9 @@ class EmbeddedWriter:
         asked = np.unique(np.arange(len(known))[numbers])
         missing = asked[np.isnan(known[asked]).any(axis=1)]
         if missing.size:
-            known[missing] = likeness(other.genuine[missing].pieces or (), self.genuine.pieces)
+            known[missing] = local_similarities(
+                other.genuine[missing].pieces or (), self.genuine.pieces
+            )
         return known[numbers]
 
     def with_vectors(self, genuine: Vectors, forged: Vectors) -> "EmbeddedWriter":
@@ -148,11 +149,11 @@ def run_trials(
             order = rng.permutation(len(writer.genuine))
             chosen, rest = order[:references], order[references:]
             forged = np.arange(len(order), len(order) + len(writer.forged))
-            own = writer.likenesses.of(chosen, chosen)
+            own = writer.similarities.of(chosen, chosen)
             allowance = spread.allowance(writer.genuine.vectors[chosen])
             found = {
-                "genuine": writer.likenesses.of(rest, chosen),
-                "skilled": writer.likenesses.of(forged, chosen),
+                "genuine": writer.similarities.of(rest, chosen),
+                "skilled": writer.similarities.of(forged, chosen),
             }
             if random:
                 found["random"] = _others(peers[_text(writer)], writer, chosen, rng)
@@ -168,7 +169,7 @@ def run_trials(
 
 
 def population_spread(writers: Sequence[EmbeddedWriter], references: int = 5) -> Spread:
-    """Mean likeness of drawn references among themselves, on the whole and piece by piece.
+    """Mean similarity of drawn references among themselves, on the whole and piece by piece.
 
     Where no writer has more than `references`, or these make no pair, the spread's defaults.
     """
@@ -178,8 +179,8 @@ def population_spread(writers: Sequence[EmbeddedWriter], references: int = 5) ->
     for number, writer in enumerate(writers):
         if len(writer.genuine) > references:
             order = np.random.default_rng([number, references]).permutation(len(writer.genuine))
-            drawn = writer.likenesses.of(order[:references], order[:references])
-            whole.append(observed_likeness(drawn.whole))
+            drawn = writer.similarities.of(order[:references], order[:references])
+            whole.append(observed_similarity(drawn.whole))
             if drawn.local is not None:
                 local.append(mean_of_pairs(drawn.local))
     default = Spread()
@@ -194,7 +195,7 @@ def _others(
     claimed: EmbeddedWriter,
     chosen: NDArray[np.intp],
     rng: np.random.Generator,
-) -> Likenesses:
+) -> Similarities:
     """Of a genuine signature of everyone else among the peers with those chosen of the claimed's.
 
     Of more than twenty peers so many are drawn, others for each draw of references.
@@ -205,11 +206,11 @@ def _others(
         others = [others[n] for n in rng.choice(len(others), MOST_PEERS, replace=False)]
     picked = [(peer, [int(rng.integers(len(peer.genuine)))]) for peer in others]
     if not picked:
-        return claimed.likenesses_of(claimed, []).of([], chosen)
+        return claimed.similarities_of(claimed, []).of([], chosen)
     if many:  # Hardly any pair comes twice.
         drawn = joined(peer.genuine[number] for peer, number in picked)
-        return likenesses(drawn, claimed.genuine[chosen])
-    alike = [claimed.likenesses_of(peer, number) for peer, number in picked]
+        return similarities(drawn, claimed.genuine[chosen])
+    alike = [claimed.similarities_of(peer, number) for peer, number in picked]
     return stacked([one.of(slice(None), chosen) for one in alike])
 
 

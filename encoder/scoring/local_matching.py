@@ -1,9 +1,10 @@
-"""How well signatures match piece by piece: each looks for its like in shape and place.
+"""Local similarity: how well signatures match piece by piece.
 
-The vector of a signature says what it is like on the whole; its pieces say whether each bit of
-stroke has a counterpart in the other signature. Which are kept is `pieces`' to say. Nobody writes
+The vector of a signature says what it is like on the whole; its pieces of strokes say whether each
+bit of stroke has a counterpart in the other signature. The local similarity of two signatures is 1
+where every piece has its exact counterpart in the other, and nears 0 where none has. Nobody writes
 the parts of a signature twice at the same distances, so one signature is bent onto the other before
-the places count.
+the places of pieces count. Which pieces are kept is decided in `local_descriptors`.
 """
 
 import math
@@ -28,8 +29,8 @@ TOGETHER = 20_000  # Pieces of others compared with those of one signature at on
 Floats = NDArray[np.float32]
 
 
-def likeness(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
-    """How well signatures match piece by piece: `(n, m)`, 1 where each piece has its very like.
+def local_similarities(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
+    """Local similarity of each of n signatures with each of m others, `(n, m)` float32, at most 1.
 
     Each piece of the one finds its nearest in the other, by shape and place. That says where the
     one must be moved, smoothly from piece to piece, to lie on the other. Then each piece of either
@@ -41,7 +42,7 @@ def likeness(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
     """
     if len(others) > 1 and sum(map(len, others)) > TOGETHER:
         half = len(others) // 2
-        parts = [likeness(ones, others[:half]), likeness(ones, others[half:])]
+        parts = [local_similarities(ones, others[:half]), local_similarities(ones, others[half:])]
         return np.concatenate(parts, axis=1)
     limit_blas_to_one_thread()
     found = np.zeros((len(ones), len(others)), np.float32)
@@ -54,8 +55,8 @@ def likeness(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
     return found
 
 
-def likeness_among(signatures: Sequence[Pieces]) -> Floats:
-    """As `likeness` of each of n signatures with each later one; both ways the same `(n, n)`."""
+def local_similarities_among(signatures: Sequence[Pieces]) -> Floats:
+    """Local similarity of each of n signatures with each later one; `(n, n)`, same both ways."""
     limit_blas_to_one_thread()
     count = len(signatures)
     targets = _Targets.of(signatures)

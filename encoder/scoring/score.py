@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.scoring.local_matching import likeness, likeness_among
+from encoder.scoring.local_matching import local_similarities, local_similarities_among
 from encoder.scoring.script_compensation import Kind
 from encoder.scoring.templates import Numbers, Signatures, Vectors
 
@@ -31,7 +31,7 @@ SHORTLIST = 10  # Writers most alike on the whole, whose pieces a search looks a
 
 @dataclass(frozen=True)
 class Spread:
-    """What is known of the references' own likeness over all writers.
+    """What is known of the references' own similarity over all writers.
 
     Attributes:
         population: mean over development writers of (mean similarity of references + mean of each
@@ -79,7 +79,7 @@ def centred(vectors: Vectors, centre: Vectors | None) -> Vectors:
 
 
 @dataclass(frozen=True)
-class Likenesses:
+class Similarities:
     """How alike each of n signatures and each of r others are.
 
     Attributes:
@@ -90,40 +90,36 @@ class Likenesses:
     whole: Vectors
     local: Vectors | None
 
-    def of(self, ones: Numbers, others: Numbers) -> "Likenesses":
+    def of(self, ones: Numbers, others: Numbers) -> "Similarities":
         """Those of some of either."""
         local = None if self.local is None else self.local[ones][:, others]
-        return Likenesses(self.whole[ones][:, others], local)
+        return Similarities(self.whole[ones][:, others], local)
 
 
-def likenesses(ones: Signatures, others: Signatures) -> Likenesses:
+def similarities(ones: Signatures, others: Signatures) -> Similarities:
     """Compare each with each."""
-    return Likenesses(ones.vectors @ others.vectors.T, local_likenesses(ones, others))
+    local = None
+    if ones.pieces is not None and others.pieces is not None:
+        local = local_similarities(ones.pieces, others.pieces)
+    return Similarities(ones.vectors @ others.vectors.T, local)
 
 
-def local_likenesses(ones: Signatures, others: Signatures) -> Vectors | None:
-    """Compare the pieces of each with those of each `(n, r)`; None where there are none kept."""
-    if ones.pieces is None or others.pieces is None:
-        return None
-    return likeness(ones.pieces, others.pieces)
-
-
-def own_likenesses(references: Signatures) -> Likenesses:
+def own_similarities(references: Signatures) -> Similarities:
     """Compare a writer's references with each other; piece by piece the last ten alone.
 
     Comparing many of them takes the square of the time, and says no more of how a writer varies.
     """
     pieces = references.pieces
-    return Likenesses(
+    return Similarities(
         references.vectors @ references.vectors.T,
-        None if pieces is None else likeness_among(pieces[-OWN_LOCAL:]),
+        None if pieces is None else local_similarities_among(pieces[-OWN_LOCAL:]),
     )
 
 
-def stacked(parts: Sequence[Likenesses]) -> Likenesses:
+def stacked(parts: Sequence[Similarities]) -> Similarities:
     """Of one or more groups of signatures with the same others, one below another."""
     local = [part.local for part in parts if part.local is not None]
-    return Likenesses(
+    return Similarities(
         np.concatenate([part.whole for part in parts]),
         np.concatenate(local) if len(local) == len(parts) else None,
     )
@@ -131,16 +127,16 @@ def stacked(parts: Sequence[Likenesses]) -> Likenesses:
 
 def claim_score(probe: Signatures, references: Signatures, spread: Spread) -> ClaimScore:
     """Compare one signature (n = 1) with a writer's references, one or more."""
-    found = likenesses(probe, references)
+    found = similarities(probe, references)
     allowance = spread.allowance(references.vectors)
-    score = claim_scores(found, own_likenesses(references), spread, allowance)
+    score = claim_scores(found, own_similarities(references), spread, allowance)
     return ClaimScore(
         float(score[0]), found.whole[0], None if found.local is None else found.local[0]
     )
 
 
 def claim_scores(
-    found: Likenesses, own: Likenesses, spread: Spread, allowance: float
+    found: Similarities, own: Similarities, spread: Spread, allowance: float
 ) -> NDArray[np.float64]:
     """Comparison scores `(n,)`.
 
@@ -151,28 +147,28 @@ def claim_scores(
         allowance: `spread.allowance` of the references.
     """
     whole = (found.whole.max(axis=1) + found.whole.mean(axis=1)) / 2
-    score = whole - NORMALISATION * own_likeness(own.whole, spread)
+    score = whole - NORMALISATION * own_similarity(own.whole, spread)
     if found.local is not None and own.local is not None:
-        local = found.local.mean(axis=1) - NORMALISATION * own_local_likeness(own.local, spread)
+        local = found.local.mean(axis=1) - NORMALISATION * own_local_similarity(own.local, spread)
         score = score + LOCAL_WEIGHT * local
     return np.asarray(score + allowance, np.float64)
 
 
-def own_likeness(similarities: Vectors, spread: Spread) -> float:
+def own_similarity(similarities: Vectors, spread: Spread) -> float:
     """How alike references are on the whole, by their cosines `(r, r)`; shrunk where r is small."""
     if len(similarities) < 2:
         return spread.population
-    return _shrunk(observed_likeness(similarities), spread.population, len(similarities), spread)
+    return _shrunk(observed_similarity(similarities), spread.population, len(similarities), spread)
 
 
-def own_local_likeness(similarities: Vectors, spread: Spread) -> float:
+def own_local_similarity(similarities: Vectors, spread: Spread) -> float:
     """How alike references are piece by piece, by `(r, r)`; shrunk where r is small."""
     if len(similarities) < 2:
         return spread.local
     return _shrunk(mean_of_pairs(similarities), spread.local, len(similarities), spread)
 
 
-def observed_likeness(similarities: Vectors) -> float:
+def observed_similarity(similarities: Vectors) -> float:
     """(Mean of pairs + mean highest to another) / 2 of similarities `(r, r)`, r >= 2."""
     others = similarities - 3 * np.eye(len(similarities), dtype=np.float32)
     return (mean_of_pairs(similarities) + float(others.max(axis=1).mean())) / 2

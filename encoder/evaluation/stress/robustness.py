@@ -22,7 +22,7 @@ from encoder.imaging.acquire import acquire
 from encoder.imaging.decode import decode
 from encoder.imaging.ink import Gray
 from encoder.metrics.confidence_intervals import REPLICATES, Scored, draw_weights
-from encoder.scoring.score import claim_scores, likenesses, own_likenesses
+from encoder.scoring.score import claim_scores, own_similarities, similarities
 from encoder.scoring.templates import Signatures, joined
 
 REFERENCES = 5
@@ -102,11 +102,11 @@ def _pool(
             "skilled": claimed.forged[name],
             "random": joined([claimed.genuine[name][:0], *others]),
         }
-        own = own_likenesses(claimed.references)
+        own = own_similarities(claimed.references)
         spread = folds[fold].rule.spread
         allowance = spread.allowance(claimed.references.vectors)
         for kind, described in probes.items():
-            found = likenesses(described, claimed.references)
+            found = similarities(described, claimed.references)
             scored[kind].append(claim_scores(found, own, spread, allowance))
     together, of_fold = {}, {}
     for kind, parts in scored.items():

@@ -23,8 +23,8 @@ from encoder.scoring.local_matching import (
     FAR_CELLS,
     STIFFNESS,
     TOLERANCE,
-    likeness,
-    likeness_among,
+    local_similarities,
+    local_similarities_among,
 )
 from encoder.scoring.score import (
     LOCAL_WEIGHT,
@@ -34,9 +34,9 @@ from encoder.scoring.score import (
     Spread,
     claim_score,
     claim_scores,
-    likenesses,
     mean_of_pairs,
-    own_likenesses,
+    own_similarities,
+    similarities,
 )
 from encoder.scoring.templates import Signatures, joined
 
@@ -73,18 +73,18 @@ def by_loops(one: Pieces, other: Pieces) -> float:
     return float(np.mean(counted))
 
 
-def test_likeness_is_what_its_definition_says() -> None:
+def test_local_similarity_is_what_its_definition_says() -> None:
     ones = [invented(count, seed) for seed, count in enumerate((7, 30, 1))]
     others = [invented(count, seed) for seed, count in enumerate((12, 5), start=10)]
     expected = [[by_loops(one, other) for other in others] for one in ones]
-    assert likeness(ones, others) == pytest.approx(np.array(expected), abs=1e-5)
+    assert local_similarities(ones, others) == pytest.approx(np.array(expected), abs=1e-5)
     pairs = [by_loops(ones[i], ones[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
-    assert mean_of_pairs(likeness_among(ones)) == pytest.approx(np.mean(pairs), abs=1e-5)
-    later = np.triu(likeness(ones, ones), 1)
-    assert likeness_among(ones) == pytest.approx(later + later.T + np.eye(3), abs=1e-5)
-    assert likeness_among(ones[:1]).tolist() == [[1.0]]
-    assert likeness([], others).shape == (0, 2)
-    assert likeness(ones, []).shape == (3, 0)
+    assert mean_of_pairs(local_similarities_among(ones)) == pytest.approx(np.mean(pairs), abs=1e-5)
+    later = np.triu(local_similarities(ones, ones), 1)
+    assert local_similarities_among(ones) == pytest.approx(later + later.T + np.eye(3), abs=1e-5)
+    assert local_similarities_among(ones[:1]).tolist() == [[1.0]]
+    assert local_similarities([], others).shape == (0, 2)
+    assert local_similarities(ones, []).shape == (3, 0)
 
 
 def test_what_moved_together_is_alike_and_what_moved_apart_is_not() -> None:
@@ -93,7 +93,9 @@ def test_what_moved_together_is_alike_and_what_moved_apart_is_not() -> None:
     moved[:, SHAPE_SIZE] += 3
     torn[:, SHAPE_SIZE] += 3 * np.where(np.arange(60) % 2, 1, -1).astype(np.int8)
     swapped[:, SHAPE_SIZE:] = pieces[::-1, SHAPE_SIZE:]
-    same, together, apart, elsewhere = likeness([pieces], [pieces, moved, torn, swapped])[0]
+    same, together, apart, elsewhere = local_similarities([pieces], [pieces, moved, torn, swapped])[
+        0
+    ]
     assert same == pytest.approx(1, abs=0.01)
     assert together > 0.95
     assert apart < together - 0.05
@@ -103,13 +105,13 @@ def test_what_moved_together_is_alike_and_what_moved_apart_is_not() -> None:
 def test_a_signature_without_pieces_is_like_nothing() -> None:
     some = [NO_PIECES, invented(9, 2), NO_PIECES]
     expected = np.array([[0, 0, 0], [0, 1, 0], [0, 0, 0]])
-    assert likeness(some, some) == pytest.approx(expected, abs=1e-5)
-    assert likeness_among(some) == pytest.approx(expected, abs=1e-6)
-    assert likeness([NO_PIECES], [invented(9, 2)]) == 0
+    assert local_similarities(some, some) == pytest.approx(expected, abs=1e-5)
+    assert local_similarities_among(some) == pytest.approx(expected, abs=1e-6)
+    assert local_similarities([NO_PIECES], [invented(9, 2)]) == 0
 
 
 def test_products_stay_in_one_thread() -> None:
-    likeness([invented(9, 1)], [invented(8, 2)])
+    local_similarities([invented(9, 1)], [invented(8, 2)])
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     assert [pool["num_threads"] for pool in pools] == [1] * len(pools)
     assert pools
@@ -153,8 +155,8 @@ def signed(seed: int, count: int = 8) -> Signatures:
 
 
 def scored(probes: Signatures, references: Signatures) -> Doubles:
-    own = likenesses(references, references)
-    return claim_scores(likenesses(probes, references), own, Spread(), 0.0)
+    own = similarities(references, references)
+    return claim_scores(similarities(probes, references), own, Spread(), 0.0)
 
 
 def test_the_score_adds_how_the_pieces_match() -> None:
@@ -180,23 +182,23 @@ def test_the_score_adds_how_the_pieces_match() -> None:
 def test_of_many_references_the_last_alone_are_compared_with_each_other() -> None:
     signatures, spread = signed(1, count=OWN_LOCAL + 30), Spread()
     probe, references = signatures[[0]], signatures[1:]
-    own = own_likenesses(references)
+    own = own_similarities(references)
     assert own.whole.shape == (OWN_LOCAL + 29,) * 2
     last = references[-OWN_LOCAL:]
     assert own.local is not None
     assert own.local == pytest.approx(own.local.T)
     later = np.triu_indices(OWN_LOCAL, 1)
-    assert own.local[later] == pytest.approx(likenesses(last, last).local[later], abs=1e-6)
+    assert own.local[later] == pytest.approx(similarities(last, last).local[later], abs=1e-6)
     claim = claim_score(probe, references, spread)
     assert claim.local_similarities is not None
     assert claim.local_similarities.shape == (OWN_LOCAL + 29,)
     # Nothing hangs on how many are compared at once.
     pieces = references.pieces or ()
-    few = np.concatenate([likeness(pieces, [one]) for one in pieces[:3]], axis=1)
-    assert likeness(pieces * 4, pieces[:3])[: len(pieces)] == pytest.approx(few, abs=1e-6)
+    few = np.concatenate([local_similarities(pieces, [one]) for one in pieces[:3]], axis=1)
+    assert local_similarities(pieces * 4, pieces[:3])[: len(pieces)] == pytest.approx(few, abs=1e-6)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(local_matching, "TOGETHER", 60)
-        assert likeness(pieces, pieces[:6])[:, :3] == pytest.approx(few, abs=1e-6)
+        assert local_similarities(pieces, pieces[:6])[:, :3] == pytest.approx(few, abs=1e-6)
 
 
 def test_a_batch_scores_as_one_by_one() -> None:
@@ -231,6 +233,9 @@ def test_a_search_looks_at_the_pieces_of_the_most_alike_alone() -> None:
 def test_the_population_of_pieces_is_that_of_drawn_references() -> None:
     writers = [EmbeddedWriter(str(n), str(n), signed(n), signed(n)[:0]) for n in range(4)]
     spread = population_spread(writers)
-    own = [mean_of_pairs(likeness(w.genuine.pieces or (), w.genuine.pieces or ())) for w in writers]
+    own = [
+        mean_of_pairs(local_similarities(w.genuine.pieces or (), w.genuine.pieces or ()))
+        for w in writers
+    ]
     assert spread.local == pytest.approx(np.mean(own), abs=0.02)
     assert spread.local != Spread().local

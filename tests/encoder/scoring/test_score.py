@@ -16,9 +16,9 @@ from encoder.scoring.score import (
     Spread,
     claim_score,
     claim_scores,
-    likenesses,
-    observed_likeness,
-    own_likeness,
+    observed_similarity,
+    own_similarity,
+    similarities,
 )
 from encoder.scoring.templates import Signatures
 
@@ -41,8 +41,8 @@ def invented_writers(count: int = 12, seed: int = 0) -> list[EmbeddedWriter]:
 
 
 def scored(probes: Signatures, references: Signatures, spread: Spread) -> np.ndarray:
-    own = likenesses(references, references)
-    return claim_scores(likenesses(probes, references), own, spread, 0.0)
+    own = similarities(references, references)
+    return claim_scores(similarities(probes, references), own, spread, 0.0)
 
 
 def test_score_by_hand() -> None:
@@ -51,7 +51,7 @@ def test_score_by_hand() -> None:
     pairs = [references[i] @ references[j] for i, j in itertools.combinations(range(3), 2)]
     nearest = [max(references[i] @ references[j] for j in range(3) if j != i) for i in range(3)]
     own = (np.mean(pairs) + np.mean(nearest)) / 2
-    assert observed_likeness(references @ references.T) == pytest.approx(own, abs=1e-6)
+    assert observed_similarity(references @ references.T) == pytest.approx(own, abs=1e-6)
     spread = Spread(population=0.5, shrinkage=2.0)
     shrunk = 0.5 * own + 0.5 * 0.5
     expected = (1.0 + (1.0 + 0.8 + 0.6) / 3) / 2 - NORMALISATION * shrunk
@@ -62,7 +62,7 @@ def test_score_by_hand() -> None:
 
 
 def test_one_reference_takes_the_population() -> None:
-    assert own_likeness(np.ones((1, 1), np.float32), Spread(population=0.37)) == 0.37
+    assert own_similarity(np.ones((1, 1), np.float32), Spread(population=0.37)) == 0.37
 
 
 def test_batch_equals_one_by_one() -> None:

@@ -76,12 +76,12 @@ def test_verify_says_what_the_service_decides(page: Page, site: Site, forged: bo
     assert zone_under_the_dot(page) == decided.verdict
     assert page.pictures_loaded("#verify-decision .reference-grid img") == REFERENCES
     best = max(decided.references, key=lambda one: one.similarity)
-    likenesses = [
+    similarities = [
         bar.text.replace("\N{MINUS SIGN}", "-").split("\n")
         for bar in page.all("#verify-decision .likeness")
     ]
-    assert len(likenesses) == REFERENCES
-    [label, similarity, strokes, local_similarity] = likenesses[0]
+    assert len(similarities) == REFERENCES
+    [label, similarity, strokes, local_similarity] = similarities[0]
     assert (label, strokes) == (f"Ref. {best.reference_id}", "Strokes")
     assert float(similarity) == pytest.approx(best.similarity, abs=0.0051)
     assert float(local_similarity) == pytest.approx(best.local_similarity, abs=0.0051)

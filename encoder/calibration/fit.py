@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from encoder.calibration.data_set_centres import centre_data_sets
 from encoder.calibration.effective_sample_size import effective_sample_size
+from encoder.calibration.fit_compensations import fit_compensations
 from encoder.errors import TrainingDataError
 from encoder.evaluation.trials import (
     EmbeddedWriter,
@@ -26,7 +27,7 @@ from encoder.scoring.decision_rule import (
     RandomTail,
 )
 from encoder.scoring.score import Spread
-from encoder.scoring.script_compensation import Amounts, fit_kinds
+from encoder.scoring.script_compensation import Amounts
 from encoder.scoring.templates import Vectors
 
 REFERENCE_COUNTS = (1, 2, 3, 5, 8, 10)
@@ -55,17 +56,17 @@ def fit_rules(development: Sequence[EmbeddedWriter]) -> tuple[DecisionRule, Deci
     forged = [writer for writer in development if len(writer.forged)]
     _require_enough(forged)
     spread = _fit_spread(forged)
-    kinds = fit_kinds(_by_data_set(development), _lacks(forged, spread))
-    plain = _rule(replace(spread, kinds=kinds), forged)
+    compensations = fit_compensations(_by_data_set(development), _lacks(forged, spread))
+    plain = _rule(replace(spread, compensations=compensations), forged)
 
     less_centre = [writer for writer in centre_data_sets(development) if len(writer.forged)]
     spread = _fit_spread(less_centre)
     lacks = _lacks(less_centre, spread)
-    told = {kind.name: lacks[kind.name] for kind in kinds}
+    told = {one.name: lacks[one.name] for one in compensations}
     centred = _rule(spread, less_centre, told)
-    # A gallery's kind is told once, when a model is adapted to it.
-    kinds = tuple(replace(kind, amounts=told[kind.name]) for kind in kinds)
-    return plain, replace(centred, spread=replace(spread, kinds=kinds))
+    # A gallery's script is told once, when a model is adapted to it.
+    compensations = tuple(replace(one, amounts=told[one.name]) for one in compensations)
+    return plain, replace(centred, spread=replace(spread, compensations=compensations))
 
 
 def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:

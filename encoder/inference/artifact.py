@@ -179,12 +179,12 @@ def sha256(content: bytes) -> str:
 
 
 def _rule(manifest: Mapping[str, Any], name: str) -> DecisionRule:
-    """A rule of the manifest, whose centre and kinds, if it has any, fit the embeddings."""
+    """A rule of the manifest, whose centre and compensations, if it has any, fit the embeddings."""
     rule = DecisionRule.from_dict(manifest[name])
     if rule.centre is not None and len(rule.centre) != manifest["dimension"]:
         raise ValueError("the centre")
-    if any(len(kind.axis) != manifest["dimension"] for kind in rule.spread.kinds):
-        raise ValueError("the kinds")
+    if any(len(one.axis) != manifest["dimension"] for one in rule.spread.compensations):
+        raise ValueError("the script compensations")
     return rule
 
 

@@ -71,7 +71,7 @@ def centre_of(galleries: Iterable[Vectors], dimension: int) -> Centre:
 
 
 def adapted_rule(rule: DecisionRule, centre: Centre) -> DecisionRule:
-    """The rule for centred embeddings with a gallery's centre; the gallery's kind is told by it."""
+    """The rule for centred embeddings with a gallery's centre, by which its script is told."""
     mean = np.asarray(centre.vector, np.float32) * (1 + SHRINKAGE / max(centre.writers, 1))
-    told = tuple(kind.told(mean[np.newaxis]) for kind in rule.spread.kinds)
-    return replace(rule, centre=centre.vector, spread=replace(rule.spread, kinds=told))
+    told = tuple(one.told(mean[np.newaxis]) for one in rule.spread.compensations)
+    return replace(rule, centre=centre.vector, spread=replace(rule.spread, compensations=told))

@@ -15,7 +15,7 @@ import numpy as np
 
 from encoder.errors import UnknownOperatingPoint
 from encoder.scoring.score import ClaimScore, Spread, centred, claim_score
-from encoder.scoring.script_compensation import Kind
+from encoder.scoring.script_compensation import ScriptCompensation
 from encoder.scoring.templates import Signatures, Vectors
 
 Verdict = Literal["match", "inconclusive", "non_match"]
@@ -201,8 +201,10 @@ class DecisionRule:
         return self.calibration_for(references).random_tail.threshold(gallery_size)
 
     def as_dict(self) -> dict[str, Any]:
-        """The rule, ready for JSON."""
-        return asdict(self)
+        """The rule, ready for JSON, where the compensations are called `kinds`."""
+        rule = asdict(self)
+        rule["spread"]["kinds"] = rule["spread"].pop("compensations")
+        return rule
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "DecisionRule":
@@ -251,19 +253,20 @@ def _identity(part: Any) -> Any:
 
 
 def _spread(row: Mapping[str, Any]) -> Spread:
-    numbers = [v for k, v in row.items() if k != "kinds"]
-    kinds = tuple(_kind(kind) for kind in row["kinds"])
-    for kind in kinds:
-        numbers += [kind.offset, *kind.axis, *(amount for _, amount in kind.amounts)]
-    if not np.isfinite(numbers).all() or not all(kind.amounts for kind in kinds):
+    plain = {name: value for name, value in row.items() if name != "kinds"}
+    numbers = list(plain.values())
+    compensations = tuple(_compensation(one) for one in row["kinds"])
+    for one in compensations:
+        numbers += [one.offset, *one.axis, *(amount for _, amount in one.amounts)]
+    if not np.isfinite(numbers).all() or not all(one.amounts for one in compensations):
         raise ValueError("the spread")
-    return Spread(**{**row, "kinds": kinds})
+    return Spread(**plain, compensations=compensations)
 
 
-def _kind(row: Mapping[str, Any]) -> Kind:
+def _compensation(row: Mapping[str, Any]) -> ScriptCompensation:
     axis = tuple(map(float, row["axis"]))
     amounts = tuple((int(count), float(amount)) for count, amount in row["amounts"])
-    return Kind(row["name"], axis, float(row["offset"]), amounts)
+    return ScriptCompensation(row["name"], axis, float(row["offset"]), amounts)
 
 
 def _calibrations(rows: Sequence[Mapping[str, Any]]) -> tuple[Calibration, ...]:

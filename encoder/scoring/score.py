@@ -6,7 +6,7 @@ the same must be met more closely than one who varies.
 
 score = (highest + mean)/2 of the similarities - 0.7 own similarity
         + 2 (mean of the local similarities - 0.7 own local similarity)
-        + what the kind of the references adds (`kinds`)
+        + what the script of the references adds (`script_compensation`)
 
 Measured on several data sets, taking off the own similarity is worth 5 to 7 points of equal error
 rate against skilled forgeries; the local similarities take up to 1.2 off where forgers are good
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.scoring.local_matching import local_similarities, local_similarities_among
-from encoder.scoring.script_compensation import Kind
+from encoder.scoring.script_compensation import ScriptCompensation
 from encoder.scoring.templates import Numbers, Signatures, Vectors
 
 NORMALISATION = 0.7
@@ -38,17 +38,17 @@ class Spread:
             reference's highest similarity to the others) / 2.
         shrinkage: how many references beyond the first the population's value weighs as much as.
         local: mean over development writers of the mean local similarity of references.
-        kinds: of signatures that are forged less well.
+        compensations: of scripts that are forged less well than others.
     """
 
     population: float = 0.6
     shrinkage: float = 1.0
     local: float = 0.2
-    kinds: tuple[Kind, ...] = ()
+    compensations: tuple[ScriptCompensation, ...] = ()
 
     def allowance(self, references: Vectors) -> float:
-        """What the kind of the references `(r, d)` adds to the scores of claims with them."""
-        return max((kind.allowance(references) for kind in self.kinds), default=0.0)
+        """What the script of the references `(r, d)` adds to the scores of claims with them."""
+        return max((one.allowance(references) for one in self.compensations), default=0.0)
 
 
 @dataclass(frozen=True)

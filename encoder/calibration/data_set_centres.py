@@ -6,8 +6,7 @@ import numpy as np
 
 from encoder.evaluation.protocols import drawn
 from encoder.evaluation.trials import EmbeddedWriter
-from encoder.scoring.centring import centre_of
-from encoder.scoring.score import centred
+from encoder.scoring.centring import centre_of, centred
 from encoder.scoring.templates import Vectors
 
 

@@ -22,7 +22,7 @@ from encoder.inference.artifact import (
     write_artifact,
 )
 from encoder.inference.encoder import Encoder
-from encoder.scoring.centring import Centre, adapted_rule
+from encoder.scoring.centring import Centre
 
 LEAST_WRITERS = 10  # Of fewer, a centre tells more of their hands than of what they share.
 OWN_FACTS = ("format", "files", "preprocessing_sha256", "sha256")  # `write_artifact` states them.
@@ -87,7 +87,7 @@ def adapt_to(encoder: Encoder, centre: Centre) -> dict[str, Any]:
             f"can compare with those of {centre.writers}. Enroll more writers first."
         )
     return {
-        "decision": adapted_rule(encoder.centred_rule, centre).as_dict(),
+        "decision": encoder.centred_rule.adapted_to(centre).as_dict(),
         "adapted_to": centre.facts(),
         "calibrated_on": None,
     }

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.imaging.ink import as_uint8
+from encoder.imaging.pixels import as_uint8
 
 Canvas = NDArray[np.uint8]
 

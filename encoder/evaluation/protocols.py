@@ -14,7 +14,7 @@ from encoder.datasets.splits import SPLITS
 from encoder.errors import TrainingDataError
 from encoder.evaluation.embed import embed_data_set
 from encoder.inference.encoder import Encoder
-from encoder.scoring.centring import Centre, adapted_rule, centre_of
+from encoder.scoring.centring import Centre, centre_of
 from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.templates import Signatures
 
@@ -39,7 +39,7 @@ class Fold:
         """What is measured: the model's own rule, or the one adapted to the centre."""
         if self.centre is None:
             return self.encoder.rule
-        return adapted_rule(self.encoder.centred_rule, self.centre)
+        return self.encoder.centred_rule.adapted_to(self.centre)
 
     def describe(self, canvases: Canvases) -> Signatures:
         """Describe canvases as `Encoder.describe` does, and take off the rule's centre."""

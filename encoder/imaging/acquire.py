@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from encoder.imaging.canvas import to_canvas
 from encoder.imaging.decode import ImageLimits, decode
-from encoder.imaging.ink import Mask, clean
+from encoder.imaging.ink import clean
+from encoder.imaging.pixels import Mask
 from encoder.imaging.quality import Quality, assess
 
 # Raised, to any text that it never was before, when canvases or pieces change, and only then: it

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.imaging.ink import Mask, as_uint8
+from encoder.imaging.pixels import Mask, as_uint8
 
 SPREAD = 0.229  # Standard deviation of the ink on the canvas, of the side that it fills more.
 

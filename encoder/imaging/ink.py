@@ -1,4 +1,4 @@
-"""Finds the ink of one signature in grey levels and sets it on a canvas; judging it is `quality`'s.
+"""Finds the ink of one signature in grey levels; judging it is left to `quality`.
 
 Ink is decided per pixel at full resolution and only then reduced by area: grey levels tell
 scanners and pens apart, not writers, so none of them reaches the network.
@@ -8,12 +8,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from encoder.imaging.pixels import Gray, Mask, as_uint8
 from encoder.imaging.ruled_lines import remove_ruled_lines
-
-Gray = NDArray[np.uint8]  # (h, w), 0 black to 255 white
-Mask = NDArray[np.uint8]  # (h, w), 0 paper, 255 ink
 
 MAX_SIDE_PX = 2400  # Larger scans are reduced first: pens are then still over 8 px wide.
 MIN_CONTRAST = 18.0  # Grey levels between paper and ink below which there is no ink.
@@ -42,7 +39,7 @@ class CleanedSignature:
     border_runs: tuple[float, float, float, float]
 
 
-def clean(gray: NDArray[np.uint8]) -> CleanedSignature:
+def clean(gray: Gray) -> CleanedSignature:
     """Separate the ink of a signature from paper, light, specks and scanned edges.
 
     Args:
@@ -66,11 +63,6 @@ def clean(gray: NDArray[np.uint8]) -> CleanedSignature:
         stroke_width_px=stroke_width,
         border_runs=_border_runs(mask),
     )
-
-
-def as_uint8(image: ArrayLike) -> NDArray[np.uint8]:
-    """What OpenCV returned, with the type it has: its own annotations are wider."""
-    return np.asarray(image, dtype=np.uint8)
 
 
 def _bounded(gray: Gray) -> Gray:

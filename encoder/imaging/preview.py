@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from encoder.imaging.ink import Mask
+from encoder.imaging.pixels import Mask
 
 MAX_WIDTH_PX = 960
 MARGIN_PX = 8

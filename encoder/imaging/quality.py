@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from encoder.errors import FailureToAcquire
-from encoder.imaging.ink import CleanedSignature, Mask, as_uint8
+from encoder.imaging.ink import CleanedSignature
+from encoder.imaging.pixels import Mask, as_uint8
 
 MIN_HEIGHT_PX = 16
 MIN_WIDTH_PX = 32

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.uint8]  # (h, w), 0 paper, 255 ink
+from encoder.imaging.pixels import Mask
 
 BLOCK_PX = 32  # A line is looked for as a chain of such runs: few pens draw one, no page of text.
 MIN_BLOCKS = 3

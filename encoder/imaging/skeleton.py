@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from encoder.imaging.canvas import canvas_scale, to_canvas
-from encoder.imaging.ink import Mask, as_uint8
+from encoder.imaging.pixels import Mask, as_uint8
 
 # What each neighbour adds to a pixel's code, clockwise from the one above: 1, 2, 4, ...
 NEIGHBOURS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)

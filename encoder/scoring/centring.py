@@ -5,12 +5,11 @@ makes them all look alike. Estimating it takes genuine signatures alone: no labe
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.templates import Vectors
 
 # The mean of few writers is mostly their own hands, not what they share: it is drawn towards the
@@ -35,6 +34,12 @@ class Centre:
     references: int
     length: float
     lift: float
+
+    @property
+    def mean(self) -> Vectors:
+        """The mean `(1, d)` float32 of the writers' mean embeddings: the centre, not shrunk."""
+        shrunk = np.asarray(self.vector, np.float32)
+        return (shrunk * (1 + SHRINKAGE / max(self.writers, 1)))[np.newaxis]
 
     def facts(self) -> dict[str, Any]:
         """What it rests on and how far it lies, for manifests and reports; not where."""
@@ -70,8 +75,13 @@ def centre_of(galleries: Iterable[Vectors], dimension: int) -> Centre:
     )
 
 
-def adapted_rule(rule: DecisionRule, centre: Centre) -> DecisionRule:
-    """The rule for centred embeddings with a gallery's centre, by which its script is told."""
-    mean = np.asarray(centre.vector, np.float32) * (1 + SHRINKAGE / max(centre.writers, 1))
-    told = tuple(one.told(mean[np.newaxis]) for one in rule.spread.compensations)
-    return replace(rule, centre=centre.vector, spread=replace(rule.spread, compensations=told))
+def centred(vectors: Vectors, centre: Vectors | None) -> Vectors:
+    """Unit vectors `(..., d)` less the centre `(d,)`, of length 1 again; without one, as they are.
+
+    A vector that is the centre itself becomes zeros: it resembles nothing.
+    """
+    if centre is None:
+        return vectors
+    shifted = vectors - centre
+    lengths = np.linalg.norm(shifted, axis=-1, keepdims=True)
+    return np.asarray(shifted / np.maximum(lengths, 1e-12), np.float32)

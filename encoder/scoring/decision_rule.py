@@ -7,14 +7,15 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
 from encoder.errors import UnknownOperatingPoint
-from encoder.scoring.score import ClaimScore, Spread, centred, claim_score
+from encoder.scoring.centring import Centre, centred
+from encoder.scoring.score import ClaimScore, Spread, claim_score
 from encoder.scoring.script_compensation import ScriptCompensation
 from encoder.scoring.templates import Signatures, Vectors
 
@@ -91,37 +92,69 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A probe compared with a claimed writer's references.
+    """A probe compared with a claimed writer's references, and what that means.
 
     Attributes:
-        verdict: `match`, `inconclusive` or `non_match`.
-        score: claim-normalised comparison score; higher means more alike.
-        log_lr: log10 likelihood ratio, genuine against skilled forgery; within the calibration's
-            bound either way.
-        log_lr_random: the same against another writer's genuine signature.
-        log_lr_bound, log_lr_random_bound: the largest that each can be; at it, the ratio is at
-            least so much.
-        threshold: the score from which the verdict is `match`.
-        non_match_threshold: the score below which it is `non_match`; at most `threshold`, and
-            between the two the verdict is `inconclusive`.
-        operating_point: the name of the pair of thresholds.
-        similarities: `(r,)` cosine similarity to each reference, the rule's centre taken off,
-            float32.
-        local_similarities: `(r,)`, how well the pieces of strokes match those of each reference, at
-            most 1; None where the model knows no pieces.
+        claim: the comparison score and the similarities that it came from.
+        calibration: what scores mean for so many references.
+        operating_point: the name of the pair of thresholds that decides.
     """
 
-    verdict: Verdict
-    score: float
-    log_lr: float
-    log_lr_random: float
-    log_lr_bound: float
-    log_lr_random_bound: float
-    threshold: float
-    non_match_threshold: float
+    claim: ClaimScore
+    calibration: Calibration
     operating_point: str
-    similarities: Vectors
-    local_similarities: Vectors | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the score comes to at the operating point."""
+        if self.score >= self.threshold:
+            return "match"
+        return "non_match" if self.score < self.non_match_threshold else "inconclusive"
+
+    @property
+    def score(self) -> float:
+        """The claim-normalised comparison score; higher means more alike."""
+        return self.claim.score
+
+    @property
+    def threshold(self) -> float:
+        """The score from which the verdict is `match`."""
+        return self.calibration.points[self.operating_point].match
+
+    @property
+    def non_match_threshold(self) -> float:
+        """The score below which it is `non_match`, at most `threshold`; `inconclusive` between."""
+        return self.calibration.points[self.operating_point].non_match
+
+    @property
+    def log_lr(self) -> float:
+        """log10 likelihood ratio, genuine against skilled forgery; within its bound either way."""
+        return self.calibration.skilled.of(self.score)
+
+    @property
+    def log_lr_bound(self) -> float:
+        """The largest that `log_lr` can be; at it, the ratio is at least so much."""
+        return self.calibration.skilled.bound
+
+    @property
+    def log_lr_random(self) -> float:
+        """log10 likelihood ratio against another writer's genuine signature, within its bound."""
+        return self.calibration.random.of(self.score)
+
+    @property
+    def log_lr_random_bound(self) -> float:
+        """The largest that `log_lr_random` can be."""
+        return self.calibration.random.bound
+
+    @property
+    def similarities(self) -> Vectors:
+        """Cosine similarity to each reference `(r,)`, the rule's centre taken off, float32."""
+        return self.claim.similarities
+
+    @property
+    def local_similarities(self) -> Vectors | None:
+        """Local similarity to each reference `(r,)`; None where the model knows no pieces."""
+        return self.claim.local_similarities
 
 
 @dataclass(frozen=True)
@@ -175,21 +208,16 @@ class DecisionRule:
         if name not in self.operating_points:
             raise UnknownOperatingPoint(name, self.operating_points)
         calibration = self.calibration_for(len(references))
-        point = calibration.points[name]
-        claim = self.claim(probe, references)
-        return Comparison(
-            verdict=_verdict(claim.score, point),
-            score=claim.score,
-            log_lr=calibration.skilled.of(claim.score),
-            log_lr_random=calibration.random.of(claim.score),
-            log_lr_bound=calibration.skilled.bound,
-            log_lr_random_bound=calibration.random.bound,
-            threshold=point.match,
-            non_match_threshold=point.non_match,
-            operating_point=name,
-            similarities=claim.similarities,
-            local_similarities=claim.local_similarities,
-        )
+        return Comparison(self.claim(probe, references), calibration, name)
+
+    def adapted_to(self, centre: Centre) -> "DecisionRule":
+        """This rule, of centred embeddings, with a gallery's centre, by which its script is told.
+
+        A gallery is of one script: no claim is asked for its own any more.
+        """
+        told = tuple(one.told(centre.mean) for one in self.spread.compensations)
+        spread = replace(self.spread, compensations=told)
+        return replace(self, centre=centre.vector, spread=spread)
 
     def calibration_for(self, references: int) -> Calibration:
         """The calibration for the largest calibrated number of references not above this one."""
@@ -281,9 +309,3 @@ def _calibrations(rows: Sequence[Mapping[str, Any]]) -> tuple[Calibration, ...]:
         for row in rows
     )
     return tuple(sorted(read, key=lambda calibration: calibration.references))
-
-
-def _verdict(score: float, point: OperatingPoint) -> Verdict:
-    if score >= point.match:
-        return "match"
-    return "non_match" if score < point.non_match else "inconclusive"

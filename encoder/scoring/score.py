@@ -66,18 +66,6 @@ class ClaimScore:
     local_similarities: Vectors | None
 
 
-def centred(vectors: Vectors, centre: Vectors | None) -> Vectors:
-    """Unit vectors `(..., d)` less the centre `(d,)`, of length 1 again; without one, as they are.
-
-    A vector that is the centre itself becomes zeros: it resembles nothing.
-    """
-    if centre is None:
-        return vectors
-    shifted = vectors - centre
-    lengths = np.linalg.norm(shifted, axis=-1, keepdims=True)
-    return np.asarray(shifted / np.maximum(lengths, 1e-12), np.float32)
-
-
 @dataclass(frozen=True)
 class Similarities:
     """How alike each of n signatures and each of r others are.

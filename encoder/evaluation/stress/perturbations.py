@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.imaging.decode import decode
-from encoder.imaging.ink import Gray, as_uint8, clean
+from encoder.imaging.ink import clean
+from encoder.imaging.pixels import Gray, as_uint8
 
 Perturbation = Callable[[Gray, np.random.Generator], Gray]
 Light = NDArray[np.float64]  # (h, w), 0 none to 1 full

@@ -20,7 +20,7 @@ from encoder.evaluation.rates import as_row, comparison_rates, shipped_rates
 from encoder.evaluation.stress.perturbations import PERTURBATIONS, Perturbation
 from encoder.imaging.acquire import acquire
 from encoder.imaging.decode import decode
-from encoder.imaging.ink import Gray
+from encoder.imaging.pixels import Gray
 from encoder.metrics.confidence_intervals import REPLICATES, Scored, draw_weights
 from encoder.scoring.score import claim_scores, own_similarities, similarities
 from encoder.scoring.templates import Signatures, joined

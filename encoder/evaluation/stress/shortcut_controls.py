@@ -25,7 +25,8 @@ from encoder.evaluation.protocols import Fold
 from encoder.evaluation.stress.hog_baseline import HOG_CANVAS, hog_embed
 from encoder.imaging.acquire import acquire
 from encoder.imaging.decode import decode
-from encoder.imaging.ink import Gray, clean
+from encoder.imaging.ink import clean
+from encoder.imaging.pixels import Gray
 from encoder.imaging.skeleton import even_strokes
 from encoder.metrics.error_rates import area_under_curve, equal_error_rate
 

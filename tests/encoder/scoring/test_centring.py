@@ -11,9 +11,9 @@ from encoder.calibration.fit import fit_rule, fit_rules
 from encoder.calibration.refit import recalibrate
 from encoder.evaluation.protocols import drawn
 from encoder.evaluation.trials import EmbeddedWriter, run_trials
-from encoder.scoring.centring import SHRINKAGE, centre_of
+from encoder.scoring.centring import SHRINKAGE, centre_of, centred
 from encoder.scoring.decision_rule import DecisionRule
-from encoder.scoring.score import NORMALISATION, centred
+from encoder.scoring.score import NORMALISATION
 from encoder.scoring.templates import Signatures
 
 

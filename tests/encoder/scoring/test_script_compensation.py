@@ -10,7 +10,7 @@ from encoder.calibration.data_set_centres import centre_writer
 from encoder.calibration.fit import fit_rules
 from encoder.calibration.fit_compensations import fit_compensations
 from encoder.evaluation.trials import EmbeddedWriter, run_trials
-from encoder.scoring.centring import adapted_rule, centre_of
+from encoder.scoring.centring import centre_of
 from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.score import Spread, claim_score
 from encoder.scoring.script_compensation import ScriptCompensation
@@ -62,7 +62,7 @@ def test_an_adapted_model_tells_the_script_of_its_gallery_once() -> None:
     for name, skill, share in (("near", 0.13, 0.0), ("farther", 0.25, 1.0)):
         gallery = invented(name, 40, skill, 3)
         centre = centre_of((writer.genuine.vectors[:5] for writer in gallery), 32)
-        rule = adapted_rule(centred, centre)
+        rule = centred.adapted_to(centre)
         assert rule.centre == centre.vector
         raised = rule.spread.allowance(np.zeros((5, 32), np.float32))  # Whatever the claim.
         whole = dict(centred.spread.compensations[0].amounts)[5]

@@ -12,8 +12,7 @@ from click.testing import Result
 from encoder.calibration.model_update import write_beside
 from encoder.inference.artifact import SHIPPED
 from encoder.inference.encoder import load_encoder
-from encoder.scoring.centring import centre_of
-from encoder.scoring.score import centred
+from encoder.scoring.centring import centre_of, centred
 from service.cli.session import open_registry
 from service.models.adapt import enrolled
 

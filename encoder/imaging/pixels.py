@@ -1,0 +1,12 @@
+"""The arrays that images are here, and the type that OpenCV's annotations leave open."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Gray = NDArray[np.uint8]  # (h, w), 0 black to 255 white.
+Mask = NDArray[np.uint8]  # (h, w), 0 paper, 255 ink.
+
+
+def as_uint8(image: ArrayLike) -> NDArray[np.uint8]:
+    """What OpenCV returned, with the type it has: its own annotations are wider."""
+    return np.asarray(image, dtype=np.uint8)

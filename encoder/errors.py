@@ -6,6 +6,7 @@ EncoderError
 │   ├── OversizeImage           over the limit on bytes or pixels
 │   └── FailureToAcquire        an image, but without a usable signature (ISO/IEC 19795-1)
 ├── ArtifactError               a model folder that is missing, damaged or foreign
+│   └── UnusableRule            the numbers of a decision rule are not all there, or cannot decide
 ├── TrainingDataError           a folder that training or evaluation cannot use
 └── UnknownOperatingPoint       an operating point that the model does not offer
 """
@@ -39,6 +40,10 @@ class FailureToAcquire(ImageError):
 
 class ArtifactError(EncoderError):
     """A model folder is missing, damaged, or made for another version."""
+
+
+class UnusableRule(ArtifactError):
+    """The numbers of a decision rule are not all there, or cannot decide."""
 
 
 class TrainingDataError(EncoderError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from encoder.errors import ArtifactError
+from encoder.errors import ArtifactError, UnusableRule
 from encoder.imaging.acquire import PREPROCESSING_ID
 from encoder.scoring.decision_rule import DecisionRule
 
@@ -115,6 +115,8 @@ def _artifact(
             centred_rule=_rule(manifest, "centred_decision"),
             manifest=manifest,
         )
+    except UnusableRule as error:
+        raise ArtifactError(f"The manifest of {source} cannot be used. {error}") from error
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"The manifest of {source} lacks or garbles {error}.") from error
 
@@ -179,12 +181,9 @@ def sha256(content: bytes) -> str:
 
 
 def _rule(manifest: Mapping[str, Any], name: str) -> DecisionRule:
-    """A rule of the manifest, whose centre and compensations, if it has any, fit the embeddings."""
+    """A rule of the manifest that fits the embeddings."""
     rule = DecisionRule.from_dict(manifest[name])
-    if rule.centre is not None and len(rule.centre) != manifest["dimension"]:
-        raise ValueError("the centre")
-    if any(len(one.axis) != manifest["dimension"] for one in rule.spread.compensations):
-        raise ValueError("the script compensations")
+    rule.require_dimension(manifest["dimension"])
     return rule
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from encoder.errors import UnknownOperatingPoint
+from encoder.errors import UnknownOperatingPoint, UnusableRule
 from encoder.scoring.centring import Centre, centred
 from encoder.scoring.score import ClaimScore, Spread, claim_score
 from encoder.scoring.script_compensation import ScriptCompensation
@@ -239,24 +239,49 @@ class DecisionRule:
         """The rule that `as_dict` wrote.
 
         Raises:
-            AttributeError, KeyError, TypeError: a part is missing or of the wrong kind.
-            ValueError: the calibrations do not all offer the same operating points, the default
-                one among them, or the centre or the spread is none.
+            UnusableRule: a part is missing, of the wrong type or not finite, or the calibrations do
+                not all offer the same operating points, the default one among them.
         """
-        rule = cls(
-            spread=_spread(data["spread"]),
-            calibrations=_calibrations(data["calibrations"]),
-            default_operating_point=data["default_operating_point"],
-            centre=None if data["centre"] is None else tuple(map(float, data["centre"])),
-        )
+        try:
+            rule = cls(
+                spread=_spread(data["spread"]),
+                calibrations=_calibrations(data["calibrations"]),
+                default_operating_point=data["default_operating_point"],
+                centre=None if data["centre"] is None else tuple(map(float, data["centre"])),
+            )
+        except KeyError as error:
+            raise UnusableRule(f"The decision rule lacks {error}.") from error
+        except (AttributeError, TypeError, ValueError) as error:
+            raise UnusableRule(
+                f"The decision rule has a part of a wrong form ({error})."
+            ) from error
         offered = [set(calibration.points) for calibration in rule.calibrations]
         if not offered or any(rule.default_operating_point not in points for points in offered):
-            raise ValueError("the default operating point")
+            raise UnusableRule(
+                "The decision rule lacks its default operating point, "
+                f"{rule.default_operating_point!r}, in one calibration or all."
+            )
         if any(points != offered[0] for points in offered):
-            raise ValueError("the operating points of some calibrations")
+            raise UnusableRule("The decision rule's calibrations differ in their operating points.")
         if rule.centre is not None and not np.isfinite(rule.centre).all():
-            raise ValueError("the centre")
+            raise UnusableRule("The decision rule's centre holds a number that is not finite.")
         return rule
+
+    def require_dimension(self, dimension: int) -> None:
+        """Refuse a rule whose centre or compensations, if any, are not for embeddings `(d,)`.
+
+        Raises:
+            UnusableRule: they have more or fewer numbers than `dimension`.
+        """
+        lengths = {f"the compensation of {c.name}": len(c.axis) for c in self.spread.compensations}
+        if self.centre is not None:
+            lengths["the centre"] = len(self.centre)
+        for part, length in lengths.items():
+            if length != dimension:
+                raise UnusableRule(
+                    f"The decision rule is for other embeddings: {part} has {length} numbers, "
+                    f"expected {dimension}."
+                )
 
 
 # What names a rule, so that a rule goes by the same name in later versions. A field that is added
@@ -286,8 +311,10 @@ def _spread(row: Mapping[str, Any]) -> Spread:
     compensations = tuple(_compensation(one) for one in row["kinds"])
     for one in compensations:
         numbers += [one.offset, *one.axis, *(amount for _, amount in one.amounts)]
-    if not np.isfinite(numbers).all() or not all(one.amounts for one in compensations):
-        raise ValueError("the spread")
+        if not one.amounts:
+            raise UnusableRule(f"The compensation of {one.name} in the decision rule is empty.")
+    if not np.isfinite(numbers).all():
+        raise UnusableRule("The decision rule's spread holds a number that is not finite.")
     return Spread(**plain, compensations=compensations)
 
 

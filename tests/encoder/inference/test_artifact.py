@@ -155,8 +155,6 @@ def test_a_manifest_without_its_rule_is_refused(copy: Path) -> None:
         {"files": ["network.onnx"]},
         {"files": {NETWORK: {}}},
         {"canvas_size": [96]},
-        {"decision": []},
-        {"centred_decision": None},
     ],
 )
 def test_a_garbled_manifest_is_refused(copy: Path, changes: dict[str, object]) -> None:
@@ -165,33 +163,52 @@ def test_a_garbled_manifest_is_refused(copy: Path, changes: dict[str, object]) -
         read_artifact(copy)
 
 
-@pytest.mark.parametrize("centre", [[0.0] * 511, [float("nan")] * 576, 0.5])
-def test_a_centre_that_does_not_fit_the_embeddings_is_refused(copy: Path, centre: object) -> None:
-    decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
-    edit(copy, decision=decision | {"centre": [0.0] * 576})
-    assert read_artifact(copy).rule.centre == (0.0,) * 576
-    edit(copy, decision=decision | {"centre": centre})
-    with pytest.raises(ArtifactError, match="lacks or garbles"):
+@pytest.mark.parametrize("rule", [[], None, "", {"spread": {}}])
+@pytest.mark.parametrize("name", ["decision", "centred_decision"])
+def test_what_is_no_rule_is_refused(copy: Path, name: str, rule: object) -> None:
+    edit(copy, **{name: rule})
+    with pytest.raises(ArtifactError, match=rf"{copy.name} cannot be used. The decision rule "):
         read_artifact(copy)
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("centre", "why"),
     [
-        ("axis", [0.0] * 575),
-        ("axis", [float("nan")] * 576),
-        ("amounts", [[1, float("inf")]]),
-        ("amounts", []),
-        ("offset", None),
-        ("local", float("nan")),
+        ([0.0] * 511, "the centre has 511 numbers, expected 576"),
+        ([float("nan")] * 576, "centre holds a number that is not finite"),
+        (0.5, "wrong form"),
     ],
 )
-def test_a_spread_that_cannot_score_is_refused(copy: Path, name: str, value: object) -> None:
+def test_a_centre_that_does_not_fit_the_embeddings_is_refused(
+    copy: Path, centre: object, why: str
+) -> None:
+    decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
+    edit(copy, decision=decision | {"centre": [0.0] * 576})
+    assert read_artifact(copy).rule.centre == (0.0,) * 576
+    edit(copy, decision=decision | {"centre": centre})
+    with pytest.raises(ArtifactError, match=f"manifest of {copy} cannot be used.* {why}"):
+        read_artifact(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("axis", [0.0] * 575, "compensation of bhsig260_bengali has 575 numbers, expected 576"),
+        ("axis", [float("nan")] * 576, "not finite"),
+        ("amounts", [[1, float("inf")]], "not finite"),
+        ("amounts", [], "compensation of bhsig260_bengali in the decision rule is empty"),
+        ("offset", None, "wrong form"),
+        ("local", float("nan"), "not finite"),
+    ],
+)
+def test_a_spread_that_cannot_score_is_refused(
+    copy: Path, name: str, value: object, why: str
+) -> None:
     decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
     held = decision["spread"]["kinds"][0] if name in {"axis", "amounts", "offset"} else None
     (decision["spread"] if held is None else held)[name] = value
     edit(copy, decision=decision)
-    with pytest.raises(ArtifactError, match="lacks or garbles"):
+    with pytest.raises(ArtifactError, match=why):
         read_artifact(copy)
 
 

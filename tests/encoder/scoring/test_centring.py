@@ -9,6 +9,7 @@ import pytest
 from encoder.calibration.data_set_centres import centre_data_sets, centre_writer
 from encoder.calibration.fit import fit_rule, fit_rules
 from encoder.calibration.refit import recalibrate
+from encoder.errors import UnusableRule
 from encoder.evaluation.protocols import drawn
 from encoder.evaluation.trials import EmbeddedWriter, run_trials
 from encoder.scoring.centring import SHRINKAGE, centre_of, centred
@@ -122,7 +123,7 @@ def test_a_rule_comes_back_from_json_with_its_centre(
     assert again.rule_id == adapted.rule_id
     assert len({rule.rule_id, adapted.rule_id}) == 2
     assert len(rule.rule_id) == 12
-    with pytest.raises(KeyError):
+    with pytest.raises(UnusableRule, match="lacks 'centre'"):
         DecisionRule.from_dict({k: v for k, v in rule.as_dict().items() if k != "centre"})
 
 

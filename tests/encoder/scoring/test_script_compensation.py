@@ -9,6 +9,7 @@ import pytest
 from encoder.calibration.data_set_centres import centre_writer
 from encoder.calibration.fit import fit_rules
 from encoder.calibration.fit_compensations import fit_compensations
+from encoder.errors import UnusableRule
 from encoder.evaluation.trials import EmbeddedWriter, run_trials
 from encoder.scoring.centring import centre_of
 from encoder.scoring.decision_rule import DecisionRule
@@ -116,5 +117,5 @@ def test_a_rule_with_compensations_comes_back_from_json() -> None:
     assert again.rule_id == rule.rule_id
     less = rule.as_dict()
     del less["spread"]["kinds"]
-    with pytest.raises(KeyError):
+    with pytest.raises(UnusableRule, match="lacks 'kinds'"):
         DecisionRule.from_dict(less)

@@ -136,6 +136,7 @@ KINDS: dict[type[Exception], Kind] = {
     index_errors.UnknownModel: INTERNAL,
     index_errors.GalleryError: INTERNAL,
     encoder_errors.ArtifactError: INTERNAL,
+    encoder_errors.UnusableRule: INTERNAL,
     encoder_errors.TrainingDataError: INTERNAL,
     encoder_errors.EncoderError: INTERNAL,
     service_errors.SettingsError: INTERNAL,

@@ -41,7 +41,7 @@ def intraclass_correlation(values: NDArray[np.float64], groups: NDArray[np.intp]
     groups by chance; 1 where there are too few to tell."""
     numbers, counts = np.unique(groups, return_inverse=True, return_counts=True)[1:]
     total, several = len(values), len(counts)
-    if several < 2 or total <= several:
+    if several <= 1 or total <= several:
         return 1.0
     means = np.bincount(numbers, values) / counts
     between = float(counts @ np.square(means - values.mean())) / (several - 1)

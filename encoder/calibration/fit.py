@@ -39,6 +39,14 @@ TAIL_SHARE = 0.02
 TARGET_FPIR = 0.01
 TAIL_GALLERY = 1000  # Writers, at which tails are held against each other.
 DRAWS = 10
+LEAST_PEOPLE = 3  # Of two, either one's habits are half of what is fitted.
+SPREAD_COUNTS = (2, 3)  # References at which the shrinkage is chosen: it matters for few.
+
+# Logistic regression by Newton's method.
+RIDGE = 1e-4  # Keeps the slope finite where the scores separate without error.
+NEWTON_STEPS, CONVERGED = 50, 1e-9
+UNSEEN_ERRORS = 3.0  # Of n signatures without an error, 3/n may err all the same (rule of three).
+LEAST_TAIL_SCALE, TAIL_SCALE_OF_NONE = 1e-4, 0.01  # In scores.
 
 
 def fit_rules(development: Sequence[EmbeddedWriter]) -> tuple[DecisionRule, DecisionRule]:
@@ -86,7 +94,7 @@ def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:
 def _require_enough(writers: Sequence[EmbeddedWriter]) -> None:
     people = len({(writer.data_set, writer.group) for writer in writers})
     forged = sum(len(writer.forged) for writer in writers)
-    if people < 3 or not forged:
+    if people < LEAST_PEOPLE or not forged:
         raise TrainingDataError(
             f"Calibration needs three writers or more with skilled forgeries; came {people} "
             f"writers with {forged} forgeries."
@@ -122,12 +130,12 @@ def _rule(
 
 
 def _fit_spread(writers: Sequence[EmbeddedWriter]) -> Spread:
-    """Choose the shrinkage with the lowest skilled error at two and three references."""
+    """Choose the shrinkage with the lowest skilled error at few references."""
     spread = population_spread(writers)
 
     def error(shrinkage: float) -> float:
         tried = replace(spread, shrinkage=shrinkage)
-        runs = [run_trials(writers, r, tried, DRAWS, random=False) for r in (2, 3)]
+        runs = [run_trials(writers, r, tried, DRAWS, random=False) for r in SPREAD_COUNTS]
         return float(np.mean([equal_error_rate(run.genuine, run.skilled) for run in runs]))
 
     return replace(spread, shrinkage=min(SHRINKAGES, key=error))
@@ -227,7 +235,7 @@ def ratio_bound(signatures: float) -> float:
 
     Rule of three: n signatures without an error leave a rate of 3/n possible.
     """
-    return round(float(np.log10(max(signatures / 3.0, 1.0))), 3)
+    return round(float(np.log10(max(signatures / UNSEEN_ERRORS, 1.0))), 3)
 
 
 def fit_log_lr(
@@ -259,14 +267,13 @@ def fit_log_lr(
         nonmated_shares = np.full(nonmated.size, 1 / nonmated.size)
     weights = np.concatenate([mated_shares, nonmated_shares]) / 2
     beta = np.zeros(2)
-    for _ in range(50):
+    for _ in range(NEWTON_STEPS):
         chance = 1.0 / (1.0 + np.exp(-features @ beta))
-        # The small ridge keeps the slope finite where the scores separate without error.
-        gradient = features.T @ (weights * (labels - chance)) - 1e-4 * beta
+        gradient = features.T @ (weights * (labels - chance)) - RIDGE * beta
         curvature = (features * (weights * chance * (1 - chance))[:, None]).T @ features
-        step = np.linalg.solve(curvature + 1e-4 * np.eye(2), gradient)
+        step = np.linalg.solve(curvature + RIDGE * np.eye(2), gradient)
         beta += step
-        if float(np.abs(step).max()) < 1e-9:
+        if float(np.abs(step).max()) < CONVERGED:
             break
     slope = max(float(beta[0]), 0.0) / width
     intercept = float(beta[1]) - slope * centre
@@ -281,5 +288,7 @@ def fit_tail(scores: NDArray[np.float64]) -> RandomTail:
     """Exponential tail above a high quantile of other writers' scores (peaks over threshold)."""
     start = float(np.quantile(scores, 1.0 - TAIL_SHARE))
     beyond = scores[scores > start] - start
-    scale = float(beyond.mean()) if beyond.size else 0.01
-    return RandomTail(round(start, 5), TAIL_SHARE, round(max(scale, 1e-4), 5), TARGET_FPIR)
+    scale = float(beyond.mean()) if beyond.size else TAIL_SCALE_OF_NONE
+    return RandomTail(
+        round(start, 5), TAIL_SHARE, round(max(scale, LEAST_TAIL_SCALE), 5), TARGET_FPIR
+    )

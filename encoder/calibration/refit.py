@@ -17,6 +17,7 @@ from encoder.calibration.fit import (
     DRAWS,
     TAIL_SHARE,
     TARGETS,
+    UNSEEN_ERRORS,
     fit_log_lr,
     fit_tail,
     match_threshold,
@@ -74,7 +75,7 @@ def need_of(target: float) -> Need:
 
     Fewer, and one odd writer, or chance, decides where the threshold lies.
     """
-    return Need(math.ceil(1 / target - 1e-9), math.ceil(3 / target - 1e-9))
+    return Need(math.ceil(1 / target - 1e-9), math.ceil(UNSEEN_ERRORS / target - 1e-9))
 
 
 def recalibrate(

@@ -19,6 +19,7 @@ from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.templates import Signatures
 
 EvaluationProtocol = Literal["holdout", "crossval", "zeroshot"]
+LEAST_WRITERS = 2  # A random forgery is another writer's signature.
 PROTOCOLS: tuple[EvaluationProtocol, ...] = get_args(EvaluationProtocol)
 
 
@@ -78,7 +79,7 @@ def plan_folds(
     plans = {"holdout": _hold_out, "crossval": _cross_validate, "zeroshot": _zero_shot}
     folds = plans[protocol](folder.resolve().name, present, encoders)
     for fold in folds:
-        if len(fold.writer_ids) < 2:
+        if len(fold.writer_ids) < LEAST_WRITERS:
             raise TrainingDataError(
                 f"{folder} holds {len(present)} writers, of whom {len(fold.writer_ids)} can be "
                 f"measured on with model {fold.encoder.name}; two or more are needed. Writers that "

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from encoder.datasets.folder import DataSet
 from encoder.evaluation.pooling import Pool
 from encoder.evaluation.rates import as_row, comparison_rates
+from encoder.imaging.pixels import HALF_INK
 from encoder.imaging.skeleton import ends_and_junctions, length_px, thin
 from encoder.metrics.error_rates import equal_error_rate
 
@@ -45,7 +46,9 @@ def slice_rates(
 
 def _measures(canvases: NDArray[np.uint8]) -> tuple[float, float]:
     """Mean length, px, and mean number of ends and junctions of canvases' strokes."""
-    skeletons = [thin(((canvas > 127) * np.uint8(255)).astype(np.uint8)) for canvas in canvases]
+    skeletons = [
+        thin(((canvas > HALF_INK) * np.uint8(255)).astype(np.uint8)) for canvas in canvases
+    ]
     if not skeletons:
         return float("nan"), float("nan")
     lengths = [length_px(skeleton) for skeleton in skeletons]

@@ -173,7 +173,7 @@ def population_spread(writers: Sequence[EmbeddedWriter], references: int = 5) ->
 
     Where no writer has more than `references`, or these make no pair, the spread's defaults.
     """
-    if references < 2:
+    if references <= 1:
         return Spread()
     whole, local = [], []
     for number, writer in enumerate(writers):

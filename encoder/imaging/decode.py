@@ -42,6 +42,7 @@ DAMAGES = (
     struct.error,
 )
 STRIP_ROWS = 256
+DEEP_WHITE = 65535  # White in 16-bit grey.
 FURTHER_PAGES = "The file has further pages; only the first was read."
 # A progressive JPEG may paint the whole image once more with every scan; cameras use about ten.
 MAX_JPEG_SCANS = 100
@@ -150,7 +151,7 @@ def _scale_deep(levels: NDArray[np.generic], mode: str) -> NDArray[np.uint8]:
     own_top = float(levels.max(initial=0))
     if not np.isfinite(own_top) or not np.isfinite(levels.min(initial=0)):
         raise ValueError("the image holds values that are not numbers")
-    top = 65535.0 if mode.startswith("I") and own_top <= 65535 else max(own_top, 1e-9)
+    top = DEEP_WHITE if mode.startswith("I") and own_top <= DEEP_WHITE else max(own_top, 1e-9)
     gray = np.empty(levels.shape, np.uint8)
     for row in range(0, len(levels), STRIP_ROWS):  # In strips: wide numbers of a whole page weigh.
         strip = levels[row : row + STRIP_ROWS].astype(np.float64)

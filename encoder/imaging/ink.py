@@ -13,8 +13,29 @@ from encoder.imaging.pixels import Gray, Mask, as_uint8
 from encoder.imaging.ruled_lines import remove_ruled_lines
 
 MAX_SIDE_PX = 2400  # Larger scans are reduced first: pens are then still over 8 px wide.
-MIN_CONTRAST = 18.0  # Grey levels between paper and ink below which there is no ink.
+DARK_PAGE = 110  # A page whose middle grey level is below is light ink on dark, and inverted.
+MEDIAN_ROW_STEP = 4  # Grey levels are counted in every fourth row: that tells the middle as well.
+
+# The light on the paper changes slowly, so it is looked at on a page reduced to a side of about:
+LIGHT_SIDE_PX = 80
+# Closing lifts strokes up to the paper around them; reduced, no stroke of a scan is so wide.
+CLOSING_PX = 13
+LIGHT_BLUR_PX = 3.0  # Standard deviation of what smooths the steps that closing leaves.
+DARKEST, BRIGHTEST = 0.02, 0.98  # Quantiles of the light: a speck at either end decides nothing.
 UNEVEN_LIGHT = 0.30  # Share of brightness lost across the page from which it counts as uneven.
+
+SMOOTHING_PX = 3  # Side of the blur before thresholds: single pixels of noise are no ink.
+MIN_CONTRAST = 18.0  # Grey levels between paper and ink below which there is no ink.
+# Sauvola's window: a sixth of the page's shorter side, so that it holds paper beside any stroke.
+WINDOW_SHARE, MIN_WINDOW_PX = 6, 15
+SAUVOLA_K = 0.2  # How much a flat surrounding lowers the threshold, and
+SAUVOLA_RANGE = 128.0  # the standard deviation, grey levels, at which it does so no more.
+
+# A scanned edge lies within this fraction of the page's side from its border, 2 px at least,
+EDGE_ZONE, MIN_EDGE_ZONE_PX = 25, 2
+EDGE_LINE = 0.6  # and is dark along so much of it: no stroke runs along an edge so far.
+# A dot of a pen is about as wide as its strokes; half that square, and 4 px, is a speck.
+SPECK_STROKES, SPECK_PX = 0.5, 4.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +67,7 @@ def clean(gray: Gray) -> CleanedSignature:
         gray: `(h, w)` uint8 grey levels of a scan, dark on light or light on dark.
     """
     gray = _bounded(gray)
-    if _median(gray) < 110:
+    if _median(gray) < DARK_PAGE:
         gray = 255 - gray
     flat, unevenness = _flatten(gray)
     mask, contrast = _binarise(flat, uneven=unevenness > UNEVEN_LIGHT)
@@ -75,33 +96,32 @@ def _bounded(gray: Gray) -> Gray:
 
 
 def _median(gray: Gray) -> int:
-    """The middle grey level, by counting those of every fourth row."""
-    counts = cv2.calcHist([gray[::4]], [0], None, [256], [0, 256])
+    """The middle grey level, by counting those of some rows."""
+    counts = cv2.calcHist([gray[::MEDIAN_ROW_STEP]], [0], None, [256], [0, 256])
     return int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
 
 
 def _flatten(gray: Gray) -> tuple[Gray, float]:
     """Divide by the light on the paper; also return how much of it is lost across the page."""
     height, width = gray.shape
-    step = max(1, max(height, width) // 80)
+    step = max(1, max(height, width) // LIGHT_SIDE_PX)
     down, across = max(1, height // step), max(1, width // step)
     # Whole blocks of pixels are averaged seven times as fast; the few left over change no light.
     whole = gray[: down * step, : across * step]
     small = cv2.resize(whole, (across, down), interpolation=cv2.INTER_AREA)
-    # Closing lifts strokes up to the paper around them; they are narrower than this on any scan.
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (CLOSING_PX, CLOSING_PX))
     paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
-    paper = np.maximum(cv2.GaussianBlur(paper, (0, 0), 3), 1)
+    paper = np.maximum(cv2.GaussianBlur(paper, (0, 0), LIGHT_BLUR_PX), 1)
     levels = np.sort(paper, axis=None)
     last = levels.size - 1
-    dark, bright = float(levels[round(0.02 * last)]), float(levels[round(0.98 * last)])
+    dark, bright = (float(levels[round(share * last)]) for share in (DARKEST, BRIGHTEST))
     light = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
     return as_uint8(cv2.divide(gray, light, scale=255.0)), (bright - dark) / bright
 
 
 def _binarise(flat: Gray, *, uneven: bool) -> tuple[Mask, float]:
     """Decide ink per pixel: Otsu (1979), or after Sauvola (2000) in uneven light."""
-    smooth = as_uint8(cv2.GaussianBlur(flat, (3, 3), 0))
+    smooth = as_uint8(cv2.GaussianBlur(flat, (SMOOTHING_PX, SMOOTHING_PX), 0))
     paper = _median(flat)
     if uneven:
         mask = _sauvola(smooth)
@@ -121,13 +141,13 @@ def _binarise(flat: Gray, *, uneven: bool) -> tuple[Mask, float]:
 
 
 def _sauvola(flat: Gray) -> Mask:
-    """Threshold by each pixel's surroundings: mean * (1 + k (deviation / 128 - 1))."""
-    side = max(15, (min(flat.shape) // 6) | 1)
+    """Threshold by each pixel's surroundings: mean * (1 + k (deviation / range - 1))."""
+    side = max(MIN_WINDOW_PX, (min(flat.shape) // WINDOW_SHARE) | 1)  # Odd: it has a middle.
     levels = flat.astype(np.float32)
     mean = cv2.boxFilter(levels, -1, (side, side), borderType=cv2.BORDER_REPLICATE)
     square = cv2.sqrBoxFilter(levels, -1, (side, side), borderType=cv2.BORDER_REPLICATE)
     deviation = np.sqrt(np.maximum(square - mean * mean, 0.0))
-    threshold = mean * (1.0 + 0.2 * (deviation / 128.0 - 1.0))
+    threshold = mean * (1.0 + SAUVOLA_K * (deviation / SAUVOLA_RANGE - 1.0))
     return ((levels < threshold) * np.uint8(255)).astype(np.uint8)
 
 
@@ -138,8 +158,8 @@ def _remove_edge_lines(mask: Mask) -> None:
         (mask.T, cv2.reduce(mask, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[:, 0]),
     ):
         length, across = view.shape
-        zone = max(2, across // 25)
-        filled = along > 0.6 * 255 * length
+        zone = max(MIN_EDGE_ZONE_PX, across // EDGE_ZONE)
+        filled = along > EDGE_LINE * 255 * length
         filled[zone : across - zone] = False
         if filled.any():
             view[:, np.convolve(filled, (1, 1, 1), mode="same") > 0] = 0
@@ -154,7 +174,7 @@ def _stroke_width(mask: Mask) -> float:
 
 def _remove_specks(mask: Mask, stroke_width: float) -> None:
     """Blank, in place, pieces too small for a dot of this pen."""
-    smallest = max(4.0, 0.5 * stroke_width**2)
+    smallest = max(SPECK_PX, SPECK_STROKES * stroke_width**2)
     outlines, nesting = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     for number, outline in enumerate(outlines):
         is_hole = nesting[0, number, 3] >= 0  # The white inside of a loop, with a parent.

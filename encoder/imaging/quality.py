@@ -9,18 +9,21 @@ from encoder.errors import FailureToAcquire
 from encoder.imaging.ink import CleanedSignature
 from encoder.imaging.pixels import Mask, as_uint8
 
-MIN_HEIGHT_PX = 16
+MIN_HEIGHT_PX = 16  # Of the ink: below, strokes are too few pixels to tell a hand.
 MIN_WIDTH_PX = 32
 MIN_LENGTH_DIAGONALS = 0.8  # Length of all strokes over the diagonal of their box.
-MAX_INK_FRACTION = 0.5
-MAX_RULED_SHARE = 0.5
+MAX_INK_FRACTION = 0.5  # Of the box of the ink: pens leave more paper than they cover.
+MAX_RULED_SHARE = 0.5  # Of the ink, in straight runs: more, and it is a form or a table.
 MAX_CUT_SHARE = 0.065  # Share of a page's side under ink from which strokes count as cut off.
-PRINT_MIN_PIECES = 60
+WARN_CUT_SHARE = MAX_CUT_SHARE / 2  # From which a warning is given.
+PRINT_MIN_PIECES = 60  # Connected pieces of ink, most of them low: lines of type have more.
 PRINT_MAX_PIECE_HEIGHT = 0.2  # Median height of the pieces over the height of all ink.
 LEVEL_RUN = 0.4  # Of the width of the ink: a straight run from which a line counts as ruled.
 UPRIGHT_RUN = 0.67  # Of the height of the ink.
-LOW_CONTRAST = 45.0
-LOOK_WIDTH_PX = 200  # Ruled lines are looked for in ink reduced to this width.
+LOW_CONTRAST = 45.0  # Grey levels between paper and ink below which a warning is given.
+LOOK_WIDTH_PX = 200  # Ruled lines are looked for in ink reduced to this width,
+LOOK_INK = 32  # where a pixel is ink from an eighth of 255 on, so that thin lines stay,
+MIN_RUN_PX = 15  # and a run is so long at least: on small ink, a letter's own stroke is not.
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def assess(cleaned: CleanedSignature, notes: tuple[str, ...] = ()) -> Quality:
     warnings = list(notes)
     if cleaned.contrast < LOW_CONTRAST:
         warnings.append("The ink is faint; a darker scan compares better.")
-    if any(share > MAX_CUT_SHARE / 2 for share in cleaned.border_runs):
+    if any(share > WARN_CUT_SHARE for share in cleaned.border_runs):
         warnings.append("Ink runs to the edge of the image; part of the signature may be cut off.")
     return Quality(
         ink_height_px=height,
@@ -97,7 +100,7 @@ def _refuse_what_is_no_signature(cleaned: CleanedSignature, area: int) -> None:
             "There is too little ink for a signature: a mark or some dots. Check that the right "
             "part of the page was scanned.",
         )
-    if sum(share > MAX_CUT_SHARE for share in cleaned.border_runs) >= 2:
+    if sum(share > MAX_CUT_SHARE for share in cleaned.border_runs) > 1:
         raise FailureToAcquire(
             "touches-border",
             "Ink runs out of the image on two sides or more: the signature is cut off. Crop less.",
@@ -121,13 +124,13 @@ def _ruled_share(ink: Mask) -> float:
         return 0.0
     scale = min(1.0, LOOK_WIDTH_PX / width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = as_uint8(cv2.threshold(cv2.resize(ink, size), 32, 255, cv2.THRESH_BINARY)[1])
+    small = as_uint8(cv2.threshold(cv2.resize(ink, size), LOOK_INK, 255, cv2.THRESH_BINARY)[1])
     runs = np.zeros_like(small)
     if may_be_level:
-        level = np.ones((1, max(15, round(LEVEL_RUN * size[0]))), np.uint8)
+        level = np.ones((1, max(MIN_RUN_PX, round(LEVEL_RUN * size[0]))), np.uint8)
         runs = as_uint8(cv2.morphologyEx(small, cv2.MORPH_OPEN, level))
     if may_be_upright:
-        upright = np.ones((max(15, round(UPRIGHT_RUN * size[1])), 1), np.uint8)
+        upright = np.ones((max(MIN_RUN_PX, round(UPRIGHT_RUN * size[1])), 1), np.uint8)
         runs = as_uint8(cv2.bitwise_or(runs, cv2.morphologyEx(small, cv2.MORPH_OPEN, upright)))
     return cv2.countNonZero(runs) / max(cv2.countNonZero(small), 1)
 

@@ -52,7 +52,7 @@ def remove_ruled_lines(mask: Mask) -> Mask:
     if not _may_cross(level, (left, left + width)):
         return mask
     bare, lines = _without_level(mask, level, (left, left + width))
-    if lines >= 2:  # Sides without top and bottom would be letters: many hold a straight upright.
+    if lines > 1:  # Sides without top and bottom would be letters: many hold a straight upright.
         turned = np.ascontiguousarray(bare.T)
         upright = _blocks(np.packbits(turned, axis=1))
         if _may_cross(upright, (top, top + height)):

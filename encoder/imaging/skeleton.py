@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from encoder.imaging.canvas import canvas_scale, to_canvas
-from encoder.imaging.pixels import Mask, as_uint8
+from encoder.imaging.pixels import HALF_INK, Mask, as_uint8
 
 # What each neighbour adds to a pixel's code, clockwise from the one above: 1, 2, 4, ...
 NEIGHBOURS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)
@@ -46,7 +46,9 @@ def even_strokes(ink: Mask, canvas_size: tuple[int, int]) -> Mask:
     scale = FINENESS * canvas_scale(ink, canvas_size)[0]
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    sized = cv2.threshold(cv2.resize(ink, size, interpolation=method), 127, 255, cv2.THRESH_BINARY)
+    sized = cv2.threshold(
+        cv2.resize(ink, size, interpolation=method), HALF_INK, 255, cv2.THRESH_BINARY
+    )
     side = FINENESS * LINE_PX | 1
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     room = cv2.copyMakeBorder(

@@ -95,7 +95,7 @@ class Encoder:
         Raises:
             ValueError: the canvases are of another size or dtype.
         """
-        if canvases.ndim != 3 or canvases.shape[1:] != self.canvas_size:
+        if canvases.shape[1:] != self.canvas_size:
             raise ValueError(
                 f"expected canvases (n, {self.canvas_size[0]}, {self.canvas_size[1]}), "
                 f"got {canvases.shape}"
@@ -127,14 +127,14 @@ def run_network(session: onnxruntime.InferenceSession, canvases: NDArray[np.uint
 def _require_pieces_fit(session: onnxruntime.InferenceSession, name: str) -> None:
     """Refuse a network whose pieces cannot be kept: of another form, or at places past 127."""
     for output in session.get_outputs()[1:2]:
-        shape = output.shape
-        fits = len(shape) == 4 and shape[3] == SHAPE_SIZE + 1 and max(shape[1:3]) <= PLACES
-        if not fits:
-            raise ArtifactError(
-                f"The network of model {name!r} gives pieces of the form {shape}; expected "
-                f"(n, rows, columns, {SHAPE_SIZE + 1}), with at most {PLACES} rows and columns. "
-                "Export it again."
-            )
+        match output.shape:
+            case _, rows, columns, size if size == SHAPE_SIZE + 1 and max(rows, columns) <= PLACES:
+                continue
+        raise ArtifactError(
+            f"The network of model {name!r} gives pieces of the form {output.shape}; expected "
+            f"(n, rows, columns, {SHAPE_SIZE + 1}), with at most {PLACES} rows and columns. "
+            "Export it again."
+        )
 
 
 def load_encoder(folder: Path | None = None, threads: int = 1) -> Encoder:

@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 NO_VALUE = "-"
+SUMMED_UP_AT = 5  # References.
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -45,6 +46,6 @@ def tile(words: str, row: Mapping[str, Any], name: str) -> str:
 
 
 def middle_references(results: Mapping[str, Any]) -> str | None:
-    """The number of references that a set is summed up by: 5, or the most there are below it."""
-    counts = [int(count) for count in results if int(count) <= 5]
+    """The number of references that a set is summed up by: 5, or the most there are below."""
+    counts = [int(count) for count in results if int(count) <= SUMMED_UP_AT]
     return str(max(counts)) if counts else None

@@ -144,14 +144,14 @@ def claim_scores(
 
 def own_similarity(similarities: Vectors, spread: Spread) -> float:
     """How alike references are on the whole, by their cosines `(r, r)`; shrunk where r is small."""
-    if len(similarities) < 2:
+    if len(similarities) <= 1:
         return spread.population
     return _shrunk(observed_similarity(similarities), spread.population, len(similarities), spread)
 
 
 def own_local_similarity(similarities: Vectors, spread: Spread) -> float:
     """How alike references are piece by piece, by `(r, r)`; shrunk where r is small."""
-    if len(similarities) < 2:
+    if len(similarities) <= 1:
         return spread.local
     return _shrunk(mean_of_pairs(similarities), spread.local, len(similarities), spread)
 

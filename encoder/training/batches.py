@@ -14,6 +14,9 @@ from encoder.errors import TrainingDataError
 
 Generator = np.random.Generator
 
+LEAST_GENUINE = 3  # One is held out, and two or more are its references.
+FORGED_SHARE = 0.5  # Of the pairs that differ, where there are forgeries.
+
 
 @dataclass(frozen=True)
 class BatchPlan:
@@ -33,7 +36,7 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(self, sets: Sequence[DataSet], plan: BatchPlan, epoch: int = 0) -> None:
         super().__init__()
         self.sets = [able for data in sets if (able := _able(data)).writers]
-        if sum(len({w.group for w in data.writers}) for data in self.sets) < 2:
+        if sum(len({w.group for w in data.writers}) for data in self.sets) <= 1:
             raise TrainingDataError(
                 "Training needs two people or more with three genuine signatures or more each."
             )
@@ -105,7 +108,7 @@ class PairBatches(_Batches):
             labels.append(float(different))
             if not different:
                 second.append(writer.genuine[other])
-            elif len(writer.forged) and rng.random() < 0.5:
+            elif len(writer.forged) and rng.random() < FORGED_SHARE:
                 second.append(writer.forged[rng.integers(len(writer.forged))])
             else:
                 second.append(_another_writers(writer, writers, rng))
@@ -115,7 +118,7 @@ class PairBatches(_Batches):
 
 def _able(data: DataSet) -> DataSet:
     """The writers with enough genuine signatures to hold one out and compare with the others."""
-    return data.only([w.writer_id for w in data.writers if len(w.genuine) >= 3])
+    return data.only([w.writer_id for w in data.writers if len(w.genuine) >= LEAST_GENUINE])
 
 
 def _another_writers(

@@ -26,7 +26,7 @@ from encoder.evaluation.stress.hog_baseline import HOG_CANVAS, hog_embed
 from encoder.imaging.acquire import acquire
 from encoder.imaging.decode import decode
 from encoder.imaging.ink import clean
-from encoder.imaging.pixels import Gray
+from encoder.imaging.pixels import HALF_INK, Gray
 from encoder.imaging.skeleton import even_strokes
 from encoder.metrics.error_rates import area_under_curve, equal_error_rate
 
@@ -37,6 +37,7 @@ REFERENCES = 5
 DRAWS = 5
 BINS = 32
 HALO_PX = 7  # Around the ink that counts neither as ink nor as background.
+CONSTANT = 1e-9  # A feature that deviates no more says nothing, and is not scaled.
 RIDGE = 0.3  # Of the number of images: there are about as many features as images.
 
 
@@ -82,7 +83,7 @@ def ridge_scores(seen: Floats, labels: Floats, unseen: Floats) -> Floats:
     Features are standardised by `seen`; both labels weigh the same.
     """
     centre, width = seen.mean(axis=0), seen.std(axis=0)
-    width = np.where(width > 1e-9, width, 1.0)
+    width = np.where(width > CONSTANT, width, 1.0)
     features = (seen - centre) / width
     weights = np.where(labels == 1, 0.5 / max(labels.mean(), 1e-9), 0.5 / (1 - labels.mean()))
     weighted = features * weights[:, None]
@@ -124,7 +125,7 @@ def _canvas_features(canvases: Canvases) -> Floats:
     """Where strokes run, how much ink there is, and how wide it lies, from canvases alone."""
     sized = [cv2.resize(c, HOG_CANVAS[::-1], interpolation=cv2.INTER_AREA) for c in canvases]
     levels = np.stack([_histogram(c[c > 0]) for c in canvases])
-    ink = (canvases > 127).reshape(len(canvases), -1).sum(axis=1)
+    ink = (canvases > HALF_INK).reshape(len(canvases), -1).sum(axis=1)
     edge = [cv2.countNonZero(cv2.Canny(c, 100, 200)) for c in canvases]
     width = ink / np.maximum(edge, 1)
     return np.column_stack([hog_embed(np.stack(sized)).vectors, levels, ink, width]).astype(

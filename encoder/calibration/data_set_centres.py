@@ -1,6 +1,7 @@
 """Takes the centre of each data set off its writers' embeddings, as a gallery's would be."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -27,6 +28,7 @@ def centre_writer(writer: EmbeddedWriter, centre: Vectors | None) -> EmbeddedWri
     """The writer with the centre `(d,)` taken off every embedding; as he is without one."""
     if centre is None:
         return writer
-    return writer.with_vectors(
-        centred(writer.genuine.vectors, centre), centred(writer.forged.vectors, centre)
+    genuine, forged = (
+        part.with_vectors(centred(part.vectors, centre)) for part in (writer.genuine, writer.forged)
     )
+    return replace(writer, genuine=genuine, forged=forged)

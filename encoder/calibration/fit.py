@@ -11,6 +11,7 @@ from encoder.calibration.data_set_centres import centre_data_sets
 from encoder.calibration.effective_sample_size import effective_sample_size
 from encoder.calibration.fit_compensations import fit_compensations
 from encoder.errors import TrainingDataError
+from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
 from encoder.evaluation.trials import (
     EmbeddedWriter,
     Trials,
@@ -63,15 +64,17 @@ def fit_rules(development: Sequence[EmbeddedWriter]) -> tuple[DecisionRule, Deci
     """
     forged = [writer for writer in development if len(writer.forged)]
     _require_enough(forged)
-    spread = _fit_spread(forged)
-    compensations = fit_compensations(_by_data_set(development), _lacks(forged, spread))
-    plain = _rule(replace(spread, compensations=compensations), forged)
+    cache = LocalSimilarityCache()  # A centre taken off the vectors leaves pieces as they are.
+    spread = _fit_spread(forged, cache)
+    lacks = _lacks(forged, spread, cache)
+    compensations = fit_compensations(_by_data_set(development), lacks)
+    plain = _rule(replace(spread, compensations=compensations), forged, cache)
 
     less_centre = [writer for writer in centre_data_sets(development) if len(writer.forged)]
-    spread = _fit_spread(less_centre)
-    lacks = _lacks(less_centre, spread)
+    spread = _fit_spread(less_centre, cache)
+    lacks = _lacks(less_centre, spread, cache)
     told = {one.name: lacks[one.name] for one in compensations}
-    centred = _rule(spread, less_centre, told)
+    centred = _rule(spread, less_centre, cache, told)
     # A gallery's script is told once, when a model is adapted to it.
     compensations = tuple(replace(one, amounts=told[one.name]) for one in compensations)
     return plain, replace(centred, spread=replace(spread, compensations=compensations))
@@ -88,7 +91,8 @@ def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:
         TrainingDataError: there are too few writers, or no forgeries, to fit anything.
     """
     _require_enough(writers)
-    return _rule(_fit_spread(writers), writers)
+    cache = LocalSimilarityCache()
+    return _rule(_fit_spread(writers, cache), writers, cache)
 
 
 def _require_enough(writers: Sequence[EmbeddedWriter]) -> None:
@@ -102,7 +106,10 @@ def _require_enough(writers: Sequence[EmbeddedWriter]) -> None:
 
 
 def _rule(
-    spread: Spread, writers: Sequence[EmbeddedWriter], raised: Mapping[str, Amounts] | None = None
+    spread: Spread,
+    writers: Sequence[EmbeddedWriter],
+    cache: LocalSimilarityCache,
+    raised: Mapping[str, Amounts] | None = None,
 ) -> DecisionRule:
     """The rule for scores of this spread; those of some data sets are `raised` before."""
     sets = np.array([writer.data_set for writer in writers])
@@ -110,7 +117,7 @@ def _rule(
     people = people_of(writers)
     calibrations = []
     for references in REFERENCE_COUNTS:
-        trials = run_trials(writers, references, spread, DRAWS)
+        trials = run_trials(writers, references, spread, DRAWS, cache=cache)
         if trials.genuine.size and trials.skilled.size and trials.random.size:
             amounts = np.array([by_count.get(name, {}).get(references, 0.0) for name in sets])
             # Who has no signature left beside the references takes no part.
@@ -129,25 +136,30 @@ def _rule(
     return DecisionRule(spread, tuple(calibrations), DEFAULT_OPERATING_POINT)
 
 
-def _fit_spread(writers: Sequence[EmbeddedWriter]) -> Spread:
+def _fit_spread(writers: Sequence[EmbeddedWriter], cache: LocalSimilarityCache) -> Spread:
     """Choose the shrinkage with the lowest skilled error at few references."""
-    spread = population_spread(writers)
+    spread = population_spread(writers, cache=cache)
 
     def error(shrinkage: float) -> float:
         tried = replace(spread, shrinkage=shrinkage)
-        runs = [run_trials(writers, r, tried, DRAWS, random=False) for r in SPREAD_COUNTS]
+        runs = [
+            run_trials(writers, references, tried, DRAWS, random=False, cache=cache)
+            for references in SPREAD_COUNTS
+        ]
         return float(np.mean([equal_error_rate(run.genuine, run.skilled) for run in runs]))
 
     return replace(spread, shrinkage=min(SHRINKAGES, key=error))
 
 
-def _lacks(writers: Sequence[EmbeddedWriter], spread: Spread) -> dict[str, Amounts]:
+def _lacks(
+    writers: Sequence[EmbeddedWriter], spread: Spread, cache: LocalSimilarityCache
+) -> dict[str, Amounts]:
     """By data set and number of references, how far its forgeries score below the best forged."""
     sets = np.array([writer.data_set for writer in writers])
     target = TARGETS[DEFAULT_OPERATING_POINT]
     lacks: dict[str, Amounts] = {}
     for references in REFERENCE_COUNTS:
-        trials = run_trials(writers, references, spread, DRAWS, random=False)
+        trials = run_trials(writers, references, spread, DRAWS, random=False, cache=cache)
         of_set = sets[trials.skilled_writer]
         levels = {
             str(one): match_threshold(trials.skilled[of_set == one], target)

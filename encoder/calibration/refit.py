@@ -23,6 +23,7 @@ from encoder.calibration.fit import (
     match_threshold,
     refusal_threshold,
 )
+from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
 from encoder.evaluation.trials import EmbeddedWriter, Trials, people_of, run_trials
 from encoder.scoring.decision_rule import Calibration, DecisionRule, OperatingPoint
 
@@ -88,12 +89,13 @@ def recalibrate(
         writers: none of whom the model was trained on, embedded by that model.
     """
     writers = [centre_writer(writer, rule.offset) for writer in writers]
+    cache = LocalSimilarityCache()
     changes: list[Change] = []
     people = people_of(writers)
     calibrations = []
     for former in rule.calibrations:
         able = [writer for writer in writers if len(writer.genuine) > former.references]
-        trials = run_trials(writers, former.references, rule.spread, DRAWS)
+        trials = run_trials(writers, former.references, rule.spread, DRAWS, cache=cache)
         fitted, moves = _fitted(former, trials, _supply(able), people, rule.default_operating_point)
         calibrations.append(fitted)
         changes += moves

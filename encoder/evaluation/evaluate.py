@@ -10,10 +10,10 @@ import numpy as np
 from encoder.datasets.folder import DataSet, read_folder
 from encoder.evaluation.det_curves import trade_off_curves
 from encoder.evaluation.embed import embed_data_set
+from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
 from encoder.evaluation.pooling import EmbeddedFold, Pool, people_in, pool_trials
 from encoder.evaluation.protocols import Fold, adapted
 from encoder.evaluation.rates import (
-    Estimate,
     as_row,
     comparison_rates,
     likelihood_rates,
@@ -75,8 +75,9 @@ def evaluate(
         "models": [_described(fold) for fold in folds],
     }
     embedded = embed_folds(folds, sets)
-    answer |= measure(embedded, effort)
-    answer["slices"] = _slices(embedded, sets, effort)
+    cache = LocalSimilarityCache()
+    answer |= measure(embedded, effort, cache)
+    answer["slices"] = _slices(embedded, sets, effort, cache)
     if "hog" in extras:
         floors = [
             EmbeddedFold(embed_data_set(hog_embed, _sized(data, folder)), HOG_SPREAD)
@@ -98,18 +99,21 @@ def embed_folds(folds: Sequence[Fold], sets: Sequence[DataSet]) -> list[Embedded
     ]
 
 
-def measure(folds: Sequence[EmbeddedFold], effort: Effort) -> dict[str, Any]:
+def measure(
+    folds: Sequence[EmbeddedFold], effort: Effort, cache: LocalSimilarityCache | None = None
+) -> dict[str, Any]:
     """Results by number of references, `"1"`, `"3"`, `"5"`, `"10"`, and curves to draw.
 
     A number of references that no writer has one more signature than is left out.
     """
+    cache = cache or LocalSimilarityCache()
     weights = draw_weights(people_in(folds), effort.replicates)
     results, curves = {}, {}
     for references in REFERENCE_COUNTS:
-        pool = pool_trials(folds, references, effort.draws)
+        pool = pool_trials(folds, references, effort.draws, cache)
         if not pool.scores("genuine").size:
             continue
-        searched, facts = search_rates(folds, references, effort.draws, weights)
+        searched, facts = search_rates(folds, references, effort.draws, weights, cache)
         results[str(references)] = {
             **_counts(pool),
             **as_row(
@@ -130,13 +134,13 @@ def evaluate_writers(
     writers: Sequence[EmbeddedWriter], spread: Spread, draws: int = DRAWS
 ) -> dict[str, dict[str, Any]]:
     """The rates of one model without intervals and curves, for its manifest."""
-    folds = [EmbeddedFold(writers, spread)]
+    folds, cache = [EmbeddedFold(writers, spread)], LocalSimilarityCache()
     weights = draw_weights(people_in(folds), 0)
     results = {}
     for references in REFERENCE_COUNTS:
-        pool = pool_trials(folds, references, draws)
+        pool = pool_trials(folds, references, draws, cache)
         if pool.scores("genuine").size:
-            searched: dict[str, Estimate] = search_rates(folds, references, draws, weights)[0]
+            searched, _ = search_rates(folds, references, draws, weights, cache)
             rates = {**comparison_rates(pool, weights), "rank_1": searched["rank_1"]}
             results[str(references)] = {**_counts(pool), **as_row(rates)}
     return results
@@ -161,11 +165,14 @@ def _described(fold: Fold) -> dict[str, Any]:
 
 
 def _slices(
-    folds: Sequence[EmbeddedFold], sets: Sequence[DataSet], effort: Effort
+    folds: Sequence[EmbeddedFold],
+    sets: Sequence[DataSet],
+    effort: Effort,
+    cache: LocalSimilarityCache,
 ) -> dict[str, Any]:
     weights = draw_weights(people_in(folds), effort.replicates)
     for references in sorted((r for r in REFERENCE_COUNTS if r <= SLICED_AT), reverse=True):
-        pool = pool_trials(folds, references, effort.draws)
+        pool = pool_trials(folds, references, effort.draws, cache)
         if pool.scores("genuine").size:
             return {"references": references, **slice_rates(pool, sets, weights)}
     return {}

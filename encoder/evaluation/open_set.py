@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
 from encoder.evaluation.trials import EmbeddedWriter
 from encoder.scoring.score import SHORTLIST, Similarities, Spread, claim_scores
 
@@ -52,8 +53,19 @@ def run_searches(
     spread: Spread,
     draws: int = 10,
     seed: int = 0,
+    cache: LocalSimilarityCache | None = None,
 ) -> Searches:
-    """Search a gallery of all writers with more than `references` genuine signatures."""
+    """Search a gallery of all writers with more than `references` genuine signatures.
+
+    Args:
+        writers: described by one model.
+        references: drawn for each writer of the gallery; the others are probes.
+        spread: what the model knows of all writers.
+        draws: of references.
+        seed: another seed draws others.
+        cache: of runs with the same signatures before; one of this run's own where not given.
+    """
+    cache = cache or LocalSimilarityCache()
     able = [number for number, w in enumerate(writers) if len(w.genuine) > references]
     people = np.array([writers[number].group for number in able])
     parts = []
@@ -67,7 +79,7 @@ def run_searches(
             probes.append(Drawn(writer, order[references:]))
         place = np.repeat(np.arange(len(able)), [len(part.numbers) for part in probes])
         same = people[None, :] == people[place][:, None]
-        mated, others = search_scores(probes, gallery, spread, same)
+        mated, others = search_scores(probes, gallery, spread, same, cache)
         own = mated[np.arange(len(place)), place]
         rank = 1 + np.count_nonzero(mated > own[:, None], axis=1)
         parts.append((rank, own, others.max(axis=1), np.array(able)[place]))
@@ -87,24 +99,32 @@ class Drawn:
 
 
 def search_scores(
-    probes: Sequence[Drawn], gallery: Sequence[Drawn], spread: Spread, same: NDArray[np.bool_]
+    probes: Sequence[Drawn],
+    gallery: Sequence[Drawn],
+    spread: Spread,
+    same: NDArray[np.bool_],
+    cache: LocalSimilarityCache | None = None,
 ) -> tuple[Doubles, Doubles]:
     """Scores of all n probes, writer by writer, against each of g writers' references.
 
     Args:
+        probes, gallery: signatures of one model.
+        spread: what the model knows of all writers.
         same: `(n, g)`, whether the writer is the probe's own person.
+        cache: as for `run_searches`.
 
     Returns:
         `(n, g)` scores with everybody in the gallery, and with the probe's person left out, whose
         scores are -inf. As a search does, either scores the ten most alike on the whole in full;
         the others keep their order, behind them.
     """
+    cache = cache or LocalSimilarityCache()
     whole = _whole_scores(probes, gallery, spread)
     strangers = np.where(same, -np.inf, whole)
     if gallery[0].writer.genuine.pieces is None:
         return whole, strangers
     listed, listed_strangers = _shortlist(whole), _shortlist(strangers) & ~same
-    full = _full_scores(probes, gallery, spread, listed | listed_strangers)
+    full = _full_scores(probes, gallery, spread, listed | listed_strangers, cache)
     return (
         np.where(listed, full, whole - BEHIND),
         np.where(listed_strangers, full, strangers - BEHIND),
@@ -130,20 +150,26 @@ def _whole_scores(probes: Sequence[Drawn], gallery: Sequence[Drawn], spread: Spr
 
 
 def _full_scores(
-    probes: Sequence[Drawn], gallery: Sequence[Drawn], spread: Spread, listed: NDArray[np.bool_]
+    probes: Sequence[Drawn],
+    gallery: Sequence[Drawn],
+    spread: Spread,
+    listed: NDArray[np.bool_],
+    cache: LocalSimilarityCache,
 ) -> Doubles:
     """Scores with pieces `(n, g)` where listed; 0 elsewhere."""
     scores = np.zeros(listed.shape)
+    owns = [one.writer.similarities(cache).of(one.numbers, one.numbers) for one in gallery]
     ends = np.cumsum([len(drawn.numbers) for drawn in probes])[:-1]
     parts = zip(probes, np.split(scores, ends), np.split(listed, ends), strict=True)
     for asking, rows, some in parts:
         for place in np.flatnonzero(some.any(axis=0)).tolist():
             known = gallery[place]
-            own = known.writer.similarities.of(known.numbers, known.numbers)
             allowance = spread.allowance(known.writer.genuine.vectors[known.numbers])
-            found = known.writer.similarities_of(asking.writer, asking.numbers[some[:, place]])
+            found = known.writer.similarities_of(
+                asking.writer, asking.numbers[some[:, place]], cache
+            )
             found = found.of(slice(None), known.numbers)
-            rows[some[:, place], place] = claim_scores(found, own, spread, allowance)
+            rows[some[:, place], place] = claim_scores(found, owns[place], spread, allowance)
     return scores
 
 

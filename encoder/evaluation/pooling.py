@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
 from encoder.evaluation.trials import EmbeddedWriter, people_of, run_trials
 from encoder.metrics.confidence_intervals import Scored
 from encoder.scoring.decision_rule import Calibration, DecisionRule, LogRatio
@@ -72,10 +73,15 @@ class Pool:
         return Pool(self.references, scored, fold, self.rules)
 
 
-def pool_trials(folds: Sequence[EmbeddedFold], references: int, draws: int) -> Pool:
+def pool_trials(
+    folds: Sequence[EmbeddedFold],
+    references: int,
+    draws: int,
+    cache: LocalSimilarityCache | None = None,
+) -> Pool:
     """Run each fold's trials and put them together; writers are numbered through the folds."""
     starts = np.cumsum([0, *(len(fold.writers) for fold in folds)])
-    runs = [run_trials(fold.writers, references, fold.spread, draws) for fold in folds]
+    runs = [run_trials(fold.writers, references, fold.spread, draws, cache=cache) for fold in folds]
     scored, of_fold = {}, {}
     for kind in KINDS:
         scores = [getattr(run, kind) for run in runs]

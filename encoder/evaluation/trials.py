@@ -9,15 +9,13 @@ people wrote the same text, theirs are taken. One threshold holds for all writer
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoder.datasets.splits import group_of
-from encoder.scoring.local_matching import local_similarities
+from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
 from encoder.scoring.score import (
     Similarities,
     Spread,
@@ -27,18 +25,10 @@ from encoder.scoring.score import (
     similarities,
     stacked,
 )
-from encoder.scoring.templates import Numbers, Signatures, Vectors, joined
+from encoder.scoring.templates import Numbers, Signatures, joined
 
-MOST_PEERS = 20
-
-
-class Matches:
-    """How a writer's pieces match his own genuine ones, and others' match them; found once."""
-
-    def __init__(self) -> None:
-        """Nothing is found yet."""
-        self.own: Vectors | None = None
-        self.others: WeakKeyDictionary[Matches, Vectors] = WeakKeyDictionary()
+MOST_PEERS = 20  # Whose genuine signatures are random forgeries in one draw.
+SEED = 0  # Of the draws of references: every model is measured with the same.
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,43 +43,23 @@ class EmbeddedWriter:
     genuine: Signatures
     forged: Signatures
     data_set: str = ""
-    matches: Matches = field(default_factory=Matches, init=False, repr=False)
 
-    @cached_property
-    def similarities(self) -> Similarities:
+    def similarities(self, cache: LocalSimilarityCache) -> Similarities:
         """Of all, the genuine ones first, with the genuine ones: draws only choose among them."""
-        everything = joined([self.genuine, self.forged])
-        if self.matches.own is None and everything.pieces is not None:
-            self.matches.own = local_similarities(everything.pieces, self.genuine.pieces or ())
-        return Similarities(everything.vectors @ self.genuine.vectors.T, self.matches.own)
+        vectors = np.concatenate([self.genuine.vectors, self.forged.vectors])
+        parts = [cache.between(part, self.genuine) for part in (self.genuine, self.forged)]
+        local = [part for part in parts if part is not None]
+        return Similarities(
+            vectors @ self.genuine.vectors.T,
+            np.concatenate(local) if len(local) == len(parts) else None,
+        )
 
-    def similarities_of(self, other: "EmbeddedWriter", numbers: Numbers) -> Similarities:
+    def similarities_of(
+        self, other: "EmbeddedWriter", numbers: Numbers, cache: LocalSimilarityCache
+    ) -> Similarities:
         """Of some of another's genuine signatures with all of one's own."""
         whole = other.genuine.vectors[numbers] @ self.genuine.vectors.T
-        return Similarities(whole, self._local_of(other, numbers))
-
-    def _local_of(self, other: "EmbeddedWriter", numbers: Numbers) -> Vectors | None:
-        if self.genuine.pieces is None or other.genuine.pieces is None:
-            return None
-        sides = len(other.genuine), len(self.genuine)
-        known = self.matches.others.setdefault(other.matches, np.full(sides, np.nan, np.float32))
-        asked = np.unique(np.arange(len(known))[numbers])
-        missing = asked[np.isnan(known[asked]).any(axis=1)]
-        if missing.size:
-            known[missing] = local_similarities(
-                other.genuine[missing].pieces or (), self.genuine.pieces
-            )
-        return known[numbers]
-
-    def with_vectors(self, genuine: Vectors, forged: Vectors) -> "EmbeddedWriter":
-        """The same signatures by other vectors; how their pieces match need not be found anew."""
-        writer = replace(
-            self,
-            genuine=self.genuine.with_vectors(genuine),
-            forged=self.forged.with_vectors(forged),
-        )
-        object.__setattr__(writer, "matches", self.matches)
-        return writer
+        return Similarities(whole, cache.between(other.genuine, self.genuine, numbers))
 
 
 def people_of(writers: Sequence[EmbeddedWriter]) -> NDArray[np.intp]:
@@ -130,33 +100,41 @@ def run_trials(
     references: int,
     spread: Spread,
     draws: int = 10,
-    seed: int = 0,
     *,
     random: bool = True,
+    cache: LocalSimilarityCache | None = None,
 ) -> Trials:
     """Score all trials with `references` (1 or more) a claim; writers with too few are left out.
 
-    Without `random`, there are no random forgeries.
+    Args:
+        writers: described by one model.
+        references: drawn for each claim.
+        spread: what the model knows of all writers.
+        draws: of references, for each writer; the same in every run.
+        random: whether there are random forgeries too.
+        cache: of runs with the same signatures before; one of this run's own where not given.
     """
+    cache = cache or LocalSimilarityCache()
     scores: dict[str, list[NDArray[np.float64]]] = {"genuine": [], "skilled": [], "random": []}
     claimed: dict[str, list[NDArray[np.intp]]] = {"genuine": [], "skilled": [], "random": []}
     peers = _by_text(writers)
     for number, writer in enumerate(writers):
         if len(writer.genuine) <= references:
             continue
+        table = writer.similarities(cache)
         for draw in range(draws):
-            rng = np.random.default_rng([seed, references, draw, number])
+            rng = np.random.default_rng([SEED, references, draw, number])
             order = rng.permutation(len(writer.genuine))
             chosen, rest = order[:references], order[references:]
             forged = np.arange(len(order), len(order) + len(writer.forged))
-            own = writer.similarities.of(chosen, chosen)
+            own = table.of(chosen, chosen)
             allowance = spread.allowance(writer.genuine.vectors[chosen])
             found = {
-                "genuine": writer.similarities.of(rest, chosen),
-                "skilled": writer.similarities.of(forged, chosen),
+                "genuine": table.of(rest, chosen),
+                "skilled": table.of(forged, chosen),
             }
             if random:
-                found["random"] = _others(peers[_text(writer)], writer, chosen, rng)
+                found["random"] = _others(peers[_text(writer)], writer, chosen, rng, cache)
             for kind, alike in found.items():
                 scores[kind].append(claim_scores(alike, own, spread, allowance))
                 claimed[kind].append(np.full(len(alike.whole), number, np.intp))
@@ -168,18 +146,23 @@ def run_trials(
     return Trials(**scored, **owners)
 
 
-def population_spread(writers: Sequence[EmbeddedWriter], references: int = 5) -> Spread:
+def population_spread(
+    writers: Sequence[EmbeddedWriter],
+    references: int = 5,
+    cache: LocalSimilarityCache | None = None,
+) -> Spread:
     """Mean similarity of drawn references among themselves, on the whole and piece by piece.
 
     Where no writer has more than `references`, or these make no pair, the spread's defaults.
     """
     if references <= 1:
         return Spread()
+    cache = cache or LocalSimilarityCache()
     whole, local = [], []
     for number, writer in enumerate(writers):
         if len(writer.genuine) > references:
             order = np.random.default_rng([number, references]).permutation(len(writer.genuine))
-            drawn = writer.similarities.of(order[:references], order[:references])
+            drawn = writer.similarities(cache).of(order[:references], order[:references])
             whole.append(observed_similarity(drawn.whole))
             if drawn.local is not None:
                 local.append(mean_of_pairs(drawn.local))
@@ -195,6 +178,7 @@ def _others(
     claimed: EmbeddedWriter,
     chosen: NDArray[np.intp],
     rng: np.random.Generator,
+    cache: LocalSimilarityCache,
 ) -> Similarities:
     """Of a genuine signature of everyone else among the peers with those chosen of the claimed's.
 
@@ -206,11 +190,11 @@ def _others(
         others = [others[n] for n in rng.choice(len(others), MOST_PEERS, replace=False)]
     picked = [(peer, [int(rng.integers(len(peer.genuine)))]) for peer in others]
     if not picked:
-        return claimed.similarities_of(claimed, []).of([], chosen)
+        return claimed.similarities_of(claimed, [], cache).of([], chosen)
     if many:  # Hardly any pair comes twice.
         drawn = joined(peer.genuine[number] for peer, number in picked)
         return similarities(drawn, claimed.genuine[chosen])
-    alike = [claimed.similarities_of(peer, number) for peer, number in picked]
+    alike = [claimed.similarities_of(peer, number, cache) for peer, number in picked]
     return stacked([one.of(slice(None), chosen) for one in alike])
 
 

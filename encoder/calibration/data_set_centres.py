@@ -25,7 +25,7 @@ def centre_data_sets(writers: Sequence[EmbeddedWriter]) -> list[EmbeddedWriter]:
 
 
 def centre_writer(writer: EmbeddedWriter, centre: Vectors | None) -> EmbeddedWriter:
-    """The writer with the centre `(d,)` taken off every embedding; as he is without one."""
+    """The writer with the centre `(d,)` taken off every embedding; unchanged without one."""
     if centre is None:
         return writer
     genuine, forged = (

@@ -19,6 +19,7 @@ from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.templates import Signatures
 
 EvaluationProtocol = Literal["holdout", "crossval", "zeroshot"]
+GALLERY_REFERENCES = 5  # Of each writer of a data set, at most: what a gallery would hold.
 LEAST_WRITERS = 2  # A random forgery is another writer's signature.
 PROTOCOLS: tuple[EvaluationProtocol, ...] = get_args(EvaluationProtocol)
 
@@ -60,6 +61,11 @@ def adapted(fold: Fold, data: DataSet) -> Fold:
     embedded = embed_data_set(fold.encoder.describe, DataSet(data.name, tuple(some)))
     centre = centre_of((writer.genuine.vectors for writer in embedded), fold.encoder.dimension)
     return replace(fold, centre=centre)
+
+
+def drawn(count: int, number: int, seed: int = 0) -> NDArray[np.intp]:
+    """Which of `count` genuine signatures the gallery holds of writer `number`, at most five."""
+    return np.random.default_rng([seed, number]).permutation(count)[:GALLERY_REFERENCES]
 
 
 def plan_folds(
@@ -154,11 +160,3 @@ def _split(encoder: Encoder, name: str) -> Mapping[str, Sequence[str]] | None:
             "on and held out; train it anew."
         )
     return parts
-
-
-SIGNATURES = 5  # Of each writer of a data set, at most: what a gallery would hold.
-
-
-def drawn(count: int, number: int, seed: int = 0) -> NDArray[np.intp]:
-    """Which of `count` genuine signatures the gallery holds of writer `number`, at most five."""
-    return np.random.default_rng([seed, number]).permutation(count)[:SIGNATURES]

@@ -1,6 +1,6 @@
-"""Fixed layers that describe strokes by their direction; what is learned of it is `network`'s.
+"""Fixed layers that describe strokes by their direction; `lean_network` learns to project it.
 
-All take and give float32 and hold no trained weights. Importing this module loads Keras.
+All take and give float32 and hold no trained weights. Loading this loads Keras.
 """
 
 from typing import Any

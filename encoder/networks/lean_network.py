@@ -1,7 +1,7 @@
-"""The networks that turn a canvas into an embedding; how they are trained is left to `train`.
+"""The lean network: a canvas to an embedding, by fixed layers and learned projections.
 
-Both take `(n, height, width, 1)` float32, the share of ink 0 to 1. They use Keras alone, so any of
-its backends trains them. Importing this module loads Keras.
+It takes `(n, height, width, 1)` float32, the share of ink 0 to 1, and uses Keras alone, so any of
+its backends trains it. Loading this loads Keras.
 """
 
 from typing import Any
@@ -13,7 +13,6 @@ from encoder.networks.direction_layers import OrientedCells, OrientedGradients, 
 from encoder.networks.stroke_layers import StrokeBag, StrokePieces
 from encoder.scoring.local_descriptors import SHAPE_SIZE
 
-EMBEDDING_SIZE = 128
 LEAN_CANVAS = (144, 288)
 LAYOUT_SIZE, TEXTURE_SIZE, STROKES_SIZE = 160, 256, 160
 
@@ -21,11 +20,11 @@ LAYOUT_SIZE, TEXTURE_SIZE, STROKES_SIZE = 160, 256, 160
 def lean_network(canvas_size: tuple[int, int] = LEAN_CANVAS) -> Any:
     """Learned projections of stroke directions: where they run, and which follow on which.
 
-    Directions have been seen by fixed layers (`oriented`), because few people have signed for
+    Fixed layers see the directions (`direction_layers`), because few people have signed for
     training, while everybody's strokes have direction. `layout` projects the histograms of 8 x 16
     cells, `texture` the pairs of directions in the left and the right half, `strokes` what small
-    pieces of strokes add to a learned vocabulary. Each is a unit vector and counts the same;
-    `rotation` turns all together, which changes no similarity.
+    pieces of strokes add to a learned vocabulary (`stroke_layers`). Each is a unit vector and
+    counts the same; `rotation` turns all together, which changes no similarity.
 
     Returns:
         A `keras.Model` of 933,336 parameters whose outputs are unit vectors `(n, 576)`, float32

@@ -1,4 +1,4 @@
-"""The losses that train the networks, on embeddings and labels alone. Loading this loads Keras."""
+"""The losses that train the networks, of embeddings and labels alone. Loading this loads Keras."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""Layers that describe pieces of strokes and sort them into a vocabulary; `vocabulary` learns.
+"""Layers that describe pieces of strokes and sort them into a vocabulary.
 
-Loading this loads Keras.
+`training.fit_vocabulary` learns their weights. Loading this loads Keras.
 """
 
 from typing import Any

@@ -27,9 +27,10 @@ from encoder.imaging.acquire import PREPROCESSING_ID
 from encoder.inference.artifact import KERAS_NETWORK, NETWORK, write_artifact
 from encoder.inference.encoder import run_network
 from encoder.networks import losses, notebook_network  # noqa: F401 - registers what saved networks refer to.
-from encoder.networks.lean_network import EMBEDDING_SIZE, with_pieces
+from encoder.networks.lean_network import with_pieces
 
-MAX_DIFFERENCE = 1e-4
+MAX_DIFFERENCE = 1e-4  # Of any output, ONNX Runtime's from Keras's.
+INDEX_DIMENSION = 128  # Leading elements of an embedding that an index finds candidates by.
 
 
 def export(
@@ -73,7 +74,7 @@ def export(
         "name": model_folder.name,
         "canvas_size": [height, width],
         "dimension": network.output_shape[-1],
-        "index_dimension": min(EMBEDDING_SIZE, network.output_shape[-1]),
+        "index_dimension": min(INDEX_DIMENSION, network.output_shape[-1]),
         "parameters": network.count_params(),
         "training": {
             **run,

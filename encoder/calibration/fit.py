@@ -1,4 +1,4 @@
-"""Fits a model's decision rule on development writers; the rule itself is in `decision`."""
+"""Fits a model's `scoring.decision_rule` on development writers."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -265,7 +265,7 @@ def fit_log_lr(
     Args:
         mated, nonmated: `(m,)` and `(n,)` scores.
         signatures: to how many independent ones those they come from come down, of the class
-            that has fewer (`clusters`).
+            that has fewer (`effective_sample_size`).
         mated_shares, nonmated_shares: what each score weighs in its class, 1 in all; all the same
             where not given.
     """

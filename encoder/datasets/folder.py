@@ -1,4 +1,4 @@
-"""Reads a folder of writers for training and evaluation, and splits its writers for good.
+"""Reads a folder of writers for training and evaluation.
 
 A folder holds `<writer>/genuine_*.png` and `<writer>/forged_*.png` (other image formats too).
 Prepared canvases are held in memory as uint8; pairs of them never are.

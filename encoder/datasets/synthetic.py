@@ -1,4 +1,4 @@
-"""Makes data sets of synthetic writers for training, on all cores; drawing is `synthesis`'s."""
+"""Makes data sets of writers whom `synthesis` invents, for training, on all cores."""
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor

@@ -1,4 +1,4 @@
-"""Measures models on folders of writers after the protocol in `protocol`; training is not here."""
+"""Measures models on folders of writers: trials, searches and what else is asked for, as JSON."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

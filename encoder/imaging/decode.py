@@ -1,4 +1,4 @@
-"""Reads the bytes of an image file into grey levels; finding the ink is left to `clean`."""
+"""Reads the bytes of an image file into grey levels; finding the ink is left to `ink`."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Draws cleaned ink for people, as a PNG of one bit a pixel; what is ink was decided by `clean`."""
+"""Draws cleaned ink for people, as a PNG of one bit a pixel; what is ink was decided in `ink`."""
 
 import cv2
 import numpy as np

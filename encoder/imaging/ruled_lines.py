@@ -45,7 +45,7 @@ class Line:
 def remove_ruled_lines(mask: Mask) -> Mask:
     """The mask `(h, w)` without its level and upright ruled lines; itself where it has none.
 
-    Where next to nothing but lines is there, they stay: it is for `quality` to say so.
+    Where there is next to nothing but lines, they stay, and `quality` refuses the image.
     """
     left, top, width, height = cv2.boundingRect(mask)
     level = _blocks(np.packbits(mask, axis=1))

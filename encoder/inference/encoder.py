@@ -1,4 +1,4 @@
-"""Runs a model in a serving process, on ONNX Runtime; training is left to `train`."""
+"""Runs a model in a serving process, on ONNX Runtime: canvases in, signatures out."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -86,7 +86,11 @@ class Encoder:
         return self._artifact.manifest
 
     def acquire(self, data: bytes, limits: ImageLimits | None = None) -> Acquisition:
-        """Read and prepare one image for this model; raises as `imaging.acquire`."""
+        """Read and prepare one image for this model.
+
+        Raises:
+            ImageError: the file cannot be read, is over the limits, or shows no usable signature.
+        """
         return acquire(data, self.canvas_size, limits)
 
     def describe(self, canvases: NDArray[np.uint8]) -> Signatures:

@@ -1,6 +1,6 @@
 """From a comparison score to a verdict: calibrated thresholds and likelihood ratios of one model.
 
-The numbers come from development writers (see `calibration`) and travel in the model's manifest.
+The numbers come from development writers (`calibration.fit`) and travel in the model's manifest.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
-"""The pieces of strokes that are kept of a signature; comparing them is left to `matching`.
+"""The pieces of strokes that are kept of a signature; `local_matching` compares them.
 
-The network describes a piece around every cell of 4 x 4 canvas pixels (`strokes`).
+The network describes a piece around every cell of 4 x 4 canvas pixels (`stroke_layers`).
 """
 
 import numpy as np

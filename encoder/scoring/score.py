@@ -1,8 +1,8 @@
 """The comparison score of a probe against a writer's references, in numpy.
 
-Two signatures are alike on the whole (the cosine of their vectors) and piece by piece (`pieces`).
-Either way, how alike the references are among themselves is taken off: a writer who signs always
-the same must be met more closely than one who varies.
+Two signatures are alike on the whole (the cosine of their vectors) and piece by piece (their local
+similarity, `local_matching`). Either way, how alike the references are among themselves is taken
+off: a writer who always signs the same must be met more closely than one who varies.
 
 score = (highest + mean)/2 of the similarities - 0.7 own similarity
         + 2 (mean of the local similarities - 0.7 own local similarity)

@@ -69,7 +69,8 @@ def synthetic_writer(seed: int) -> SyntheticWriter:
     sigma-lognormal model (C. O'Reilly and R. Plamondon, "Development of a Sigma-Lognormal
     representation for on-line signatures", Pattern Recognition 42, 2009).
 
-    Raises ValueError for a negative seed.
+    Raises:
+        ValueError: the seed is negative.
     """
     rng = _stream(seed, _WRITER, 0)
     name = invent_name(rng)

@@ -1,6 +1,7 @@
 """What scans and photographs go through: grey levels in, grey levels out, before any cleaning.
 
-`robustness` measures what each does to error rates; training has variations of its own.
+`robustness` measures what each does to error rates. Training varies canvases instead
+(`datasets.augment`).
 """
 
 from collections.abc import Callable

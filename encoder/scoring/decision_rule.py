@@ -213,7 +213,7 @@ class DecisionRule:
     def adapted_to(self, centre: Centre) -> "DecisionRule":
         """This rule, of centred embeddings, with a gallery's centre, by which its script is told.
 
-        A gallery is of one script: no claim is asked for its own any more.
+        A gallery is taken to be of one script: claims are not asked for theirs any more.
         """
         told = tuple(one.told(centre.mean) for one in self.spread.compensations)
         spread = replace(self.spread, compensations=told)
@@ -246,7 +246,7 @@ class DecisionRule:
             rule = cls(
                 spread=_spread(data["spread"]),
                 calibrations=_calibrations(data["calibrations"]),
-                default_operating_point=data["default_operating_point"],
+                default_operating_point=str(data["default_operating_point"]),
                 centre=None if data["centre"] is None else tuple(map(float, data["centre"])),
             )
         except KeyError as error:
@@ -273,13 +273,13 @@ class DecisionRule:
         Raises:
             UnusableRule: they have more or fewer numbers than `dimension`.
         """
-        lengths = {f"the compensation of {c.name}": len(c.axis) for c in self.spread.compensations}
+        parts = [(f"the compensation of {c.name}", c.axis) for c in self.spread.compensations]
         if self.centre is not None:
-            lengths["the centre"] = len(self.centre)
-        for part, length in lengths.items():
-            if length != dimension:
+            parts.append(("the centre", self.centre))
+        for part, vector in parts:
+            if len(vector) != dimension:
                 raise UnusableRule(
-                    f"The decision rule is for other embeddings: {part} has {length} numbers, "
+                    f"The decision rule is for other embeddings: {part} has {len(vector)} numbers, "
                     f"expected {dimension}."
                 )
 

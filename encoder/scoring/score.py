@@ -23,9 +23,9 @@ from encoder.scoring.local_matching import local_similarities, local_similaritie
 from encoder.scoring.script_compensation import ScriptCompensation
 from encoder.scoring.templates import Numbers, Signatures, Vectors
 
-NORMALISATION = 0.7
-LOCAL_WEIGHT = 2.0
-OWN_LOCAL = 10
+NORMALISATION = 0.7  # Share of the references' own similarity that is taken off.
+LOCAL_WEIGHT = 2.0  # What local similarities count, where those of the whole count 1.
+OWN_LOCAL = 10  # Of the references, the last, are matched piece by piece with each other.
 SHORTLIST = 10  # Writers most alike on the whole, whose pieces a search looks at.
 
 
@@ -57,8 +57,8 @@ class ClaimScore:
 
     Attributes:
         similarities: `(r,)` cosine similarities to the references.
-        local_similarities: `(r,)`, how well the pieces match those of each reference, at most 1;
-            None where the model knows no pieces.
+        local_similarities: `(r,)` local similarities to them, at most 1; None where the model knows
+            no pieces.
     """
 
     score: float
@@ -158,6 +158,7 @@ def own_local_similarity(similarities: Vectors, spread: Spread) -> float:
 
 def observed_similarity(similarities: Vectors) -> float:
     """(Mean of pairs + mean highest to another) / 2 of similarities `(r, r)`, r >= 2."""
+    # No signature is its own neighbour: 3 less, its cosine of 1 is below any other.
     others = similarities - 3 * np.eye(len(similarities), dtype=np.float32)
     return (mean_of_pairs(similarities) + float(others.max(axis=1).mean())) / 2
 

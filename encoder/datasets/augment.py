@@ -10,6 +10,9 @@ from encoder.imaging.pixels import as_uint8
 
 Canvas = NDArray[np.uint8]
 
+PATCH_PX = (4, 12)  # Sides of an erased patch, from the one to below the other.
+BEND_GRID = (4, 7)  # Rows and columns of the random field that bends: a few waves to a signature.
+
 
 @dataclass(frozen=True)
 class Variation:
@@ -41,7 +44,7 @@ def vary(canvas: Canvas, variation: Variation, rng: np.random.Generator) -> Canv
     if variation.pen:
         varied = _another_pen(varied, variation.pen, rng)
     if rng.random() < variation.erase:
-        size = rng.integers(4, 12, 2)
+        size = rng.integers(*PATCH_PX, 2)
         top, left = rng.integers(0, (height - size[0], width - size[1]))
         varied[top : top + size[0], left : left + size[1]] = 0
     return varied
@@ -65,7 +68,7 @@ def _affine(
 def _bend(canvas: Canvas, bend_px: float, rng: np.random.Generator) -> Canvas:
     """Displace smoothly, as paper and hands do: a coarse random field, interpolated."""
     height, width = canvas.shape
-    field = rng.normal(0.0, bend_px / 2, (2, 4, 7)).astype(np.float32)
+    field = rng.normal(0.0, bend_px / 2, (2, *BEND_GRID)).astype(np.float32)
     dx, dy = (cv2.resize(part, (width, height), interpolation=cv2.INTER_CUBIC) for part in field)
     columns, rows = np.meshgrid(
         np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)

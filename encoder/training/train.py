@@ -34,6 +34,7 @@ from encoder.training.recipes import Recipe
 # A quarter: thresholds need people more than the projections do.
 DEVELOPMENT_SHARE = 0.25
 SYNTHETIC_SEED = 1_000_000  # Far from the writers of the demo and the tests.
+WARM_UP = 20  # One step in so many warms up, from that part of the learning rate.
 PROJECTION_CANVASES = 6000  # As many as principal axes are found from.
 
 
@@ -143,11 +144,11 @@ def _claim_run(
         fit_rotation(model, canvases)
         steps = recipe.steps * recipe.epochs
         schedule = keras.optimizers.schedules.CosineDecay(
-            recipe.learning_rate / 20,
-            steps - steps // 20,
+            recipe.learning_rate / WARM_UP,
+            steps - steps // WARM_UP,
             alpha=0.01,
             warmup_target=recipe.learning_rate,
-            warmup_steps=steps // 20,
+            warmup_steps=steps // WARM_UP,
         )
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.02, clipnorm=1.0)
         model.compile(optimizer=optimizer, loss=ClaimLoss())
@@ -155,7 +156,7 @@ def _claim_run(
 
 
 def _some_canvases(sets: Sequence[DataSet], seed: int) -> Canvases:
-    """Signatures `(n, h, w)` of all writers, at most 6000, as many of each data set."""
+    """Signatures `(n, h, w)` of all writers, some thousands at most, as many of each data set."""
     rng = np.random.default_rng(seed)
     chosen = []
     for data in sets:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from encoder.calibration.fit import fit_log_lr, fit_rule
-from encoder.errors import TrainingDataError, UnknownOperatingPoint
+from encoder.errors import TrainingDataError, UnknownOperatingPoint, UnusableRule
 from encoder.evaluation.open_set import Drawn, search_scores
 from encoder.evaluation.trials import MOST_PEERS, EmbeddedWriter, population_spread, run_trials
 from encoder.scoring.decision_rule import DecisionRule, RandomTail
@@ -190,6 +190,8 @@ def test_identification_threshold_keeps_its_target_for_every_number_of_reference
 def test_rule_survives_json() -> None:
     rule = fit_rule(invented_writers())
     assert DecisionRule.from_dict(rule.as_dict()) == rule
+    with pytest.raises(UnusableRule, match="lacks its default operating point"):
+        DecisionRule.from_dict(rule.as_dict() | {"default_operating_point": ["fmr_skilled=5%"]})
 
 
 def test_too_little_to_calibrate_on() -> None:

@@ -1,9 +1,10 @@
-"""The story of comparing: signatures that come with the request; nothing of them stays."""
+"""Compares signatures that come with the request; nothing of them stays."""
 
 from collections.abc import Sequence
 
 from encoder.inference.encoder import Encoder
-from service.decisions.verify import Similarity, Verification, answer, similarities_of
+from service.decisions.answering_model import AnsweringModel
+from service.decisions.verify import Verification, compared_references
 from service.errors import ImagesRefused
 from service.writers.uploads import Upload, acquire_each, acquire_one, describe_each
 
@@ -35,8 +36,11 @@ def compare(
     probe = acquire_one(probe_upload, encoder)
     signatures = describe_each([*references, probe], encoder)
     comparison = encoder.rule.compare(signatures[-1:], signatures[:-1], operating_point)
-    similarities = tuple(
-        Similarity(None, *alike, reference.upload.filename)
-        for reference, alike in zip(references, similarities_of(comparison), strict=True)
+    named = [(None, reference.upload.filename) for reference in references]
+    return Verification(
+        None,
+        comparison,
+        compared_references(comparison, named),
+        probe.acquisition,
+        AnsweringModel.of(encoder),
     )
-    return answer(comparison, similarities, probe.acquisition, encoder, decision_id=None)

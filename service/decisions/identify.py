@@ -1,12 +1,12 @@
-"""The story of identifying: whom does this signature resemble, if anyone enrolled?
+"""Identifies a signature: whom does it resemble, if anyone enrolled?
 
 The index proposes near references. The writers behind them are scored exactly from SQL: all on
 their whole vectors, and those most alike in full, piece by piece.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from index.registry.audit_log import DecisionRecord
 from index.registry.embeddings import Claim
 from index.registry.registry import Registry
 from index.sync.gallery_interface import AnyGallery
+from service.decisions.answering_model import AnsweringModel
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Upload, acquire_one, describe_each
 
@@ -46,9 +47,19 @@ class Identification:
     threshold: float
     gallery_size: int  # Writers that the query signature was compared with.
     acquisition: Acquisition
-    model_name: str
-    model_id: str
-    rule_id: str
+    model: AnsweringModel
+
+    def as_dict(self) -> dict[str, Any]:
+        """The answer, ready for JSON."""
+        return {
+            "decision_id": self.decision_id,
+            "verdict": self.verdict,
+            "candidates": [asdict(candidate) for candidate in self.candidates],
+            "threshold": self.threshold,
+            "gallery_size": self.gallery_size,
+            "quality": self.acquisition.quality.as_dict(),
+            "model": self.model.as_dict(),
+        }
 
 
 def identify(
@@ -100,9 +111,7 @@ def identify(
         threshold=threshold,
         gallery_size=gallery_size,
         acquisition=acquired.acquisition,
-        model_name=encoder.name,
-        model_id=encoder.model_id,
-        rule_id=encoder.rule.rule_id,
+        model=AnsweringModel.of(encoder),
     )
 
 

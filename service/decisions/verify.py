@@ -1,30 +1,35 @@
-"""The story of verifying: is this signature the claimed writer's? It reads SQL, never the index."""
+"""Verifies a claim: is this signature the claimed writer's? It reads SQL, never the index."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from encoder.imaging.acquire import Acquisition
 from encoder.inference.encoder import Encoder
 from encoder.scoring.decision_rule import Comparison
 from index.registry.audit_log import DecisionRecord
 from index.registry.registry import Registry
+from service.decisions.answering_model import AnsweringModel
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Upload, acquire_one, describe_each
 
+# What a comparison says of each reference is told beside that reference.
+_BY_REFERENCE = {"similarities", "local_similarities"}
+_FIGURES = [one.name for one in fields(Comparison) if one.name not in _BY_REFERENCE]
+
 
 @dataclass(frozen=True)
-class Similarity:
-    """How alike the query signature and one reference are.
+class ComparedReference:
+    """A reference, and how alike the query signature and it are.
 
     `similarity` is of the whole, a cosine in [-1, 1]. `local_similarity` is how well the pieces of
     strokes match, at most 1; None where the model knows none.
     """
 
     reference_id: int | None  # None for a reference that came with the request.
+    filename: str | None  # None for an enrolled one.
     similarity: float
     local_similarity: float | None
-    filename: str | None = None
 
 
 @dataclass(frozen=True)
@@ -32,20 +37,20 @@ class Verification:
     """The answer to "is it this writer's?", with everything that it rests on."""
 
     decision_id: str | None  # None where nothing is recorded.
-    verdict: Literal["match", "inconclusive", "non_match"]
-    score: float
-    log_lr: float
-    log_lr_random: float
-    log_lr_bound: float
-    log_lr_random_bound: float
-    threshold: float
-    non_match_threshold: float
-    operating_point: str
-    references: tuple[Similarity, ...]
+    comparison: Comparison
+    references: tuple[ComparedReference, ...]
     acquisition: Acquisition
-    model_name: str
-    model_id: str
-    rule_id: str
+    model: AnsweringModel
+
+    def as_dict(self) -> dict[str, Any]:
+        """The answer, ready for JSON."""
+        return {
+            "decision_id": self.decision_id,
+            **{name: getattr(self.comparison, name) for name in _FIGURES},
+            "references": [asdict(reference) for reference in self.references],
+            "quality": self.acquisition.quality.as_dict(),
+            "model": self.model.as_dict(),
+        }
 
 
 def verify(
@@ -86,42 +91,23 @@ def verify(
             caller=caller,
         )
     )
-    similarities = tuple(
-        Similarity(reference_id, *alike)
-        for reference_id, alike in zip(reference_ids, similarities_of(comparison), strict=True)
+    return Verification(
+        decision_id,
+        comparison,
+        compared_references(comparison, [(one, None) for one in reference_ids]),
+        acquired.acquisition,
+        AnsweringModel.of(encoder),
     )
-    return answer(comparison, similarities, acquired.acquisition, encoder, decision_id)
 
 
-def similarities_of(comparison: Comparison) -> Sequence[tuple[float, float | None]]:
-    """For each reference, in their order: its similarity, and the local one if there is any."""
+def compared_references(
+    comparison: Comparison, references: Sequence[tuple[int | None, str | None]]
+) -> tuple[ComparedReference, ...]:
+    """Say of each reference, given as its id and file name, how alike it is."""
     whole = comparison.similarities.tolist()
     local = comparison.local_similarities
-    return list(zip(whole, [None] * len(whole) if local is None else local.tolist(), strict=True))
-
-
-def answer(
-    comparison: Comparison,
-    references: tuple[Similarity, ...],
-    acquisition: Acquisition,
-    encoder: Encoder,
-    decision_id: str | None,
-) -> Verification:
-    """Put a comparison into the form in which verify and compare answer."""
-    return Verification(
-        decision_id=decision_id,
-        verdict=comparison.verdict,
-        score=comparison.score,
-        log_lr=comparison.log_lr,
-        log_lr_random=comparison.log_lr_random,
-        log_lr_bound=comparison.log_lr_bound,
-        log_lr_random_bound=comparison.log_lr_random_bound,
-        threshold=comparison.threshold,
-        non_match_threshold=comparison.non_match_threshold,
-        operating_point=comparison.operating_point,
-        references=references,
-        acquisition=acquisition,
-        model_name=encoder.name,
-        model_id=encoder.model_id,
-        rule_id=encoder.rule.rule_id,
+    pieces = [None] * len(whole) if local is None else local.tolist()
+    return tuple(
+        ComparedReference(reference_id, filename, alike, locally)
+        for (reference_id, filename), alike, locally in zip(references, whole, pieces, strict=True)
     )

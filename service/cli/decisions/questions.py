@@ -50,7 +50,7 @@ def verify(
             caller=caller(),
         )
     _answer_verification(answer, f"writer {writer_id}", as_json=as_json)
-    ctx.exit(0 if answer.verdict == "match" else EXIT_NO)
+    ctx.exit(0 if answer.comparison.verdict == "match" else EXIT_NO)
 
 
 @click.command()
@@ -76,7 +76,6 @@ def identify(ctx: click.Context, image: Path, top: int, as_json: bool) -> None:
       countersign identify unknown.png
       countersign identify unknown.png --top 3 --json
     """
-    from service.api import shapes
     from service.cli.decisions.wording import identification_parts
     from service.decisions.identify import identify as identify_story
     from service.transfer.sources.files import read_upload
@@ -91,7 +90,7 @@ def identify(ctx: click.Context, image: Path, top: int, as_json: bool) -> None:
             caller=caller(),
         )
     if as_json:
-        print_json(shapes.identification(answer, None))
+        print_json(answer.as_dict())
     else:
         show(*identification_parts(answer))
     ctx.exit(0 if answer.verdict == "identified" else EXIT_NO)
@@ -129,14 +128,13 @@ def compare(
         operating_point=operating_point,
     )
     _answer_verification(answer, "the writer of the references", as_json=as_json)
-    ctx.exit(0 if answer.verdict == "match" else EXIT_NO)
+    ctx.exit(0 if answer.comparison.verdict == "match" else EXIT_NO)
 
 
 def _answer_verification(answer: Verification, claimed: str, *, as_json: bool) -> None:
-    from service.api import shapes
     from service.cli.decisions.wording import verification_parts
 
     if as_json:
-        print_json(shapes.verification(answer, None))
+        print_json(answer.as_dict())
     else:
         show(*verification_parts(answer, claimed))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.panel import Panel
 
+from encoder.scoring.decision_rule import Comparison
 from service.cli.output import table
 from service.decisions.identify import Identification
 from service.decisions.verify import Verification
@@ -22,14 +23,15 @@ VERDICTS = {
 
 def verification_parts(answer: Verification, claimed: str) -> Iterator[RenderableType]:
     """Draw the answer of verify or compare; `claimed` says whose signature it should be."""
-    title, colour, sentence = VERDICTS[answer.verdict]
+    found = answer.comparison
+    title, colour, sentence = VERDICTS[found.verdict]
     count = len(answer.references)
     lines = [
         sentence.format(claimed=claimed),
-        f"Score {answer.score:.3f}; {_thresholds(answer)} ({answer.operating_point}).",
+        f"Score {found.score:.3f}; {_thresholds(found)} ({found.operating_point}).",
         f"Compared with {count} reference{'s' if count != 1 else ''}.",
-        strength(answer.log_lr, answer.log_lr_bound, "a skilled forger"),
-        strength(answer.log_lr_random, answer.log_lr_random_bound, "another writer"),
+        strength(found.log_lr, found.log_lr_bound, "a skilled forger"),
+        strength(found.log_lr_random, found.log_lr_random_bound, "another writer"),
         *_warnings(answer.acquisition.quality.warnings),
     ]
     yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
@@ -87,10 +89,10 @@ def _nearest(answer: Identification) -> str:
     )
 
 
-def _thresholds(answer: Verification) -> str:
+def _thresholds(found: Comparison) -> str:
     return (
-        f"the threshold of a match is {answer.threshold:.3f}, and below "
-        f"{answer.non_match_threshold:.3f} it is none"
+        f"the threshold of a match is {found.threshold:.3f}, and below "
+        f"{found.non_match_threshold:.3f} it is none"
     )
 
 
@@ -112,4 +114,5 @@ def _warnings(warnings: Sequence[str]) -> list[str]:
 
 def _origin(answer: Verification | Identification) -> str:
     made = f"Decision {answer.decision_id}," if answer.decision_id else "Not recorded;"
-    return f"{made} model {answer.model_name} ({answer.model_id[:12]}), rule {answer.rule_id}"
+    model = answer.model
+    return f"{made} model {model.name} ({model.model_id[:12]}), rule {model.rule_id}"

@@ -22,11 +22,11 @@ def test_a_genuine_signature_scores_higher_than_anothers(services, uploads, know
         verify(writer_id, upload, encoder=services.encoder, registry=services.registry)
         for upload in (uploads(1, 9)[0], uploads(2, 9)[0])
     )
-    assert own.score > other.score
-    assert own.log_lr > other.log_lr
+    assert own.comparison.score > other.comparison.score
+    assert own.comparison.log_lr > other.comparison.log_lr
     assert len(own.references) == 5
     assert own.decision_id != other.decision_id
-    assert own.model_id == services.encoder.model_id
+    assert own.model.model_id == services.encoder.model_id
 
 
 def test_verify_wants_references_and_a_signature(services, uploads, known):
@@ -51,8 +51,8 @@ def test_verify_decides_by_the_operating_point_asked_for(services, uploads, know
             registry=services.registry,
             operating_point=point,
         )
-        assert done.operating_point == point
-        thresholds.add(done.threshold)
+        assert done.comparison.operating_point == point
+        thresholds.add(done.comparison.threshold)
     assert len(thresholds) == len(services.encoder.rule.operating_points)
     with pytest.raises(UnknownOperatingPoint):
         verify(
@@ -118,8 +118,8 @@ def test_compare_answers_as_verify_does_and_keeps_nothing(services, uploads, kno
     before = services.registry.changes.revision()
     compared = compare(uploads(1, *range(5)), uploads(1, 9)[0], encoder=services.encoder)
     assert compared.decision_id is None
-    assert compared.score == pytest.approx(verified.score, abs=1e-5)
-    assert compared.verdict == verified.verdict
+    assert compared.comparison.score == pytest.approx(verified.comparison.score, abs=1e-5)
+    assert compared.comparison.verdict == verified.comparison.verdict
     assert [one.filename for one in compared.references] == [f"1-{n}.png" for n in range(5)]
     assert [one.reference_id for one in compared.references] == [None] * 5
     assert services.registry.changes.revision() == before
@@ -151,7 +151,10 @@ def test_verify_and_identify_leave_a_chain_of_decisions_without_names(
     first, second = rows
     assert (first["decision_id"], first["kind"]) == (verified.decision_id, "verify")
     assert (first["writer_id"], first["caller"]) == (writer_id, "clerk")
-    assert (first["score"], first["threshold"]) == (verified.score, verified.threshold)
+    assert (first["score"], first["threshold"]) == (
+        verified.comparison.score,
+        verified.comparison.threshold,
+    )
     assert first["model_id"] == services.encoder.model_id
     assert first["probe_sha256"] == second["probe_sha256"] == probe.sha256
     assert (second["decision_id"], second["kind"]) == (found.decision_id, "identify")

@@ -55,12 +55,12 @@ def test_verify_scores_as_if_nothing_had_been_stored_between(services, uploads, 
     probe = described(uploads(1, 9), encoder)
     expected = encoder.rule.compare(probe, references)
     done = verify(writer_id, uploads(1, 9)[0], encoder=encoder, registry=services.registry)
-    assert done.score == expected.score
+    assert done.comparison.score == expected.score
     assert [one.local_similarity for one in done.references] == pytest.approx(
         expected.local_similarities.tolist(), abs=1e-6
     )
     on_the_whole = encoder.rule.claim(Signatures(probe.vectors), Signatures(references.vectors))
-    assert done.score != pytest.approx(on_the_whole.score, abs=1e-3)
+    assert done.comparison.score != pytest.approx(on_the_whole.score, abs=1e-3)
 
 
 def test_identify_scores_a_shortlist_in_full_as_the_evaluation_does(

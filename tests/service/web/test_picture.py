@@ -49,7 +49,7 @@ def best_scan(site: Site) -> Path:
         services = site.services
         upload = Upload(scan.name, scan.read_bytes())
         found = verify("C-1001", upload, encoder=services.encoder, registry=services.registry)
-        return found.score
+        return found.comparison.score
 
     return max((site.scan(1, n) for n in range(5, 11)), key=score)
 

@@ -1,15 +1,39 @@
-"""The shapes of answers, as /openapi.json draws them and the API fills them."""
+"""What goes out: the schema of every answer, and beside it the function that fills it.
+
+The schemas draw /openapi.json and the functions fill every field by its name; a test holds the two
+together. Filling them through the schemas takes a tenth of a request's time in the application.
+"""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 from apiflask import Schema
 from apiflask.fields import AwareDateTime, Dict, Float, Integer, List, Nested, String
 
-from service.api.schemas import about
+from encoder.imaging.acquire import Acquisition
+from encoder.imaging.preview import preview_png
+from encoder.inference.encoder import Encoder
+from index.registry.models import GallerySize as Size
+from index.registry.references import Reference as StoredReference
+from index.registry.registry import Registry
+from index.registry.writers import Writer as StoredWriter
+from index.registry.writers import WriterPage
+from service.api.requests import CLEANED, about
+from service.decisions.answering_model import AnsweringModel
+from service.decisions.identify import Identification as Identified
+from service.decisions.verify import Verification as Verified
+from service.version import VERSION
+from service.writers.enroll import Enrollment
+
+Json = dict[str, Any]
 
 RESEMBLES = (
     "Identification says whom the signature resembles, not that it is authentic: a good forgery "
     "resembles its victim. Verify before you rely on it."
 )
-CLEANED = "The cleaned signature as a data URL of a PNG, if `include=cleaned` asked for it."
+CLEANED_IMAGE = "The cleaned signature as a data URL of a PNG, if `include=cleaned` asked for it."
 
 
 class Model(Schema):
@@ -52,7 +76,7 @@ class Reference(Schema):
     media_type = String(metadata=about("Type of the uploaded file.", "image/png"))
     quality = Nested(Quality)
     created_at = AwareDateTime(metadata=about("When it was enrolled.", "2026-01-31T12:00:00Z"))
-    cleaned = String(metadata=about(CLEANED))
+    cleaned = String(metadata=about(CLEANED_IMAGE))
 
 
 class References(Schema):
@@ -61,10 +85,29 @@ class References(Schema):
     references = List(Nested(Reference))
 
 
+def references(stored: Sequence[StoredReference]) -> Json:
+    """Fill `References`."""
+    return {"references": [asdict(reference) for reference in stored]}
+
+
 class Enrolled(References):
     """What became of the images of an enrollment."""
 
     refused = List(Nested(Refused))
+
+
+def enrolled(done: Enrollment, registry: Registry, include: str | None) -> Json:
+    """Fill `Enrolled`, with the cleaned images if `include` asks for them."""
+    listed: list[Json] = []
+    for reference in done.references:
+        one = asdict(reference)
+        if include == CLEANED:
+            stored = registry.references.image(
+                reference.writer_id, reference.reference_id, cleaned=True
+            )
+            one["cleaned"] = data_url(stored.data)
+        listed.append(one)
+    return {"references": listed, "refused": [asdict(one) for one in done.refused]}
 
 
 class Writer(Schema):
@@ -76,11 +119,23 @@ class Writer(Schema):
     created_at = AwareDateTime(metadata=about("When they were created.", "2026-01-31T12:00:00Z"))
 
 
+def writer(stored: StoredWriter) -> Json:
+    """Fill `Writer`."""
+    return asdict(stored)
+
+
 class CreatedWriter(Writer):
     """A new writer, and what became of the images that came with them."""
 
     references = List(Nested(Reference))
     refused = List(Nested(Refused))
+
+
+def created_writer(
+    stored: StoredWriter, done: Enrollment, registry: Registry, include: str | None
+) -> Json:
+    """Fill `CreatedWriter`."""
+    return writer(stored) | enrolled(done, registry, include)
 
 
 class ListedWriter(Writer):
@@ -92,6 +147,11 @@ class Writers(Schema):
 
     writers = List(Nested(ListedWriter))
     next_cursor = String(allow_none=True, metadata=about("For the next page; null on the last."))
+
+
+def writers(page: WriterPage) -> Json:
+    """Fill `Writers`."""
+    return {"writers": [writer(one) for one in page.writers], "next_cursor": page.next_cursor}
 
 
 class Similarity(Schema):
@@ -153,7 +213,12 @@ class Verification(Schema):
     references = List(Nested(Similarity))
     quality = Nested(Quality)
     model = Nested(Model)
-    cleaned = String(metadata=about(CLEANED))
+    cleaned = String(metadata=about(CLEANED_IMAGE))
+
+
+def verification(done: Verified, include: str | None) -> Json:
+    """Fill `Verification`, with the cleaned image if `include` asks for it."""
+    return done.as_dict() | _cleaned(done.acquisition, include)
 
 
 class Candidate(Schema):
@@ -180,7 +245,12 @@ class Identification(Schema):
     gallery_size = Integer(metadata=about("Writers that it was compared with.", 25))
     quality = Nested(Quality)
     model = Nested(Model)
-    cleaned = String(metadata=about(CLEANED))
+    cleaned = String(metadata=about(CLEANED_IMAGE))
+
+
+def identification(done: Identified, include: str | None) -> Json:
+    """Fill `Identification`, with the cleaned image if `include` asks for it."""
+    return done.as_dict() | _cleaned(done.acquisition, include)
 
 
 class GallerySize(Schema):
@@ -198,6 +268,17 @@ class About(Schema):
     operating_points = List(String(), metadata=about("What `operating_point` may be."))
     default_operating_point = String(metadata=about("What it is if not given."))
     gallery = Nested(GallerySize)
+
+
+def this_server(encoder: Encoder, size: Size) -> Json:
+    """Fill `About`."""
+    return {
+        "version": VERSION,
+        "model": AnsweringModel.of(encoder).as_dict(),
+        "operating_points": list(encoder.rule.operating_points),
+        "default_operating_point": encoder.rule.default_operating_point,
+        "gallery": {"writers": size.writers, "references": size.references},
+    }
 
 
 class Health(Schema):
@@ -224,3 +305,12 @@ class Problem(Schema):
     refused = List(Nested(Refused), metadata=about("Why each image could not be used."))
     # A schema has an attribute `fields` of its own.
     by_field = Dict(data_key="fields", metadata=about("What is wrong with each field."))
+
+
+def data_url(png: bytes) -> str:
+    """Return a PNG as a data URL."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def _cleaned(acquisition: Acquisition, include: str | None) -> Json:
+    return {"cleaned": data_url(preview_png(acquisition.ink))} if include == CLEANED else {}

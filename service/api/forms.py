@@ -11,7 +11,7 @@ from werkzeug.datastructures import FileStorage
 from index.errors import UnknownReference
 from index.registry.identifiers import WRITER_ID_EXPECTED, is_writer_id
 from service.api.multipart import MULTIPART
-from service.api.schemas import MAX_ID
+from service.api.requests import MAX_ID
 from service.errors import InvalidInput, UnsupportedBody
 from service.writers.uploads import Upload
 

@@ -12,7 +12,7 @@ from werkzeug.exceptions import LengthRequired
 
 from encoder.imaging.decode import ImageLimits
 from service.api.context import settings
-from service.api.schemas import MAX_IMAGES
+from service.api.requests import MAX_IMAGES
 from service.errors import CrossSiteRequest, ForeignHost
 from service.settings import is_loopback
 

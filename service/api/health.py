@@ -6,10 +6,9 @@ from apiflask import APIBlueprint, FileSchema
 from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Info, generate_latest
 
+from service.api import answers
 from service.api.answers import About, Health, Readiness
 from service.api.context import services
-from service.decisions.answering_model import AnsweringModel
-from service.version import VERSION
 
 blueprint = APIBlueprint(
     "health", __name__, tag={"name": "Operation", "description": "Alive, ready, and which."}
@@ -61,11 +60,4 @@ def metrics() -> Response:
 def about() -> dict[str, Any]:
     """Say which version, model and gallery answer here"""
     encoder = services().encoder
-    size = services().registry.models.gallery_size(encoder.model_id)
-    return {
-        "version": VERSION,
-        "model": AnsweringModel.of(encoder).as_dict(),
-        "operating_points": list(encoder.rule.operating_points),
-        "default_operating_point": encoder.rule.default_operating_point,
-        "gallery": {"writers": size.writers, "references": size.references},
-    }
+    return answers.this_server(encoder, services().registry.models.gallery_size(encoder.model_id))

@@ -15,7 +15,7 @@ from service.api.errors import MEDIA_TYPE
 from service.api.forms import JSON
 from service.api.guard import CONTENT_SECURITY_POLICY
 from service.api.multipart import MULTIPART
-from service.api.schemas import NewWriter, NewWriterForm
+from service.api.requests import NewWriter, NewWriterForm
 from service.problems import kinds
 
 Spec = dict[str, Any]

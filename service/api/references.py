@@ -5,12 +5,12 @@ from typing import Any
 from apiflask import APIBlueprint, FileSchema
 from flask import Response
 
-from service.api import shapes
+from service.api import answers
 from service.api.answers import Enrolled, References
 from service.api.context import enrolling, services
 from service.api.forms import accepts, check_path_ids, uploads_of
 from service.api.multipart import MULTIPART
-from service.api.schemas import ImageQuery, ReferenceForm
+from service.api.requests import ImageQuery, ReferenceForm
 from service.writers import enroll as stories
 
 blueprint = APIBlueprint(
@@ -39,14 +39,14 @@ def enroll(writer_id: str, form_and_files_data: dict[str, Any]) -> dict[str, Any
             writer_id, uploads, encoder=parts.encoder, registry=parts.registry
         )
     )
-    return shapes.enrollment(enrollment, services().registry, form_and_files_data.get("include"))
+    return answers.enrolled(enrollment, services().registry, form_and_files_data.get("include"))
 
 
 @blueprint.get("")
 @blueprint.output(References)
 def list_references(writer_id: str) -> dict[str, Any]:
     """List a writer's references"""
-    return shapes.references(services().registry.references.of_writer(writer_id))
+    return answers.references(services().registry.references.of_writer(writer_id))
 
 
 @blueprint.get("/<int:reference_id>/image")

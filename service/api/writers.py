@@ -6,12 +6,12 @@ from apiflask import APIBlueprint
 from apiflask.schema_adapters.marshmallow import parser
 from flask import request
 
-from service.api import shapes
+from service.api import answers
 from service.api.answers import CreatedWriter, Writer, Writers
 from service.api.context import enrolling, services
 from service.api.forms import JSON, accepts, check_path_ids, uploads_of
 from service.api.multipart import MULTIPART
-from service.api.schemas import NewWriter, NewWriterForm, WriterChange, WriterQuery
+from service.api.requests import NewWriter, NewWriterForm, WriterChange, WriterQuery
 from service.writers import enroll as stories
 
 blueprint = APIBlueprint(
@@ -51,8 +51,7 @@ def create_writer() -> dict[str, Any]:
             registry=parts.registry,
         )
     )
-    shaped = shapes.enrollment(enrollment, services().registry, fields.get("include"))
-    return shapes.writer(writer) | shaped
+    return answers.created_writer(writer, enrollment, services().registry, fields.get("include"))
 
 
 @blueprint.get("")
@@ -68,17 +67,14 @@ def list_writers(query_data: dict[str, Any]) -> dict[str, Any]:
         limit=query_data["limit"],
         search=query_data.get("q") or None,
     )
-    return {
-        "writers": [shapes.writer(writer) for writer in page.writers],
-        "next_cursor": page.next_cursor,
-    }
+    return answers.writers(page)
 
 
 @blueprint.get("/<writer_id>")
 @blueprint.output(Writer)
 def get_writer(writer_id: str) -> dict[str, Any]:
     """Look up a writer"""
-    return shapes.writer(services().registry.writers.get(writer_id))
+    return answers.writer(services().registry.writers.get(writer_id))
 
 
 @blueprint.patch("/<writer_id>")
@@ -87,7 +83,7 @@ def get_writer(writer_id: str) -> dict[str, Any]:
 @blueprint.output(Writer)
 def rename_writer(writer_id: str, json_data: dict[str, Any]) -> dict[str, Any]:
     """Rename a writer"""
-    return shapes.writer(services().registry.writers.rename(writer_id, json_data["name"]))
+    return answers.writer(services().registry.writers.rename(writer_id, json_data["name"]))
 
 
 @blueprint.delete("/<writer_id>")

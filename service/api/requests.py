@@ -1,4 +1,4 @@
-"""The shapes of requests and answers: they validate what comes in and draw /openapi.json."""
+"""What comes in: the fields of every request, checked here and drawn in /openapi.json."""
 
 from typing import Any
 
@@ -16,6 +16,7 @@ from index.registry.identifiers import (
     is_writer_id,
 )
 
+CLEANED = "cleaned"  # What `include` may ask for.
 MAX_IMAGES = 20
 MAX_CANDIDATES = 100
 MAX_PAGE = 200
@@ -101,8 +102,8 @@ def count_field(default: int, most: int, description: str) -> Integer:
 def include_field() -> String:
     """Declare the form field that asks for the cleaned image in the answer."""
     return String(
-        validate=OneOf(["cleaned"], error="expected 'cleaned'; {input!r} came."),
-        metadata=about("`cleaned` adds the cleaned image as a data URL.", "cleaned"),
+        validate=OneOf([CLEANED], error=f"expected {CLEANED!r}; {{input!r}} came."),
+        metadata=about(f"`{CLEANED}` adds the cleaned image as a data URL.", CLEANED),
     )
 
 

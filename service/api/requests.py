@@ -15,10 +15,10 @@ from index.registry.identifiers import (
     is_clean_text,
     is_writer_id,
 )
+from service.decisions.candidates import DEFAULT_CANDIDATES, MOST_CANDIDATES
 
 CLEANED = "cleaned"  # What `include` may ask for.
 MAX_IMAGES = 20
-MAX_CANDIDATES = 100
 MAX_PAGE = 200
 MAX_ID = 2**63 - 1  # The registry's ids are 64-bit.
 # What is said of text that is none, whatever the field.
@@ -197,7 +197,9 @@ class IdentifyForm(Body):
 
     image = image_field("image", "A scan of the query signature.")
     top = count_field(
-        10, MAX_CANDIDATES, f"How many candidates to return at most, 1 to {MAX_CANDIDATES}."
+        DEFAULT_CANDIDATES,
+        MOST_CANDIDATES,
+        f"How many candidates to return at most, 1 to {MOST_CANDIDATES}.",
     )
     include = include_field()
 

@@ -4,9 +4,9 @@ The index proposes near references. The writers behind them are scored exactly f
 their whole vectors, and those most alike in full, piece by piece.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,24 @@ from index.registry.audit_log import DecisionRecord
 from index.registry.embeddings import Claim
 from index.registry.registry import Registry
 from index.sync.gallery_interface import AnyGallery
+from index.vectors.vector_index import Neighbours
 from service.decisions.answering_model import AnsweringModel
+from service.decisions.candidates import DEFAULT_CANDIDATES
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Upload, acquire_one, describe_each
 
+# Several references of a writer may be near, so more are fetched than there are candidates.
 NEIGHBOURS_PER_CANDIDATE = 8
-LEAST_NEIGHBOURS = 50
+# Where they all belong to few writers, so many times more are fetched.
+WIDENING = 4
+
+
+class Search(Protocol):
+    """An index to search: a gallery's, or one beside it."""
+
+    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
+        """Return for each probe of (n, d) near references, nearest first, at most k."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,24 @@ class Candidate:
     name: str
     score: float
     reference_id: int
+    reference_count: int  # How many references the score rests on.
+
+    def as_dict(self) -> dict[str, Any]:
+        """The candidate as answers show it."""
+        return {
+            "writer_id": self.writer_id,
+            "name": self.name,
+            "score": self.score,
+            "reference_id": self.reference_id,
+        }
+
+    def recorded(self) -> dict[str, object]:
+        """What the audit trail keeps of the candidate: no name, since it outlives an erasure."""
+        return {
+            "writer_id": self.writer_id,
+            "score": self.score,
+            "reference_id": self.reference_id,
+        }
 
 
 @dataclass(frozen=True)
@@ -54,7 +84,7 @@ class Identification:
         return {
             "decision_id": self.decision_id,
             "verdict": self.verdict,
-            "candidates": [asdict(candidate) for candidate in self.candidates],
+            "candidates": [candidate.as_dict() for candidate in self.candidates],
             "threshold": self.threshold,
             "gallery_size": self.gallery_size,
             "quality": self.acquisition.quality.as_dict(),
@@ -68,7 +98,7 @@ def identify(
     encoder: Encoder,
     registry: Registry,
     gallery: AnyGallery,
-    top: int = 10,
+    top: int = DEFAULT_CANDIDATES,
     caller: str = "anonymous",
 ) -> Identification:
     """Find the writers whom a query signature resembles most, and record the decision.
@@ -78,13 +108,10 @@ def identify(
     """
     acquired = acquire_one(upload, encoder)
     probe = describe_each([acquired], encoder)
-    wanted = max(top, SHORTLIST)
-    writer_ids = nearest_writers(probe.vectors[0], wanted, registry=registry, gallery=gallery)
-    claims = most_alike(probe, writer_ids, wanted, encoder=encoder, registry=registry)
-    candidates = _best_first([score_claim(probe, one, encoder) for one in claims.values()])[:top]
+    candidates = rank(probe, top, encoder=encoder, registry=registry, index=gallery)
     gallery_size = registry.models.gallery_size(encoder.model_id).writers
-    best = claims[candidates[0].writer_id].vectors if candidates else ()
-    threshold = encoder.rule.identification_threshold(gallery_size, len(best))
+    best_references = candidates[0].reference_count if candidates else 0
+    threshold = encoder.rule.identification_threshold(gallery_size, best_references)
     found = bool(candidates) and candidates[0].score >= threshold
     verdict: Literal["identified", "not_enrolled"] = "identified" if found else "not_enrolled"
     decision_id = registry.decisions.record(
@@ -99,7 +126,7 @@ def identify(
             non_match_threshold=None,
             model_id=encoder.model_id,
             reference_ids=tuple(candidate.reference_id for candidate in candidates),
-            candidates=[recorded(candidate) for candidate in candidates],
+            candidates=[candidate.recorded() for candidate in candidates],
             probe_sha256=acquired.sha256,
             caller=caller,
         )
@@ -115,63 +142,102 @@ def identify(
     )
 
 
-def nearest_writers(
-    probe: NDArray[np.float32], top: int, *, registry: Registry, gallery: AnyGallery
-) -> list[str]:
-    """Return the writers of the references nearest to `probe` `(d,)`, nearest first.
-
-    Asks for more neighbours until they belong to at least `top` writers or no more are enrolled,
-    since the nearest references may all be one writer's.
-    """
-    k = max(LEAST_NEIGHBOURS, NEIGHBOURS_PER_CANDIDATE * top)
-    while True:
-        near = gallery.search(probe[np.newaxis], k)[0].reference_ids.tolist()
-        owners = registry.references.writers_of(near)
-        writers = dict.fromkeys(owners[one] for one in near if one in owners)
-        if len(writers) >= top or len(near) < k:
-            return list(writers)
-        k *= 4
-
-
-def most_alike(
+def rank(
     probe: Signatures,
-    writer_ids: Sequence[str],
-    wanted: int,
+    top: int = DEFAULT_CANDIDATES,
     *,
     encoder: Encoder,
     registry: Registry,
-) -> dict[str, Claim]:
-    """Return the claims of the `wanted` writers whom the probe resembles most on the whole.
+    index: Search,
+    left_out: Collection[int] = (),
+) -> tuple[Candidate, ...]:
+    """Return the `top` writers whom a probe (n = 1) resembles most, best first.
 
-    These come first who resemble it most. The pieces of these alone are read: they are more bytes
-    than the vectors. Writers whose last reference was erased since the search are left out.
+    The writers of near references are scored on all of their references: on their whole vectors,
+    and the ten most alike so piece by piece too. These come before all others, so whoever is first
+    does not hang on how many are asked for. References `left_out` count as not enrolled.
     """
-    claims = registry.embeddings.claims(writer_ids, encoder.model_id)
-    whole = Signatures(probe.vectors)
-    scores = {
-        writer_id: encoder.rule.claim(whole, Signatures(claim.vectors)).score
-        for writer_id, claim in claims.items()
-    }
-    best = sorted(scores, key=lambda writer_id: (-scores[writer_id], writer_id))[:wanted]
+    wanted = max(top, SHORTLIST)
+    writer_ids = nearest_writers(
+        probe.vectors[0], wanted, registry=registry, index=index, left_out=left_out
+    )
+    claims = _claims(writer_ids, left_out, encoder, registry)
+    alike = _most_alike(probe, claims.values(), encoder)[:wanted]
     if encoder.knows_pieces:
-        claims = registry.embeddings.claims(best, encoder.model_id, with_pieces=True)
-    return {writer_id: claims[writer_id] for writer_id in best if writer_id in claims}
+        # The pieces of these alone are read: they are more bytes than the vectors.
+        claims = _claims(alike, left_out, encoder, registry, with_pieces=True)
+    # Whose last reference was erased meanwhile is not among the claims any more.
+    scored = [_candidate(probe, claims[one], encoder) for one in alike if one in claims]
+    return (*_best_first(scored[:SHORTLIST]), *_best_first(scored[SHORTLIST:]))[:top]
 
 
-def _best_first(scored: Sequence[Candidate]) -> tuple[Candidate, ...]:
-    """Order candidates, given as alike on the whole: the ten most alike come before all others.
+def neighbours_fetched(top: int = DEFAULT_CANDIDATES) -> int:
+    """How many near references the first search for `top` candidates asks for."""
+    return NEIGHBOURS_PER_CANDIDATE * max(top, SHORTLIST)
 
-    So whoever is first does not hang on how many are asked for, nor differ from the evaluation.
+
+def nearest_writers(
+    probe: NDArray[np.float32],
+    wanted: int,
+    *,
+    registry: Registry,
+    index: Search,
+    left_out: Collection[int] = (),
+) -> list[str]:
+    """Return the writers of the references nearest to `probe` `(d,)`, nearest first.
+
+    Asks for more neighbours until they belong to at least `wanted` writers or no more are
+    enrolled, since the nearest references may all be one writer's.
     """
-    groups = (scored[:SHORTLIST], scored[SHORTLIST:])
-    return tuple(
-        one
-        for group in groups
-        for one in sorted(group, key=lambda candidate: (-candidate.score, candidate.writer_id))
+    k = neighbours_fetched(wanted) + len(left_out)
+    while True:
+        near = index.search(probe[np.newaxis], k)[0].reference_ids.tolist()
+        owners = registry.references.writers_of([one for one in near if one not in left_out])
+        writers = dict.fromkeys(owners[one] for one in near if one in owners)
+        if len(writers) >= wanted or len(near) < k:
+            return list(writers)
+        k *= WIDENING
+
+
+def _claims(
+    writer_ids: Sequence[str],
+    left_out: Collection[int],
+    encoder: Encoder,
+    registry: Registry,
+    *,
+    with_pieces: bool = False,
+) -> dict[str, Claim]:
+    """Return the claims of those of these writers who have references besides those left out."""
+    claims = registry.embeddings.claims(writer_ids, encoder.model_id, with_pieces=with_pieces)
+    if not left_out:
+        return claims
+    kept = {writer_id: _without(claim, left_out) for writer_id, claim in claims.items()}
+    return {writer_id: claim for writer_id, claim in kept.items() if claim.reference_ids.size}
+
+
+def _without(claim: Claim, left_out: Collection[int]) -> Claim:
+    """Return a claim without some of its references."""
+    kept = np.flatnonzero(~np.isin(claim.reference_ids, list(left_out)))
+    pieces = claim.pieces
+    return replace(
+        claim,
+        reference_ids=claim.reference_ids[kept],
+        vectors=claim.vectors[kept],
+        pieces=None if pieces is None else tuple(pieces[one] for one in kept),
     )
 
 
-def score_claim(probe: Signatures, claim: Claim, encoder: Encoder) -> Candidate:
+def _most_alike(probe: Signatures, claims: Iterable[Claim], encoder: Encoder) -> list[str]:
+    """Return the writers of the claims, those whom the probe resembles most on the whole first."""
+    whole = Signatures(probe.vectors)
+    scores = {
+        claim.writer_id: encoder.rule.claim(whole, Signatures(claim.vectors)).score
+        for claim in claims
+    }
+    return sorted(scores, key=lambda writer_id: (-scores[writer_id], writer_id))
+
+
+def _candidate(probe: Signatures, claim: Claim, encoder: Encoder) -> Candidate:
     """Score one writer exactly, on all of their references."""
     scored = encoder.rule.claim(probe, signatures_of(claim, encoder))
     return Candidate(
@@ -179,13 +245,9 @@ def score_claim(probe: Signatures, claim: Claim, encoder: Encoder) -> Candidate:
         name=claim.name,
         score=scored.score,
         reference_id=int(claim.reference_ids[int(np.argmax(scored.similarities))]),
+        reference_count=len(claim.reference_ids),
     )
 
 
-def recorded(candidate: Candidate) -> dict[str, object]:
-    """Return what the audit trail keeps of a candidate: no name, since it outlives an erasure."""
-    return {
-        "writer_id": candidate.writer_id,
-        "score": candidate.score,
-        "reference_id": candidate.reference_id,
-    }
+def _best_first(candidates: Iterable[Candidate]) -> list[Candidate]:
+    return sorted(candidates, key=lambda one: (-one.score, one.writer_id))

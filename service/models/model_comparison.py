@@ -19,13 +19,12 @@ from index.registry.embeddings import Claim
 from index.registry.registry import Registry
 from index.sync.rebuild_policy import build
 from index.vectors.unit_vectors import leading
-from index.vectors.vector_index import ReferenceIndex
+from index.vectors.vector_index import Neighbours, ReferenceIndex
+from service.decisions.identify import rank
 from service.writers.template_codec import signatures_of
 
 BATCH = 64
 OTHERS_EACH = 5  # Writers that each probe is claimed to be besides its own.
-NEIGHBOURS = 50
-CANDIDATES = 10
 
 
 @dataclass
@@ -105,21 +104,21 @@ class Side:
             self._first(probe, one) == probe.writer_id if len(rest) else None,
         )
 
+    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
+        """Return near references, as a gallery's search does."""
+        return self._index.search(leading(probes, self._dimension), k)
+
     def _first(self, probe: Probe, signature: Signatures) -> str | None:
         """The writer whom an identification would name first, were the probe not enrolled."""
-        leads = leading(signature.vectors, self._dimension)
-        ids = self._index.search(leads, NEIGHBOURS + 1)[0].reference_ids
-        near = ids[ids != probe.reference_id].tolist()
-        owners = self._registry.references.writers_of(near)
-        candidates = list(dict.fromkeys(owners[one] for one in near if one in owners))[:CANDIDATES]
-        claims = self._registry.embeddings.claims(candidates, self._model_id, with_pieces=True)
-        scores: dict[str, float] = {}
-        for claim in claims.values():
-            others = np.flatnonzero(claim.reference_ids != probe.reference_id)
-            if len(others):
-                theirs = signatures_of(claim, self._encoder)[others]
-                scores[claim.writer_id] = self._rule.claim(signature, theirs).score
-        return max(scores, key=scores.__getitem__, default=None)
+        ranked = rank(
+            signature,
+            1,
+            encoder=self._encoder,
+            registry=self._registry,
+            index=self,
+            left_out=(probe.reference_id,),
+        )
+        return ranked[0].writer_id if ranked else None
 
 
 def sample(registry: Registry, old_id: str, new_id: str, limit: int) -> NDArray[np.int64]:

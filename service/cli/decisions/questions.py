@@ -12,6 +12,7 @@ from service.cli.arguments import IMAGE, operating_point_option, writer_argument
 from service.cli.failures import EXIT_NO
 from service.cli.output import json_option, print_json, show
 from service.cli.session import caller, open_encoder, open_registry, open_services
+from service.decisions.candidates import DEFAULT_CANDIDATES, MOST_CANDIDATES
 
 if TYPE_CHECKING:
     from service.decisions.verify import Verification
@@ -58,8 +59,8 @@ def verify(
 @click.option(
     "--top",
     metavar="N",
-    type=click.IntRange(1, 100),
-    default=10,
+    type=click.IntRange(1, MOST_CANDIDATES),
+    default=DEFAULT_CANDIDATES,
     show_default=True,
     help="How many candidates to show at most.",
 )

@@ -101,9 +101,9 @@ def test_the_search_goes_on_past_one_writers_many_references(services):
             writer_id, "", services.encoder.model_id, list(references(count, nearness))
         )
     registry, gallery = services.registry, services.gallery
-    assert nearest_writers(probe, 1, registry=registry, gallery=gallery) == ["near"]
-    assert nearest_writers(probe, 2, registry=registry, gallery=gallery)[:2] == ["near", "far"]
-    assert nearest_writers(probe, 9, registry=registry, gallery=gallery) == [
+    assert nearest_writers(probe, 1, registry=registry, index=gallery) == ["near"]
+    assert nearest_writers(probe, 2, registry=registry, index=gallery)[:2] == ["near", "far"]
+    assert nearest_writers(probe, 9, registry=registry, index=gallery) == [
         "near",
         "far",
         "farther",

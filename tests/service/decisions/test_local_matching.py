@@ -110,7 +110,7 @@ def test_a_search_for_one_candidate_finds_a_whole_shortlist(services, uploads, k
     for seed in range(1, SHORTLIST + 3):
         known(seed, count=1)
     probe = described(uploads(3, 9), services.encoder)
-    parts = {"registry": services.registry, "gallery": services.gallery}
+    parts = {"registry": services.registry, "index": services.gallery}
     assert len(nearest_writers(probe.vectors[0], SHORTLIST, **parts)) >= SHORTLIST
 
 

@@ -2,11 +2,20 @@
 
 from apiflask import APIFlask
 
-from service.api import decisions, errors, guard, health, openapi, references, requestlog, writers
-from service.api.context import EXTENSION
+from service.api import (
+    context,
+    decisions,
+    errors,
+    guard,
+    health,
+    openapi,
+    references,
+    request_log,
+    writers,
+)
 from service.api.multipart import RequestInMemory
 from service.composition import with_model
-from service.models.live_services import Services, Serving
+from service.models.live_services import LiveServices, Services
 from service.version import VERSION
 from service.web import blueprint as web
 
@@ -14,7 +23,7 @@ from service.web import blueprint as web
 def create_app(services: Services) -> APIFlask:
     """Return the WSGI application that answers with these services, and closes none of them.
 
-    `context.serving` of it goes on with others when the model is switched.
+    Its `live_services` go on with others when the model is switched.
     """
     app = APIFlask(
         "countersign",
@@ -25,8 +34,8 @@ def create_app(services: Services) -> APIFlask:
         json_errors=False,
     )
     app.request_class = RequestInMemory
-    app.extensions[EXTENSION] = Serving(services, with_model)
-    requestlog.install(app)
+    context.install(app, LiveServices(services, with_model))
+    request_log.install(app)
     guard.install(app)
     errors.install(app)
     openapi.install(app)

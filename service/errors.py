@@ -1,4 +1,4 @@
-"""What can go wrong in the service itself, as one tree; the rooms below have their own trees.
+"""What can go wrong in the service itself, as one tree; `encoder` and `index` have their own trees.
 
 ServiceError
 ├── SettingsError           a COUNTERSIGN_* variable that cannot be used; refused at start

@@ -10,5 +10,5 @@ FORMAT = "%(asctime)s %(levelname)s pid=%(process)d %(name)s %(message)s"
 def configure_logging(level: LogLevel) -> None:
     """Log Countersign's own events from `level` up, and other libraries' from warnings up."""
     logging.basicConfig(format=FORMAT, level=logging.WARNING, force=True)
-    for room in ("encoder", "index", "service"):
-        logging.getLogger(room).setLevel(level.upper())
+    for package in ("encoder", "index", "service"):
+        logging.getLogger(package).setLevel(level.upper())

@@ -1,4 +1,4 @@
-"""Maps every error of the rooms below to an RFC 9457 problem; rendering it is the HTTP API's.
+"""Maps every error of the three packages to an RFC 9457 problem; `api.errors` renders it.
 
 The whole mapping is the table KINDS; a test fails when an error class is missing from it.
 """
@@ -14,7 +14,7 @@ TYPE_PREFIX = "urn:countersign:problem:"
 
 
 @dataclass(frozen=True)
-class Kind:
+class ProblemKind:
     """One kind of problem: its status, its stable code, and a title that never varies."""
 
     status: int
@@ -46,83 +46,93 @@ class Problem:
         }
 
 
-INTERNAL = Kind(
+INTERNAL = ProblemKind(
     500,
     "internal-error",
     "The server failed",
     "The request could not be carried out, through no fault of yours. Try again; if it happens "
     "again, give the operator the request id in `instance`.",
 )
-INDEX_UNAVAILABLE = Kind(
+INDEX_UNAVAILABLE = ProblemKind(
     503,
     "index-unavailable",
     "The shared index cannot be used",
     "The server that holds the index did not answer as it should. What was enrolled or erased "
     "stays so; try again in a moment.",
 )
-KINDS: dict[type[Exception], Kind] = {
+KINDS: dict[type[Exception], ProblemKind] = {
     # What the caller sent.
-    encoder_errors.UndecodableImage: Kind(422, "undecodable-image", "The image cannot be read"),
-    encoder_errors.OversizeImage: Kind(413, "oversize-image", "The image is too large"),
-    encoder_errors.FailureToAcquire: Kind(
+    encoder_errors.UndecodableImage: ProblemKind(
+        422, "undecodable-image", "The image cannot be read"
+    ),
+    encoder_errors.OversizeImage: ProblemKind(413, "oversize-image", "The image is too large"),
+    encoder_errors.FailureToAcquire: ProblemKind(
         422, "failure-to-acquire", "No usable signature was found in the image"
     ),
-    encoder_errors.ImageError: Kind(422, "unusable-image", "The image cannot be used"),
-    encoder_errors.UnknownOperatingPoint: Kind(
+    encoder_errors.ImageError: ProblemKind(422, "unusable-image", "The image cannot be used"),
+    encoder_errors.UnknownOperatingPoint: ProblemKind(
         422, "unknown-operating-point", "The operating point is not known"
     ),
-    service_errors.InvalidInput: Kind(422, "invalid-input", "The request is not as expected"),
-    service_errors.ImagesRefused: Kind(422, "images-refused", "The images cannot be used"),
-    service_errors.UnsupportedBody: Kind(
+    service_errors.InvalidInput: ProblemKind(
+        422, "invalid-input", "The request is not as expected"
+    ),
+    service_errors.ImagesRefused: ProblemKind(422, "images-refused", "The images cannot be used"),
+    service_errors.UnsupportedBody: ProblemKind(
         415, "unsupported-body", "The body is of a media type that is not read here"
     ),
-    service_errors.ForeignHost: Kind(421, "foreign-host", "The Host header names another host"),
-    service_errors.CrossSiteRequest: Kind(
+    service_errors.ForeignHost: ProblemKind(
+        421, "foreign-host", "The Host header names another host"
+    ),
+    service_errors.CrossSiteRequest: ProblemKind(
         403, "cross-site-request", "The request came from another site"
     ),
-    service_errors.RequestRefused: Kind(400, "request-refused", "The request was refused"),
-    index_errors.InvalidWriter: Kind(422, "invalid-writer", "The writer's id or name is not valid"),
-    index_errors.InvalidCursor: Kind(422, "invalid-cursor", "The cursor is not valid"),
+    service_errors.RequestRefused: ProblemKind(400, "request-refused", "The request was refused"),
+    index_errors.InvalidWriter: ProblemKind(
+        422, "invalid-writer", "The writer's id or name is not valid"
+    ),
+    index_errors.InvalidCursor: ProblemKind(422, "invalid-cursor", "The cursor is not valid"),
     # What the registry holds.
-    index_errors.UnknownWriter: Kind(404, "unknown-writer", "The writer is not known"),
-    index_errors.UnknownReference: Kind(404, "unknown-reference", "The reference is not known"),
-    index_errors.ImageNotHeld: Kind(404, "image-not-held", "The image is not held here"),
-    index_errors.WriterExists: Kind(409, "writer-exists", "The writer exists already"),
-    index_errors.DuplicateReference: Kind(
+    index_errors.UnknownWriter: ProblemKind(404, "unknown-writer", "The writer is not known"),
+    index_errors.UnknownReference: ProblemKind(
+        404, "unknown-reference", "The reference is not known"
+    ),
+    index_errors.ImageNotHeld: ProblemKind(404, "image-not-held", "The image is not held here"),
+    index_errors.WriterExists: ProblemKind(409, "writer-exists", "The writer exists already"),
+    index_errors.DuplicateReference: ProblemKind(
         409, "duplicate-reference", "The image is a reference already"
     ),
-    index_errors.NoReferences: Kind(409, "no-references", "The writer has no references"),
+    index_errors.NoReferences: ProblemKind(409, "no-references", "The writer has no references"),
     # What is wrong on this side. Most texts are fixed: the errors' own are for the operator.
-    index_errors.RegistryUnavailable: Kind(
+    index_errors.RegistryUnavailable: ProblemKind(
         503,
         "registry-unavailable",
         "The registry cannot be reached",
         "The registry did not answer. Nothing was changed; try again in a moment.",
     ),
-    index_errors.SchemaMismatch: Kind(
+    index_errors.SchemaMismatch: ProblemKind(
         503,
         "schema-mismatch",
         "The registry has another schema",
         "The registry's schema is not this server's. The operator should run "
         "`countersign db upgrade` and start the server again.",
     ),
-    index_errors.ModelChanged: Kind(
+    index_errors.ModelChanged: ProblemKind(
         503,
         "model-changed",
         "The model was switched meanwhile",
         "The model was switched while this was enrolled. Nothing was stored; try again.",
     ),
-    service_errors.ModelNotReady: Kind(
+    service_errors.ModelNotReady: ProblemKind(
         503,
         "model-not-ready",
         "The active model is not open here",
         "The model was switched, and this server cannot answer with the new one. Nothing was "
         "changed; try again. The server's log says what keeps it.",
     ),
-    index_errors.ErasureIncomplete: Kind(
+    index_errors.ErasureIncomplete: ProblemKind(
         503, "erasure-incomplete", "The rows are erased, a copy of them is not yet"
     ),
-    index_errors.IndexBehind: Kind(
+    index_errors.IndexBehind: ProblemKind(
         503, "index-behind", "The shared index has not come as far as the registry"
     ),
     index_errors.IndexUnavailable: INDEX_UNAVAILABLE,
@@ -146,34 +156,34 @@ KINDS: dict[type[Exception], Kind] = {
 }
 
 # What the HTTP machinery refuses by itself, before any handler: by status.
-HTTP_KINDS: dict[int, Kind] = {
+HTTP_KINDS: dict[int, ProblemKind] = {
     kind.status: kind
     for kind in (
-        Kind(
+        ProblemKind(
             400,
             "malformed-request",
             "The request is malformed",
             "The headers or the body are not valid; JSON must be an object, in UTF-8.",
         ),
-        Kind(
+        ProblemKind(
             404,
             "unknown-address",
             "There is nothing at this address",
             "No page and no endpoint has this address; /docs lists those there are.",
         ),
-        Kind(
+        ProblemKind(
             405,
             "method-not-allowed",
             "The method is not allowed here",
             "The address exists, for other methods: the header Allow names them.",
         ),
-        Kind(
+        ProblemKind(
             411,
             "length-required",
             "The request does not say how long it is",
             "Send the header Content-Length; most programs do, unless they read from a pipe.",
         ),
-        Kind(
+        ProblemKind(
             413,
             "body-too-large",
             "The request is too large",
@@ -197,11 +207,11 @@ def problem_of(error: Exception) -> Problem:
 
 def http_problem(status: int, name: str) -> Problem:
     """Return the problem for a status that the HTTP machinery answers by itself."""
-    kind = HTTP_KINDS.get(status, Kind(status, f"http-{status}", name, f"{name}."))
+    kind = HTTP_KINDS.get(status, ProblemKind(status, f"http-{status}", name, f"{name}."))
     return Problem(kind.status, kind.code, kind.title, kind.detail or kind.title)
 
 
-def kinds() -> list[Kind]:
+def kinds() -> list[ProblemKind]:
     """Return each kind of problem once, in order of status, for the API's description."""
     every = {*KINDS.values(), *HTTP_KINDS.values()}
     return sorted(every, key=lambda kind: (kind.status, kind.code))

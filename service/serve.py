@@ -20,7 +20,7 @@ from granian.server import Server
 from encoder.errors import EncoderError
 from index.errors import GalleryError
 from index.registry.schema_version import require_current
-from service.api.context import EXTENSION
+from service.api.context import live_services
 from service.app import create_app
 from service.composition import build_services, prepare_folders
 from service.errors import ServiceError, StartRefused
@@ -103,7 +103,7 @@ def start_worker(settings: Settings) -> APIFlask:
         raise SystemExit(1) from None
     app = create_app(services)
     # The worker ends through multiprocessing's finalizers; `atexit` is not honoured there.
-    Finalize(app, app.extensions[EXTENSION].close, exitpriority=10)
+    Finalize(app, live_services(app).close, exitpriority=10)
     opened = services.opened
     logger.info(
         "ready at http://%s:%d, index source=%s applied=%d reason=%s",

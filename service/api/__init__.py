@@ -1,1 +1,1 @@
-"""The HTTP API: one file per noun parses requests, calls a story, and shapes its answer."""
+"""The HTTP API: one file per noun parses requests, calls a use case, and returns its answer."""

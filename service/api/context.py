@@ -3,41 +3,46 @@
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from flask import current_app, g
+from flask import Flask, current_app, g
 
 from index.errors import ModelChanged
 from service.auth.caller import caller_of
-from service.models.live_services import Services, Serving
+from service.models.live_services import LiveServices, Services
 from service.settings import Settings
 
-EXTENSION = "countersign"
+_EXTENSION = "countersign"
 Answer = TypeVar("Answer")
 
 
-def serving() -> Serving:
-    """Return what `create_app` made of the services it was given."""
-    return cast(Serving, current_app.extensions[EXTENSION])
+def install(app: Flask, live: LiveServices) -> None:
+    """Let the handlers of `app` work with these services."""
+    app.extensions[_EXTENSION] = live
+
+
+def live_services(app: Flask = current_app) -> LiveServices:
+    """Return what the handlers of `app` work with."""
+    return cast(LiveServices, app.extensions[_EXTENSION])
 
 
 def services() -> Services:
     """Return what this request works with; the same until its end, though the model be switched."""
     if "services" not in g:
-        g.services = serving().current()
+        g.services = live_services().current()
     return cast(Services, g.services)
 
 
-def enrolling(story: Callable[[Services], Answer]) -> Answer:
-    """Run a story that stores embeddings; again, where the model was switched before it stored."""
+def enrolling(use_case: Callable[[Services], Answer]) -> Answer:
+    """Run a use case that stores embeddings; again, if the model was switched before it stored."""
     while True:
         try:
-            return story(services())
+            return use_case(services())
         except ModelChanged:
-            g.services = serving().settled()
+            g.services = live_services().settled()
 
 
 def settings() -> Settings:
     """Return how this installation runs; nobody is asked for it."""
-    return serving().settings
+    return live_services().settings
 
 
 def caller() -> str:

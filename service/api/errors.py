@@ -9,7 +9,7 @@ from apiflask import HTTPError as ValidationFailed
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
-from service.api.requestlog import request_urn
+from service.api.request_log import request_urn
 from service.errors import InvalidInput
 from service.problems import Problem, http_problem, problem_of
 
@@ -26,7 +26,7 @@ def install(app: APIFlask) -> None:
 
 
 def answer_error(error: Exception) -> Response:
-    """Answer an error of the rooms below, or an unforeseen one without telling what it was."""
+    """Answer an error of the three packages, or an unforeseen one without telling what it was."""
     problem = problem_of(error)
     if problem.status == 500:
         logger.error("request %s failed", request_urn(), exc_info=error)

@@ -11,7 +11,8 @@ from service.api.context import enrolling, services
 from service.api.forms import accepts, check_path_ids, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.requests import ImageQuery, ReferenceForm
-from service.writers import enroll as stories
+from service.writers.enroll import enroll
+from service.writers.erase import erase_reference
 
 blueprint = APIBlueprint(
     "references",
@@ -27,7 +28,7 @@ blueprint.before_request(check_path_ids)
 @blueprint.input(ReferenceForm, location="form_and_files")
 @blueprint.output(Enrolled, status_code=201, description="At least one image was enrolled.")
 @blueprint.doc(responses={413: "Too large.", 415: "Not a form."})
-def enroll(writer_id: str, form_and_files_data: dict[str, Any]) -> dict[str, Any]:
+def enroll_references(writer_id: str, form_and_files_data: dict[str, Any]) -> dict[str, Any]:
     """Enroll reference signatures
 
     Each image is judged by itself: usable ones are stored, and the others are listed under
@@ -35,9 +36,7 @@ def enroll(writer_id: str, form_and_files_data: dict[str, Any]) -> dict[str, Any
     """
     uploads = uploads_of(form_and_files_data["images"])
     enrollment = enrolling(
-        lambda parts: stories.enroll(
-            writer_id, uploads, encoder=parts.encoder, registry=parts.registry
-        )
+        lambda parts: enroll(writer_id, uploads, encoder=parts.encoder, registry=parts.registry)
     )
     return answers.enrolled(enrollment, services().registry, form_and_files_data.get("include"))
 
@@ -65,12 +64,12 @@ def show_image(writer_id: str, reference_id: int, query_data: dict[str, Any]) ->
 
 @blueprint.delete("/<int:reference_id>")
 @blueprint.output({}, status_code=204, description="The reference was erased.")
-def erase_reference(writer_id: str, reference_id: int) -> str:
+def erase_one_reference(writer_id: str, reference_id: int) -> str:
     """Erase a reference
 
     For good: its images, vectors and pieces of strokes, and what snapshots hold of it.
     """
-    stories.erase_reference(
+    erase_reference(
         writer_id, reference_id, registry=services().registry, gallery=services().gallery
     )
     return ""

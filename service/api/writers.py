@@ -12,7 +12,8 @@ from service.api.context import enrolling, services
 from service.api.forms import JSON, accepts, check_path_ids, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.requests import NewWriter, NewWriterForm, WriterChange, WriterQuery
-from service.writers import enroll as stories
+from service.writers.enroll import create_writer
+from service.writers.erase import erase_writer
 
 blueprint = APIBlueprint(
     "writers",
@@ -34,7 +35,7 @@ blueprint.before_request(check_path_ids)
         422: "The request is not as expected.",
     }
 )
-def create_writer() -> dict[str, Any]:
+def create_one_writer() -> dict[str, Any]:
     """Create a writer
 
     From JSON, or from a multipart form that may bring the first `images` with it. If images came
@@ -43,7 +44,7 @@ def create_writer() -> dict[str, Any]:
     fields = _new_writer_fields()
     uploads = uploads_of(fields.get("images", []))
     writer, enrollment = enrolling(
-        lambda parts: stories.create_writer(
+        lambda parts: create_writer(
             fields["writer_id"],
             fields.get("name", ""),
             uploads,
@@ -88,14 +89,14 @@ def rename_writer(writer_id: str, json_data: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.delete("/<writer_id>")
 @blueprint.output({}, status_code=204, description="The writer was erased.")
-def erase_writer(writer_id: str) -> str:
+def erase_one_writer(writer_id: str) -> str:
     """Erase a writer
 
     For good: the writer, their references, images, vectors and pieces of strokes, and what
     snapshots hold of them. Decisions stay in the audit trail, under the writer's id and without a
     name.
     """
-    stories.erase_writer(writer_id, registry=services().registry, gallery=services().gallery)
+    erase_writer(writer_id, registry=services().registry, gallery=services().gallery)
     return ""
 
 

@@ -1,7 +1,7 @@
-"""Decides who is calling: the one place where authentication grows; the rest of the API asks here.
+"""Decides who is calling: the one place where authentication grows; the HTTP API asks here.
 
 With AUTH=off, which settings allow on a loopback address only, whoever reaches the server from
-this machine may do everything. What a browser could be tricked into is refused by `api.guard`.
+this machine may do everything. `service.api.guard` refuses what a browser could be tricked into.
 """
 
 from service.settings import Settings

@@ -1,4 +1,4 @@
-"""The command line, `countersign`: commands parse and print, the stories of the service decide.
+"""The command line, `countersign`: commands parse and print, the service's use cases decide.
 
 Each module holds a group of commands. Importing them loads nothing heavy, so `--help` is quick.
 """

@@ -22,8 +22,9 @@ from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER_S = 5.0
-PATIENCE_S = 60.0  # For a request that must wait; an index of a million is open in some seconds.
+REOPEN_AFTER_S = 5.0
+# For a request that must wait; an index of a million is open in some seconds.
+OPENING_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Services:
         self.registry.close()
 
 
-class Serving:
+class LiveServices:
     """The services that answer now; thread-safe. It owns them: close it, not them."""
 
     def __init__(self, services: Services, with_model: Callable[[Services, str], Services]) -> None:
@@ -83,7 +84,7 @@ class Serving:
         Raises:
             ModelNotReady: they cannot be opened, or not in time.
         """
-        give_up_at = time.monotonic() + PATIENCE_S
+        give_up_at = time.monotonic() + OPENING_TIMEOUT_S
         while not self._is_current(services := self._services):
             change = self._begin_change()
             try:
@@ -111,7 +112,7 @@ class Serving:
     def _open_active(self) -> Services:
         before = self._services
         started_s = time.monotonic()
-        self._retry_at_s = started_s + RETRY_AFTER_S
+        self._retry_at_s = started_s + REOPEN_AFTER_S
         try:
             active = before.registry.models.active()
             if active in {None, before.encoder.model_id}:

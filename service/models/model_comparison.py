@@ -1,4 +1,4 @@
-"""What another model would say: both are asked about the enrolled references, and nobody is told.
+"""Compares what two models would answer, by asking both about the enrolled references.
 
 Query signatures are not kept, so references stand in for them: each is held out as a probe of its
 writer's others, and claimed to be some other writers' (random forgeries). Nobody enrolls skilled
@@ -28,7 +28,7 @@ OTHERS_EACH = 5  # Writers that each probe is claimed to be besides its own.
 
 
 @dataclass
-class Shadow:
+class AnswerPairs:
     """How often the old model said this and the new one that, by what they were asked.
 
     Keys are pairs, the old model's answer first; `first` counts whether the probe's own writer
@@ -41,7 +41,7 @@ class Shadow:
     random_forgery: Counter[tuple[Verdict, Verdict]] = field(default_factory=Counter)
     first: Counter[tuple[bool, bool]] = field(default_factory=Counter)
 
-    def add(self, other: "Shadow") -> None:
+    def add(self, other: "AnswerPairs") -> None:
         """Count another batch in."""
         self.probes += other.probes
         self.alone += other.alone
@@ -68,7 +68,7 @@ class Answers:
     first: bool | None
 
 
-class Side:
+class ComparedModel:
     """One of the two models, with an index of its own in memory, beside those of servers."""
 
     def __init__(self, encoder: Encoder, registry: Registry, ivf_from: int, nearest: int) -> None:
@@ -132,8 +132,8 @@ def sample(registry: Registry, old_id: str, new_id: str, limit: int) -> NDArray[
 
 
 def compare_models(
-    old: Side, new: Side, registry: Registry, reference_ids: NDArray[np.int64]
-) -> Generator[Shadow, None, None]:
+    old: ComparedModel, new: ComparedModel, registry: Registry, reference_ids: NDArray[np.int64]
+) -> Generator[AnswerPairs, None, None]:
     """Ask both models about these references, yielding the counts batch by batch."""
     for start in range(0, len(reference_ids), BATCH):
         owners = registry.references.writers_of(reference_ids[start : start + BATCH].tolist())
@@ -152,8 +152,8 @@ def _with_others(owners: dict[int, str]) -> list[Probe]:
     return probes
 
 
-def _counted(pairs: "zip[tuple[Answers | None, Answers | None]]") -> Shadow:
-    counted = Shadow()
+def _counted(pairs: "zip[tuple[Answers | None, Answers | None]]") -> AnswerPairs:
+    counted = AnswerPairs()
     for old, new in pairs:
         if old is None or new is None:
             continue

@@ -1,6 +1,6 @@
-"""The story of changing the model: the new one sees what the last enrollments left, then answers.
+"""Makes another model the active one, once it has seen what the last enrollments left to it.
 
-Servers notice by themselves (`serving`); what they do meanwhile is theirs.
+Servers notice by themselves, and open it beside the one before: see `live_services`.
 """
 
 from collections.abc import Callable, Generator, Sequence

@@ -1,4 +1,4 @@
-"""Writes the gallery, as it is at one moment, into a file, whose form is for `gallery_file`.
+"""Writes the gallery, as it is at one moment, into a file, whose form `gallery_file` knows.
 
 What is exported is personal data: the file is its owner's alone, and whole or not there.
 """
@@ -52,28 +52,28 @@ def export_gallery(
     """
     with (
         _new_private_file(file) as out,
-        registry.reading(encoder.model_id) as frozen,
-        closing(GalleryWriter(out, _header(encoder, frozen, images))) as written,
+        registry.reading(encoder.model_id) as gallery,
+        closing(GalleryWriter(out, _header(encoder, gallery, images))) as written,
     ):
-        total, revision = frozen.total(), frozen.position.revision
+        total, revision = gallery.total(), gallery.position.revision
         writers = references = 0
-        for batch in frozen.references(ROWS_WITH_IMAGES if images else ROWS, images=images):
+        for batch in gallery.references(ROWS_WITH_IMAGES if images else ROWS, images=images):
             written.write_references(batch)
             references += len(batch)
             yield Exported(writers, references, total.writers, total.references, revision)
-        for others in frozen.other_writers(ROWS):
+        for others in gallery.other_writers(ROWS):
             written.write_writers(others)
         yield Exported(total.writers, references, total.writers, total.references, revision)
 
 
-def _header(encoder: Encoder, frozen: ConsistentReader, images: bool) -> Header:
+def _header(encoder: Encoder, gallery: ConsistentReader, images: bool) -> Header:
     return Header(
         model_id=encoder.model_id,
         model_name=encoder.name,
         dimension=encoder.dimension,
         images=images,
-        registry_id=frozen.registry_id,
-        revision=frozen.position.revision,
+        registry_id=gallery.registry_id,
+        revision=gallery.position.revision,
         exported_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -1,7 +1,7 @@
 """The Parquet file that a gallery travels in: its columns, written and read a row group at a time.
 
 A row is a reference, or a writer without references, whose other columns are null. What is in a
-file is checked here for its form alone; the values of its rows are for whoever imports them.
+file is checked here for its form alone; `gallery_import` checks the values of its rows.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Enrolls images in bulk, batch by batch; finding them is the sources', showing what happened not.
+"""Enrolls images in bulk, batch by batch; `sources` finds them, and the caller shows the progress.
 
 A batch is stored for good before it is yielded, and images that are references already are passed
 over, so an import that was cut off goes on where it stopped when it is run again.

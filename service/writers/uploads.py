@@ -1,4 +1,4 @@
-"""Turns uploaded files into acquired signatures, or reasons why not; using them is the stories'."""
+"""Turns uploaded files into acquired signatures, or reasons why not; use cases go on from there."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

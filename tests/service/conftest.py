@@ -15,7 +15,8 @@ from service.composition import build_services, prepare_folders
 from service.decisions.identify import Identification, identify
 from service.models.live_services import Services
 from service.settings import Settings, read_settings
-from service.writers.enroll import Upload, create_writer
+from service.writers.enroll import create_writer
+from service.writers.uploads import Upload
 
 Scan = Callable[[int, int], bytes]
 

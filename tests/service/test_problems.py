@@ -1,4 +1,4 @@
-"""Every error of every room has its place in the table of problems."""
+"""Every error of every package has its place in the table of problems."""
 
 import inspect
 import json
@@ -8,8 +8,8 @@ import pytest
 from encoder import errors as encoder_errors
 from index import errors as index_errors
 from service import errors as service_errors
+from service.errors import Refusal
 from service.problems import INTERNAL, KINDS, kinds, problem_of
-from service.writers.enroll import Refusal
 
 
 def errors_of(module) -> list[type[Exception]]:

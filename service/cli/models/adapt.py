@@ -45,13 +45,15 @@ def adapt(into: Path, as_json: bool) -> None:
     from encoder.inference.artifact import SHIPPED
     from encoder.scoring.centring import centre_of
     from service.models.active_model import require_embeddings
-    from service.models.adapt import enrolled
+    from service.models.adapt import embeddings_by_writer
 
     require_free(into)
     with open_registry() as (settings, registry, encoder), progress_bar() as bar:
         require_embeddings(registry, encoder)
         writers = registry.models.gallery_size(encoder.model_id).writers
-        vectors = bar.track(enrolled(registry, encoder.model_id), writers, description="Reading")
+        vectors = bar.track(
+            embeddings_by_writer(registry, encoder.model_id), writers, description="Reading"
+        )
         centre = centre_of(vectors, encoder.dimension)
     write_beside(settings.model or SHIPPED, into, adapt_to(encoder, centre))
     if as_json:

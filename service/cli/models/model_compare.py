@@ -42,15 +42,15 @@ def compare_models(old: str, new: str, limit: int, as_json: bool) -> None:
       countersign model compare lean new --limit 200 --json
     """
     from service.models.active_model import open_encoder
-    from service.models.model_comparison import Shadow, Side, sample
+    from service.models.model_comparison import AnswerPairs, ComparedModel, sample
     from service.models.model_comparison import compare_models as ask_both
     from service.models.switching import find_model
 
     with open_models() as (settings, registry):
         models = [find_model(one, registry) for one in (old, new)]
         reference_ids = sample(registry, models[0].model_id, models[1].model_id, limit)
-        sides = [
-            Side(
+        compared = [
+            ComparedModel(
                 open_encoder(settings.model, registry, one.model_id),
                 registry,
                 settings.index_ivf_from,
@@ -58,8 +58,8 @@ def compare_models(old: str, new: str, limit: int, as_json: bool) -> None:
             )
             for one in models
         ]
-        counted = Shadow()
-        batches = ask_both(sides[0], sides[1], registry, reference_ids)
+        counted = AnswerPairs()
+        batches = ask_both(compared[0], compared[1], registry, reference_ids)
         with progress_bar(rate=True) as bar, closing(batches):
             task = bar.add_task("Comparing", total=len(reference_ids))
             for batch in batches:

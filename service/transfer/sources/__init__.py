@@ -1,7 +1,7 @@
 """What a bulk import reads: a folder, a zip or a CSV manifest of writers' images.
 
-Each lists what it holds as a `Survey`; reading, recognising and storing the images is for
-`service.transfer.importing`.
+Each lists what it holds as a `Survey`; `service.transfer.importing` reads, recognises and stores
+the images.
 """
 
 import zipfile

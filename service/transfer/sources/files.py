@@ -1,4 +1,4 @@
-"""Files to enroll and files refused, whatever they come from; finding them is for the sources."""
+"""Files to enroll and files refused, whatever they come from; each source finds its own."""
 
 import os
 from collections.abc import Callable

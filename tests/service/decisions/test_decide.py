@@ -11,7 +11,8 @@ from service.decisions.compare import compare
 from service.decisions.identify import nearest_writers
 from service.decisions.verify import verify
 from service.errors import ImagesRefused
-from service.writers.enroll import Upload, create_writer
+from service.writers.enroll import create_writer
+from service.writers.uploads import Upload
 
 BLANK = Upload("blank.png", b"not an image")
 

@@ -9,7 +9,7 @@ from service.api.requests import IdentifyForm
 from service.cli.decisions.questions import identify as identify_command
 from service.decisions.candidates import DEFAULT_CANDIDATES, MOST_CANDIDATES
 from service.decisions.identify import neighbours_fetched, rank
-from service.writers.enroll import erase_reference
+from service.writers.erase import erase_reference
 from service.writers.template_codec import signatures_of
 
 

@@ -10,7 +10,7 @@ from encoder.inference.artifact import SHIPPED
 from encoder.scoring.centring import centre_of
 from service.app import create_app
 from service.composition import build_services
-from service.models.adapt import enrolled
+from service.models.adapt import embeddings_by_writer
 from service.writers.enroll import create_writer
 
 
@@ -26,7 +26,9 @@ def adapted(settings, uploads, tmp_path):
             encoder=before.encoder,
             registry=before.registry,
         )
-    centre = centre_of(enrolled(before.registry, before.encoder.model_id), before.encoder.dimension)
+    centre = centre_of(
+        embeddings_by_writer(before.registry, before.encoder.model_id), before.encoder.dimension
+    )
     write_beside(SHIPPED, tmp_path / "ours", adapt_to(before.encoder, centre))
     before.close()
     services = build_services(replace(settings, model=tmp_path / "ours"))

@@ -24,7 +24,7 @@ from service.app import create_app
 from service.composition import with_model
 from service.errors import ModelNotReady
 from service.models.active_model import keep_model
-from service.models.live_services import Serving
+from service.models.live_services import LiveServices
 from service.models.reencode import reencode
 from service.models.switching import find_model, switch
 from service.writers.uploads import acquire_each, new_references
@@ -179,7 +179,7 @@ def test_what_another_model_sees_is_stored_with_its_pieces(ready, other_id):
 
 
 def test_a_process_swaps_encoder_and_index_together(ready, other_id):
-    serving = Serving(ready, with_model)
+    serving = LiveServices(ready, with_model)
     assert serving.current() is ready
     switch_to(ready, other_id)
     assert serving.current() is ready  # It knows everyone, and goes on until the other is open.
@@ -234,7 +234,7 @@ def test_a_model_that_cannot_be_opened_leaves_the_one_before_as_long_as_it_is_ri
         assert answer.status_code == 503
         assert answer.get_json()["code"] == "model-not-ready"
     with pytest.raises(ModelNotReady):
-        Serving(ready, with_model).settled()
+        LiveServices(ready, with_model).settled()
     assert client.get("/healthz").status_code == 200
 
 

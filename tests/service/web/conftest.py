@@ -26,7 +26,8 @@ from service.app import create_app
 from service.composition import build_services, prepare_folders
 from service.models.live_services import Services
 from service.settings import read_settings
-from service.writers.enroll import Upload, create_writer
+from service.writers.enroll import create_writer
+from service.writers.uploads import Upload
 
 Found = TypeVar("Found")
 

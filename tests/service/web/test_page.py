@@ -14,7 +14,7 @@ from selenium.webdriver.common.keys import Keys
 from encoder.synthesis import synthetic_writer
 from service.decisions.identify import identify
 from service.decisions.verify import verify
-from service.writers.enroll import Upload
+from service.writers.uploads import Upload
 
 if TYPE_CHECKING:
     from tests.service.web.conftest import Page, Site

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from service.decisions.verify import verify
-from service.writers.enroll import Upload
+from service.writers.uploads import Upload
 
 if TYPE_CHECKING:
     from tests.service.web.conftest import Page, Site

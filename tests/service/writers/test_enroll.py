@@ -7,7 +7,9 @@ from encoder.scoring.local_descriptors import pack
 from index.errors import ErasureIncomplete, UnknownReference, UnknownWriter, WriterExists
 from index.registry.database import Database
 from service.errors import ImagesRefused
-from service.writers.enroll import Upload, create_writer, enroll, erase_reference, erase_writer
+from service.writers.enroll import create_writer, enroll
+from service.writers.erase import erase_reference, erase_writer
+from service.writers.uploads import Upload
 
 BLANK = Upload("blank.png", b"not an image")
 

@@ -14,7 +14,7 @@ from encoder.inference.artifact import SHIPPED
 from encoder.inference.encoder import load_encoder
 from encoder.scoring.centring import centre_of, centred
 from service.cli.session import open_registry
-from service.models.adapt import enrolled
+from service.models.adapt import embeddings_by_writer
 
 Run = Callable[..., Result]
 Answer = Callable[..., tuple[int, Any]]
@@ -45,7 +45,7 @@ def test_adapts_to_the_gallery_and_decides_by_it(
     plain, adapted = load_encoder(), load_encoder(model)
     with open_registry() as (_, registry, encoder):
         claims = registry.embeddings.claims([f"w-{seed}" for seed in WRITERS], encoder.model_id)
-        streamed = list(enrolled(registry, encoder.model_id))
+        streamed = list(embeddings_by_writer(registry, encoder.model_id))
     assert [len(vectors) for vectors in streamed] == [3] * 12
     centre = sum(c.vectors.astype(np.float64).mean(axis=0) for c in claims.values()) / (12 + 5)
     assert adapted.rule.centre == pytest.approx(tuple(centre), abs=1e-6)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from encoder.inference.artifact import NETWORK, SHIPPED, read_artifact, write_ar
 from encoder.inference.encoder import load_encoder
 from encoder.scoring.local_descriptors import unpack
 from service.app import create_app
-from service.composition import with_model
+from service.composition import build_model, with_model
 from service.errors import ModelNotReady
 from service.models.active_model import keep_model
 from service.models.live_services import LiveServices
@@ -162,7 +163,12 @@ def ready(services, known, other_model):
 
 def switch_to(services, model_id) -> None:
     target = find_model(model_id, services.registry)
-    batches = switch(target, settings=services.settings, registry=services.registry, caller="test")
+    batches = switch(
+        target,
+        registry=services.registry,
+        build_model=partial(build_model, services.settings, services.registry),
+        caller="test",
+    )
     for _ in batches:
         pass
 

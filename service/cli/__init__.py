@@ -1,23 +1,30 @@
 """The command line, `countersign`: commands parse and print, the service's use cases decide.
 
-Each module holds a group of commands. Importing them loads nothing heavy, so `--help` is quick.
+A command lies in the module of its name, `countersign index` in `gallery/index.py` (`import`, which
+no module can be called, in `writers/bulk_import.py`). Importing them loads nothing heavy, so
+`--help` is quick.
 """
 
 import click
 
-from service.cli.decisions.questions import compare, identify, verify
+from service.cli.decisions.compare import compare
+from service.cli.decisions.identify import identify
+from service.cli.decisions.verify import verify
 from service.cli.failures import CommandLine
-from service.cli.gallery.gallery import transfer
-from service.cli.gallery.index import gallery
+from service.cli.gallery.gallery import gallery_group
+from service.cli.gallery.index import index_group
 from service.cli.models.adapt import adapt
 from service.cli.models.calibrate import calibrate
-from service.cli.models.evaluate import evaluate, model_card
-from service.cli.models.model import model_group, reencode
-from service.cli.models.model_compare import compare_models
-from service.cli.models.train import export, train
-from service.cli.server.db import database
-from service.cli.server.serve import demo, serve
+from service.cli.models.evaluate import evaluate
+from service.cli.models.export import export
+from service.cli.models.model import model_group
+from service.cli.models.model_card import model_card
+from service.cli.models.reencode import reencode
+from service.cli.models.train import train
+from service.cli.server.db import db_group
+from service.cli.server.serve import serve
 from service.cli.writers.bulk_import import import_source
+from service.cli.writers.demo import demo
 from service.cli.writers.enroll import enroll
 from service.version import VERSION
 
@@ -47,25 +54,15 @@ def main() -> None:
     """
 
 
-model_group.add_command(compare_models)
-for _command in (
-    serve,
-    enroll,
-    verify,
-    identify,
-    compare,
-    import_source,
-    train,
-    export,
-    evaluate,
-    model_card,
-    adapt,
-    calibrate,
-    reencode,
-    model_group,
-    gallery,
-    transfer,
-    database,
-    demo,
-):
-    main.add_command(_command)
+DECISIONS = (verify, identify, compare)
+WRITERS = (enroll, import_source, demo)
+GALLERY = (index_group, gallery_group)
+MODELS = (
+    *(train, export, evaluate, model_card),
+    *(adapt, calibrate),
+    *(reencode, model_group),
+)
+SERVER = (serve, db_group)
+
+for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER):
+    main.add_command(command)

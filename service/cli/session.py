@@ -39,6 +39,17 @@ def open_registry() -> Iterator[tuple[Settings, Registry, Encoder]]:
         yield settings, registry, encoder
 
 
+@contextmanager
+def open_registry_alone() -> Iterator[tuple[Settings, Registry]]:
+    """Open the registry without loading a model."""
+    from service import composition
+    from service.settings import read_settings
+
+    settings = read_settings()
+    with composition.open_registry_alone(settings) as registry:
+        yield settings, registry
+
+
 def open_encoder() -> Encoder:
     """Load the model alone, for what stores nothing."""
     from encoder.inference.encoder import load_encoder

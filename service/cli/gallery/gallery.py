@@ -1,4 +1,4 @@
-"""`countersign gallery`: the gallery into a Parquet file, and into a registry elsewhere."""
+"""`countersign gallery`: export the gallery to a Parquet file, and import it elsewhere."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INSTALL = 'pip install -e ".[parquet]"'
 
 
 @click.group("gallery")
-def transfer() -> None:
+def gallery_group() -> None:
     """Move the gallery by a Parquet file, out and in elsewhere.
 
     For another machine, another database, or analysis in other programs. The files hold personal
@@ -38,7 +38,7 @@ def transfer() -> None:
     """
 
 
-@transfer.command("export")
+@gallery_group.command("export")
 @click.argument("file", type=NEW_FILE)
 @click.option(
     "--images", is_flag=True, help="With scans and previews, as another model needs them."
@@ -83,7 +83,7 @@ def export_file(ctx: click.Context, file: Path, images: bool, as_json: bool) -> 
     ctx.exit(EXIT_NO if done.left_out else 0)
 
 
-@transfer.command("import")
+@gallery_group.command("import")
 @click.argument("file", type=FILE)
 @refused_option
 @json_option

@@ -1,4 +1,4 @@
-"""`countersign index`: the vector index, proved equal to the registry or made so again."""
+"""`countersign index`: prove the vector index equal to the registry, or make it so again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SHOWN_IDS = 10
 
 
 @click.group("index")
-def gallery() -> None:
+def index_group() -> None:
     """Look after the vector index, which is derived from the registry.
 
     A saved index that is damaged, cut short or of another model is never used: whatever opens it
@@ -37,7 +37,7 @@ def gallery() -> None:
     """
 
 
-@gallery.command()
+@index_group.command()
 @click.option(
     "--erased", "writer_id", metavar="WRITER", help="Show instead that this writer is gone."
 )
@@ -71,7 +71,7 @@ def check(ctx: click.Context, writer_id: str | None, as_json: bool) -> None:
     ctx.exit(0 if report.clean else EXIT_NO)
 
 
-@gallery.command()
+@index_group.command()
 @json_option
 @click.pass_context
 def rebuild(ctx: click.Context, as_json: bool) -> None:
@@ -103,7 +103,7 @@ def rebuild(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(EXIT_NO if unusable else 0)
 
 
-@gallery.command()
+@index_group.command()
 @json_option
 def stats(as_json: bool) -> None:
     """Show what the index holds and what it takes.

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from service.cli.models.model import open_models
 from service.cli.output import json_option, print_json, progress_bar, show, table
+from service.cli.session import open_registry_alone
 
 # From the strictest to the most lenient.
 VERDICTS = ("non_match", "inconclusive", "match")
@@ -46,7 +46,7 @@ def compare_models(old: str, new: str, limit: int, as_json: bool) -> None:
     from service.models.model_comparison import compare_models as ask_both
     from service.models.switching import find_model
 
-    with open_models() as (settings, registry):
+    with open_registry_alone() as (settings, registry):
         models = [find_model(one, registry) for one in (old, new)]
         reference_ids = sample(registry, models[0].model_id, models[1].model_id, limit)
         compared = [

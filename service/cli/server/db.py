@@ -1,4 +1,4 @@
-"""`countersign db`: the registry's schema."""
+"""`countersign db`: show or upgrade the schema of the registry's database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service.cli.output import json_option, print_json, show
 
 
 @click.group("db")
-def database() -> None:
+def db_group() -> None:
     """Look after the schema of the registry's database.
 
     \b
@@ -19,7 +19,7 @@ def database() -> None:
     """
 
 
-@database.command()
+@db_group.command()
 @json_option
 def upgrade(as_json: bool) -> None:
     """Bring the database to the schema of this version.
@@ -41,7 +41,7 @@ def upgrade(as_json: bool) -> None:
         show(f"Upgraded the database from {before or 'no schema'} to schema {after}.")
 
 
-@database.command()
+@db_group.command()
 @json_option
 @click.pass_context
 def current(ctx: click.Context, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""`countersign import`: shows the progress and the outcome of a bulk import."""
+"""`countersign import`: enroll the writers of a folder, a zip or a manifest."""
 
 from __future__ import annotations
 

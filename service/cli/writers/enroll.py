@@ -1,4 +1,4 @@
-"""`countersign enroll`: reference signatures of one writer, from files."""
+"""`countersign enroll`: enroll reference signatures of one writer from files."""
 
 from __future__ import annotations
 

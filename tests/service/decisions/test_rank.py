@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from service.api.requests import IdentifyForm
-from service.cli.decisions.questions import identify as identify_command
+from service.cli.decisions.identify import identify as identify_command
 from service.decisions.candidates import DEFAULT_CANDIDATES, MOST_CANDIDATES
 from service.decisions.identify import neighbours_fetched, rank
 from service.writers.erase import erase_reference

@@ -1,0 +1,49 @@
+"""`countersign compare`: are the signatures in some images by one hand?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from service.cli.arguments import IMAGE, operating_point_option
+from service.cli.decisions.verify import print_verification
+from service.cli.failures import EXIT_NO
+from service.cli.output import json_option
+from service.cli.session import open_encoder
+
+
+@click.command()
+@click.argument("probe", type=IMAGE)
+@click.argument("references", metavar="REFERENCE...", nargs=-1, type=IMAGE, required=True)
+@operating_point_option
+@json_option
+@click.pass_context
+def compare(
+    ctx: click.Context,
+    probe: Path,
+    references: Sequence[Path],
+    operating_point: str | None,
+    as_json: bool,
+) -> None:
+    """Compare the signature in PROBE with REFERENCE files.
+
+    Nothing is stored, and no registry is needed. Exit codes are those of verify.
+
+    \b
+    Examples:
+      countersign compare cheque.png mandate-1.png mandate-2.png
+      countersign compare cheque.png mandate-*.png --json
+    """
+    from service.decisions.compare import compare as decide
+    from service.transfer.sources.files import read_upload
+
+    answer = decide(
+        [read_upload(path) for path in references],
+        read_upload(probe),
+        encoder=open_encoder(),
+        operating_point=operating_point,
+    )
+    print_verification(answer, "the writer of the references", as_json=as_json)
+    ctx.exit(0 if answer.comparison.verdict == "match" else EXIT_NO)

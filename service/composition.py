@@ -60,7 +60,9 @@ def open_registry(settings: Settings) -> Iterator[tuple[Registry, Encoder]]:
     Unlike a server, this works while references wait for embeddings of the model.
 
     Raises:
-        SchemaMismatch, ArtifactError: as `build_services`.
+        SchemaMismatch: the registry's schema is not this version's (`countersign db upgrade`).
+        StartRefused: COUNTERSIGN_MODEL is another model than the registry's active one.
+        ArtifactError: the model cannot be loaded.
     """
     registry, encoder = _build_registry(settings)
     with closing(registry):
@@ -72,7 +74,7 @@ def open_registry_alone(settings: Settings) -> Iterator[Registry]:
     """Build the registry without a model, to look at its models or to change them.
 
     Raises:
-        SchemaMismatch: as `build_services`.
+        SchemaMismatch: the registry's schema is not this version's (`countersign db upgrade`).
     """
     prepare_folders(settings)
     require_current(settings.database_url)

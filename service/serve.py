@@ -121,7 +121,11 @@ def start_worker(settings: Settings) -> APIFlask:
 
 
 def main() -> None:
-    """Serve with the settings of the environment; `countersign serve` does the same."""
+    """Serve with the settings of the environment; `countersign serve` does the same.
+
+    Raises:
+        SystemExit: it cannot start; the message says why.
+    """
     try:
         serve(read_settings())
     except (GalleryError, ServiceError) as error:

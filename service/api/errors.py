@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from apiflask import APIFlask
 from apiflask import HTTPError as ValidationFailed
@@ -28,9 +29,9 @@ def install(app: APIFlask) -> None:
 def answer_error(error: Exception) -> Response:
     """Answer an error of the three packages, or an unforeseen one without telling what it was."""
     problem = problem_of(error)
-    if problem.status == 500:
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request %s failed", request_urn(), exc_info=error)
-    elif problem.status > 500:
+    elif problem.status > HTTPStatus.INTERNAL_SERVER_ERROR:
         # These speak of the installation, never of writers: a full disk, another schema.
         logger.warning("request %s: %s: %s", request_urn(), type(error).__name__, error)
     return render(problem)
@@ -45,8 +46,8 @@ def answer_validation(error: ValidationFailed) -> Response:
 
 def answer_http(error: HTTPException) -> Response | HTTPException:
     """Answer what Werkzeug raised; redirects pass through."""
-    status = error.code or 500
-    if status < 400:
+    status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    if status < HTTPStatus.BAD_REQUEST:
         return error
     response = render(http_problem(status, error.name))
     for name, value in error.get_headers():

@@ -25,7 +25,10 @@ R = TypeVar("R")
 def accepts(
     *media_types: str, single: str | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Refuse bodies of other types before a schema looks for fields; `single` takes one file."""
+    """Refuse bodies of other types before a schema looks for fields; `single` takes one file.
+
+    The handler then raises UnsupportedBody or InvalidInput instead of running.
+    """
 
     def decorate(handler: Callable[P, R]) -> Callable[P, R]:
         @wraps(handler)

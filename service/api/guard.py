@@ -52,7 +52,13 @@ def install(app: Flask) -> None:
 
 
 def check_request() -> None:
-    """Raise a RequestRefused for a request that must not reach a handler."""
+    """Refuse a request that must not reach a handler.
+
+    Raises:
+        LengthRequired: its body does not say how long it is.
+        ForeignHost: it names another host than this machine.
+        CrossSiteRequest: it would change something, and comes from another site's page.
+    """
     require_length(request)
     if request.mimetype != "multipart/form-data":
         request.max_content_length = MAX_JSON_BYTES

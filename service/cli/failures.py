@@ -42,5 +42,9 @@ class CommandLine(click.Group):
 
 
 def fail(message: str) -> NoReturn:
-    """End the command with exit code 2 and `message` on stderr."""
+    """End the command with exit code 2 and `message` on stderr.
+
+    Raises:
+        Failure: always.
+    """
     raise Failure(message) from None

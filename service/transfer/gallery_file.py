@@ -122,7 +122,11 @@ class GalleryReader:
         self.rows: int = file.metadata.num_rows
 
     def batches(self, size: int) -> Iterator[list[Row]]:
-        """Yield the rows, `size` at a time; raises InvalidInput where the file is damaged."""
+        """Yield the rows, `size` at a time.
+
+        Raises:
+            InvalidInput: the file is damaged.
+        """
         names = [name for name in self._file.schema_arrow.names if name != "created_at"]
         try:
             for batch in self._file.iter_batches(size, columns=names):

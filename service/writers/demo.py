@@ -78,7 +78,10 @@ def write_probes(folder: Path) -> list[Path]:
     """Write PNG signatures to try, none of which is among the demo's references.
 
     Query signatures of demo writers (genuine and forged) and of strangers, and references of two
-    writers to enroll. Returns the files' paths; raises OSError.
+    writers to enroll. Returns the files' paths.
+
+    Raises:
+        OSError: they cannot be written.
     """
     pictures: dict[str, NDArray[np.uint8]] = {}
     for number in range(1, PROBED_WRITERS + 1):

@@ -10,6 +10,8 @@ from service.cli.output import table
 from service.decisions.identify import Identification
 from service.decisions.verify import Verification
 
+TELLING_RATIO = 1.5  # Below it, one explanation is about as likely as the other.
+ROUNDED_FROM = 10  # From this ratio on, two digits are told.
 VERDICTS = {
     "match": ("Match", "green", "The signature fits {claimed}."),
     "inconclusive": (
@@ -71,9 +73,9 @@ def strength(log_lr: float, bound: float, other: str) -> str:
     At its bound it is at least so much: the signatures calibrated on can support no more.
     """
     ratio = 10 ** abs(log_lr)
-    if ratio < 1.5:
+    if ratio < TELLING_RATIO:
         return f"Such a score is about as likely from the writer as from {other}."
-    times = f"{ratio:.1f}" if ratio < 10 else f"{float(f'{ratio:.2g}'):,.0f}"
+    times = f"{ratio:.1f}" if ratio < ROUNDED_FROM else f"{float(f'{ratio:.2g}'):,.0f}"
     likelier, than = ("the writer", other)[:: 1 if log_lr > 0 else -1]
     about = "at least" if abs(log_lr) >= bound else "about"
     return f"Such a score is {about} {times} times likelier from {likelier} than from {than}."

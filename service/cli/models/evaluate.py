@@ -17,6 +17,7 @@ from service.cli.session import open_encoder
 if TYPE_CHECKING:
     from encoder.evaluation.protocols import EvaluationProtocol
 
+SHOWN_REFERENCES = 5  # The model's own thresholds are shown with so many, or fewer.
 PROTOCOLS = ("holdout", "crossval", "zeroshot")
 
 
@@ -187,7 +188,8 @@ def _rate_rows(results: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, 
 
 def _shipped_table(results: Mapping[str, Mapping[str, Any]]) -> Iterator[Any]:
     """What the model's own thresholds reach, with as many references as were measured, up to 5."""
-    references = max((count for count in results if int(count) <= 5), key=int, default=None)
+    shown = (count for count in results if int(count) <= SHOWN_REFERENCES)
+    references = max(shown, key=int, default=None)
     if references is None:
         return
     names = ("fmr_skilled", "fmr_random", "fnmr", "refused_genuine")

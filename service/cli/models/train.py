@@ -17,6 +17,7 @@ from service.cli.failures import fail
 from service.cli.output import json_option, print_json, show
 
 RECIPES = ("lean", "notebook")
+LEAST_PARTS = 2  # One to hold out, one to train on.
 TRAINING_PACKAGES = {"keras", "onnx", "tensorflow", "tf2onnx"}  # Of the extra `train`.
 INSTALL_TRAINING = 'pip install -e ".[train]"'
 data_option = click.option(
@@ -33,7 +34,7 @@ def _read_part(_: click.Context, __: click.Parameter, text: str) -> tuple[int, i
     """The numbers of "2/5"."""
     match = re.fullmatch(r"(\d+)/(\d+)", text)
     number, count = (int(match[1]), int(match[2])) if match else (0, 0)
-    if not 1 <= number <= count or count < 2:
+    if not 1 <= number <= count or count < LEAST_PARTS:
         raise click.BadParameter(f"expected K/N with 1 <= K <= N and N >= 2, got {text!r}.")
     return number, count
 

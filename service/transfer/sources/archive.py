@@ -34,6 +34,7 @@ MAX_RATIO = 500
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 ENCRYPTED = 0x1  # Of the general purpose flags (APPNOTE.TXT, 4.4.4).
 ZIP_START = b"PK\x03\x04"
+IMAGE_DEPTH = 2  # WRITER/IMAGE
 APPLE_NOTES = "__MACOSX"
 LEADS_OUT = "Its name leads out of the zip; expected WRITER/IMAGE. Make the zip anew."
 
@@ -59,7 +60,11 @@ def open_archive(path: Path) -> Iterator[Survey]:
 
 
 def _require_apart(archive: zipfile.ZipFile, path: Path) -> None:
-    """Refuse members that share bytes, by which a small zip unfolds to any size."""
+    """Refuse members that share bytes, by which a small zip unfolds to any size.
+
+    Raises:
+        InvalidInput: some do.
+    """
     compressed = sum(info.compress_size for info in archive.infolist())
     size = path.stat().st_size
     if compressed > size:
@@ -101,7 +106,7 @@ def _survey(archive: zipfile.ZipFile, path: Path) -> Survey:
 def _wrapping_folders(paths: list[PurePosixPath]) -> int:
     """Return 1 where one folder holds all the writers' folders, as when that folder was zipped."""
     paths = [path for path in paths if path.parts and path.parts[0] != APPLE_NOTES]
-    wrapped = paths and min(len(path.parts) for path in paths) >= 3
+    wrapped = paths and min(len(path.parts) for path in paths) > IMAGE_DEPTH
     return int(bool(wrapped) and len({path.parts[0] for path in paths}) == 1)
 
 
@@ -121,7 +126,7 @@ def _refusal(info: zipfile.ZipInfo, path: PurePosixPath) -> FileRefusal | None:
     writer_id = path.parts[0]
     if not is_writer_id(writer_id):
         return refused_name(writer_id)
-    if len(path.parts) > 2:
+    if len(path.parts) > IMAGE_DEPTH:
         return refused_nested(f"{writer_id}/{path.parts[1]}", writer_id)
     if stat.S_ISLNK(info.external_attr >> 16):
         return refused_nested(str(path), writer_id)
@@ -153,7 +158,12 @@ _NESTED = "nested-zip", "A zip within the zip is not read; put the writers' fold
 
 
 def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """Return a member's bytes; raises ImageError. Threads may read side by side."""
+    """Return a member's bytes. Threads may read side by side.
+
+    Raises:
+        OversizeImage: it has more bytes than an image may have.
+        UndecodableImage: it is damaged, or a zip itself.
+    """
     try:
         with archive.open(info) as member:
             data = read_limited(member)

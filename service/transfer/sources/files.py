@@ -62,7 +62,11 @@ def image_file(writer_id: str, where: str, path: Path, writer_name: str = "") ->
 
 
 def read_limited(file: IO[bytes]) -> bytes:
-    """Read as much as an image may have; raises OversizeImage where there is more."""
+    """Read as much as an image may have.
+
+    Raises:
+        OversizeImage: there is more.
+    """
     limit = ImageLimits().max_image_bytes
     # A size that is asked for beforehand says nothing of a pipe, and that in a zip may be a lie.
     # In steps, for whoever reads makes room for as much as is asked for.

@@ -31,7 +31,7 @@ NEIGHBOURS_PER_CANDIDATE = 8
 WIDENING = 4
 
 
-class Search(Protocol):
+class Searchable(Protocol):
     """An index to search: a gallery's, or one beside it."""
 
     def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
@@ -148,7 +148,7 @@ def rank(
     *,
     encoder: Encoder,
     registry: Registry,
-    index: Search,
+    index: Searchable,
     left_out: Collection[int] = (),
 ) -> tuple[Candidate, ...]:
     """Return the `top` writers whom a probe (n = 1) resembles most, best first.
@@ -181,7 +181,7 @@ def nearest_writers(
     wanted: int,
     *,
     registry: Registry,
-    index: Search,
+    index: Searchable,
     left_out: Collection[int] = (),
 ) -> list[str]:
     """Return the writers of the references nearest to `probe` `(d,)`, nearest first.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,10 @@ from click.testing import CliRunner, Result
 from encoder.inference.artifact import NETWORK, SHIPPED, write_artifact
 from encoder.synthesis import encode_png, synthetic_writer
 from service.cli import main
+from service.writers.demo import REFERENCES_EACH, WRITERS
 
 ROOT = Path(__file__).parents[3]
+ADA = 4  # The seed of a hand that is plainly told from others.
 Run = Callable[..., Result]
 
 
@@ -131,3 +134,31 @@ def other_model(tmp_path: Path) -> Path:
     folder = tmp_path / "other"
     write_artifact(folder, {NETWORK: (SHIPPED / NETWORK).read_bytes() + doc_string}, facts)
     return folder
+
+
+@pytest.fixture
+def ada(registry: None, run: Run, scan: Callable[[int, int], Path]) -> str:
+    """The id of a writer with five references and a name that looks like markup."""
+    images = [scan(ADA, n) for n in range(5)]
+    assert run("enroll", "C-1", "--name", "Ada [bold]Example", *images).exit_code == 0
+    return "C-1"
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the demo's writers, and query signatures beside it in `probes`."""
+    root = tmp_path_factory.mktemp("demo")
+    runner = CliRunner(env={"COUNTERSIGN_DATA_DIR": str(root / "data")})
+    done = runner.invoke(main, ["demo", "--json", "--probes", str(root / "probes")])
+    assert done.exit_code == 0, done.output
+    said = json.loads(done.stdout)
+    assert (said["writers"], said["references"]) == (WRITERS, WRITERS * REFERENCES_EACH)
+    assert sorted(said["probes"]) == sorted(map(str, (root / "probes").iterdir()))
+    return root
+
+
+@pytest.fixture
+def demo(demo_folder: Path, data_dir: Path) -> Path:
+    """The demo's writers in the test's own data folder; the folder of the signatures to try."""
+    shutil.copytree(demo_folder / "data", data_dir)
+    return demo_folder / "probes"

@@ -42,8 +42,9 @@ def test_without_the_training_packages_it_says_how_to_install_them(
 
 
 def test_train_and_export_refuse_folders_that_they_cannot_use(run: Run, tmp_path: Path) -> None:
-    training = pytest.importorskip("encoder.training.recipes", reason="needs the extra `train`")
-    assert set(RECIPES) == set(training.RECIPES)
+    pytest.importorskip("encoder.training.train", reason="needs the extra `train`")
+    recipes = pytest.importorskip("encoder.training.recipes", reason="needs the extra `train`")
+    assert set(RECIPES) == set(recipes.RECIPES)
     result = run("train", "--data", tmp_path, "--run", tmp_path / "run", "--epochs", 1)
     assert result.exit_code == 2
     assert "genuine_" in result.stderr

@@ -1,8 +1,7 @@
-"""The demo's writers and `countersign serve`, in processes of their own."""
+"""`countersign serve`, in a process of its own."""
 
 import json
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,33 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from service.cli import main
 from service.writers.demo import REFERENCES_EACH, WRITERS
 
 Run = Callable[..., Result]
 Answer = Callable[..., tuple[int, Any]]
 Start = Callable[..., subprocess.Popen[str]]
-
-
-@pytest.fixture(scope="module")
-def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the demo's writers, and query signatures beside it in `probes`."""
-    root = tmp_path_factory.mktemp("demo")
-    runner = CliRunner(env={"COUNTERSIGN_DATA_DIR": str(root / "data")})
-    done = runner.invoke(main, ["demo", "--json", "--probes", str(root / "probes")])
-    assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout)
-    assert (said["writers"], said["references"]) == (WRITERS, WRITERS * REFERENCES_EACH)
-    assert sorted(said["probes"]) == sorted(map(str, (root / "probes").iterdir()))
-    return root
-
-
-@pytest.fixture
-def demo(demo_folder: Path, data_dir: Path) -> Path:
-    shutil.copytree(demo_folder / "data", data_dir)
-    return demo_folder / "probes"
 
 
 @pytest.fixture
@@ -59,36 +38,6 @@ def wait_until_ready(port: int, process: subprocess.Popen[str]) -> Any:
         except urllib.error.URLError:
             time.sleep(0.1)
     raise AssertionError("the server was not ready in a minute")
-
-
-def test_demo_writers_can_be_told_from_each_other_and_from_strangers(
-    demo: Path, answer: Answer
-) -> None:
-    for number in range(1, 5):
-        _, said = answer("identify", demo / f"DEMO-{number:02}-genuine.png", "--top", 1)
-        assert [one["writer_id"] for one in said["candidates"]] == [f"DEMO-{number:02}"]
-    assert answer("identify", demo / "not-enrolled-1.png")[0] == 1
-
-
-def test_the_demo_never_mixes_with_anyone_enrolled(
-    demo_folder: Path, data_dir: Path, run: Run
-) -> None:
-    assert run("db", "upgrade").exit_code == 0
-    references = [demo_folder / "probes" / f"new-writer-{n}.png" for n in (1, 2)]
-    assert run("enroll", "C-1", *references).exit_code == 0
-    result = run("demo")
-    assert result.exit_code == 2
-    assert "empty registry" in result.stderr
-
-
-def test_signatures_to_try_are_written_beside_the_demos_writers(
-    demo: Path, answer: Answer, tmp_path: Path
-) -> None:
-    code, said = answer("demo", "--probes", tmp_path / "again")
-    assert code == 0
-    assert said["references"] == 0
-    names = sorted(path.name for path in (tmp_path / "again").iterdir())
-    assert names == sorted(path.name for path in demo.iterdir())
 
 
 def test_serves_from_a_damaged_snapshot_and_says_so(

@@ -1,4 +1,4 @@
-"""Enrolling a writer from files, and asking about signatures, as a clerk would."""
+"""Asking about signatures on the command line, as a clerk would."""
 
 import json
 import sqlite3
@@ -18,53 +18,6 @@ ADA = 4  # The seed of a hand that is plainly told from others.
 Scan = Callable[[int, int], Path]
 Run = Callable[..., Result]
 Answer = Callable[..., tuple[int, Any]]
-
-
-@pytest.fixture
-def ada(registry: None, run: Run, scan: Scan) -> str:
-    images = [scan(ADA, n) for n in range(5)]
-    assert run("enroll", "C-1", "--name", "Ada [bold]Example", *images).exit_code == 0
-    return "C-1"
-
-
-def test_enroll_creates_a_writer_and_then_adds_to_them(
-    registry: None, answer: Answer, scan: Scan
-) -> None:
-    code, first = answer("enroll", "C-1", scan(ADA, 0), scan(ADA, 1), "--name", "Ada Example")
-    assert code == 0
-    assert first["writer_id"] == "C-1"
-    assert len(first["references"]) == 2
-    assert {"reference_id", "sha256", "quality", "created_at"} <= first["references"][0].keys()
-    code, second = answer("enroll", "C-1", scan(ADA, 2))
-    assert code == 0
-    assert len(second["references"]) == 1
-
-
-def test_a_name_for_a_known_writer_is_said_to_be_unused(ada: str, run: Run, scan: Scan) -> None:
-    result = run("enroll", ada, scan(ADA, 6), "--name", "Someone Else")
-    assert result.exit_code == 0
-    assert "--name is not used" in result.stderr
-
-
-def test_what_cannot_be_enrolled_is_refused_and_the_rest_is_enrolled(
-    registry: None, answer: Answer, run: Run, scan: Scan, tmp_path: Path
-) -> None:
-    text = tmp_path / "notes[1].txt"
-    text.write_text("no image")
-    huge = tmp_path / "huge.png"
-    huge.write_bytes(b"\0" * (10 * 2**20 + 1))
-    code, said = answer("enroll", "C-1", text, scan(ADA, 0), huge)
-    assert code == 1
-    assert len(said["references"]) == 1
-    assert {(one["filename"], one["code"]) for one in said["refused"]} == {
-        ("notes[1].txt", "unsupported-format"),
-        ("huge.png", "too-many-bytes"),
-    }
-    result = run("enroll", "C-2", text, huge)
-    assert result.exit_code == 1
-    assert "Enrolled 0 of 2 images" in result.stdout
-    assert "notes[1].txt" in result.stdout
-    assert run("verify", "C-2", scan(ADA, 0)).exit_code == 2  # Nobody was created.
 
 
 def test_verify_says_match_with_what_it_rests_on(ada: str, run: Run, scan: Scan) -> None:
@@ -169,22 +122,6 @@ def test_questions_without_an_answer_end_in_2_and_say_why(
         assert words in result.stderr, arguments
         assert result.stdout == "", arguments
         assert "Traceback" not in result.stderr
-
-
-def test_a_registry_without_schema_names_the_command_that_helps(
-    run: Run, answer: Answer, scan: Scan
-) -> None:
-    result = run("verify", "C-1", scan(ADA, 0))
-    assert result.exit_code == 2
-    assert "countersign db upgrade" in result.stderr
-    assert answer("db", "current")[0] == 1
-    assert "countersign db upgrade" in run("db", "current").stdout
-    code, said = answer("db", "upgrade")
-    assert (code, said["from"]) == (0, None)
-    assert answer("db", "current") == (
-        0,
-        {"current": said["to"], "expected": said["to"], "up_to_date": True},
-    )
 
 
 def test_settings_and_models_that_cannot_be_used_are_named(

@@ -1,16 +1,63 @@
-"""Ranking writers by a probe, as an identification and the comparison of models both do."""
+"""Identifying: the nearest writers are found, ranked and named."""
 
 from functools import partial
 
 import numpy as np
 import pytest
 
+from index.registry.references import NewReference
 from service.api.requests import IdentifyForm
 from service.cli.decisions.identify import identify as identify_command
 from service.decisions.candidates import DEFAULT_CANDIDATES, MOST_CANDIDATES
-from service.decisions.identify import neighbours_fetched, rank
+from service.decisions.identify import nearest_writers, neighbours_fetched, rank
 from service.writers.erase import erase_reference
 from service.writers.template_codec import signatures_of
+
+
+def test_a_second_scan_of_a_reference_identifies_its_writer(services, uploads, known, ask):
+    for seed in (1, 2, 3):
+        known(seed, count=3)
+    [reference, *_] = services.registry.references.of_writer("W-2")
+    found = ask(uploads(2, 0)[0], top=2)
+    assert found.candidates[0].writer_id == "W-2"
+    assert found.candidates[0].name == "Writer 2"
+    assert found.candidates[0].reference_id == reference.reference_id
+    assert len(found.candidates) == 2
+    assert found.candidates[0].score > found.candidates[1].score
+    assert found.gallery_size == 3
+    assert (found.verdict == "identified") == (found.candidates[0].score >= found.threshold)
+
+
+def test_nobody_is_identified_in_an_empty_gallery(uploads, ask):
+    found = ask(uploads(1, 0)[0])
+    assert (found.verdict, found.candidates, found.gallery_size) == ("not_enrolled", (), 0)
+
+
+def test_the_search_goes_on_past_one_writers_many_references(services):
+    rng = np.random.default_rng(5)
+    dimension = services.encoder.dimension
+    probe = np.zeros(dimension, np.float32)
+    probe[0] = 1
+
+    def references(count, nearness):
+        for n in range(count):
+            noise = rng.normal(size=dimension)
+            vector = nearness * probe + noise / np.linalg.norm(noise)
+            vector = (vector / np.linalg.norm(vector)).astype(np.float32)
+            yield NewReference(b"x", "image/png", b"x", f"{nearness}-{n}", {}, vector)
+
+    for writer_id, count, nearness in (("near", 300, 9), ("far", 1, 1), ("farther", 1, 0.5)):
+        services.registry.writers.create(
+            writer_id, "", services.encoder.model_id, list(references(count, nearness))
+        )
+    registry, gallery = services.registry, services.gallery
+    assert nearest_writers(probe, 1, registry=registry, index=gallery) == ["near"]
+    assert nearest_writers(probe, 2, registry=registry, index=gallery)[:2] == ["near", "far"]
+    assert nearest_writers(probe, 9, registry=registry, index=gallery) == [
+        "near",
+        "far",
+        "farther",
+    ]
 
 
 @pytest.fixture
@@ -48,6 +95,14 @@ def test_a_writer_whose_only_reference_is_left_out_is_not_named(services, known,
     reference_id, probe = reference_of(services, "W-1", 0)
     assert [one.writer_id for one in ranked(probe)] == ["W-1", "W-2"]
     assert [one.writer_id for one in ranked(probe, left_out=[reference_id])] == ["W-2"]
+    near = nearest_writers(
+        probe.vectors[0],
+        2,
+        registry=services.registry,
+        index=services.gallery,
+        left_out=[reference_id],
+    )
+    assert near == ["W-2"]
 
 
 def test_a_search_fetches_enough_for_as_many_candidates_as_are_shown():

@@ -1,7 +1,7 @@
-"""How an IVF index is made for a gallery: trained on a sample, filled, and tuned to a recall.
+"""Builds an IVF index of a gallery: trained on a sample, filled, and tuned to a recall.
 
-It reads the registry twice, in batches, beside whatever else goes on; who swaps the result in is
-for the gallery.
+The gallery's vectors are read twice, in batches. Where they come from, and who swaps the result in,
+is for `sync`.
 """
 
 import math
@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 from index.ivf import coarse_codes, fine_codes
 from index.ivf.file_format import MOST_LISTS, Trained
 from index.ivf.index import IvfIndex
-from index.ivf.recall_probes import NEAREST, ExactNeighbours
+from index.ivf.recall_probes import NEAREST, ExactNeighbours, WritersOf
 from index.ivf.tune import tune, whole
-from index.registry.registry import Registry
-from index.sync.change_replay import Followed, batches
 from index.vectors.faiss_threads import one_thread
 
 RECALL = 0.999
 Batch = tuple[NDArray[np.int64], NDArray[np.float32]]  # Ids (n,) and vectors (n, d).
+Batches = Callable[[], Iterable[Batch]]  # A gallery, read from its start at every call.
 
 POINTS_PER_LIST = 256  # To train on.
 _LEAST_LISTS = 16
@@ -41,18 +40,17 @@ class Sample:
 
 
 def train(
-    registry: Registry, model_id: str, dimension: int, size: int, nearest: int = NEAREST
-) -> Followed:
-    """Return a filled and tuned IVF index for a gallery of about `size`; `follow` it before use.
+    batches: Batches, size: int, dimension: int, writers_of: WritersOf, nearest: int = NEAREST
+) -> IvfIndex:
+    """Return a filled and tuned IVF index for a gallery of about `size` vectors (d,).
 
-    Memory grows with the lists, and with the index itself, twice while it is made compact.
+    The gallery may change between the two readings. Memory grows with the lists, and with the index
+    itself, twice while it is made compact.
     """
     lists = lists_for(size)
-    sample = _sample(registry, model_id, dimension, lists * POINTS_PER_LIST / max(size, 1))
-    position = registry.changes.head()
-    tuned = partial(tune, writers_of=registry.references.writers_of, recall=RECALL, nearest=nearest)
-    index = filled(sample, lists, batches(registry, model_id, dimension), tuned)
-    return Followed(index, position)
+    sample = _sample(batches(), dimension, lists * POINTS_PER_LIST / max(size, 1))
+    tuned = partial(tune, writers_of=writers_of, recall=RECALL, nearest=nearest)
+    return filled(sample, lists, batches(), tuned)
 
 
 def filled(
@@ -116,11 +114,11 @@ def untuned(vectors: NDArray[np.float32], list_count: int) -> IvfIndex:
     return IvfIndex(trained, whole(len(centroids), 256, NEAREST, 0))
 
 
-def _sample(registry: Registry, model_id: str, dimension: int, share: float) -> Sample:
+def _sample(gallery: Iterable[Batch], dimension: int, share: float) -> Sample:
     """Draw a share of the references at random, and hold some of them back."""
     random = np.random.default_rng(0)
     ids, drawn = [np.empty(0, np.int64)], [np.empty((0, dimension), np.float32)]
-    for reference_ids, vectors in batches(registry, model_id, dimension):
+    for reference_ids, vectors in gallery:
         chosen = random.random(len(reference_ids)) < share
         ids.append(reference_ids[chosen])
         drawn.append(vectors[chosen])

@@ -1,9 +1,11 @@
 """Which kind of index a gallery's size asks for, and how one is made of the registry."""
 
+from functools import partial
+
 from index.ivf.build import train
 from index.ivf.index import IvfIndex
 from index.registry.registry import Registry
-from index.sync.change_replay import Followed, fill, follow
+from index.sync.change_replay import Followed, batches, fill, follow
 from index.vectors.flat_index import FlatIndex
 from index.vectors.vector_index import LocalIndex
 
@@ -54,7 +56,10 @@ def build(
     """
     size = registry.models.gallery_size(model_id).references
     if size >= ivf_from:
-        built = train(registry, model_id, dimension, size, nearest)
+        position = registry.changes.head()
+        vectors = partial(batches, registry, model_id, dimension)
+        index = train(vectors, size, dimension, registry.references.writers_of, nearest)
+        built = Followed(index, position)
     else:
         built = fill(registry, FlatIndex(dimension), model_id)
     return follow(registry, built, model_id)

@@ -17,10 +17,13 @@ from numpy.typing import NDArray
 
 from benchmarks.index_engines import Ivf
 from benchmarks.signature_like import REFERENCES_PER_WRITER, gallery
-from index.ivf.build import RECALL
 from index.ivf.index import IvfIndex
-from index.ivf.recall_probes import FETCHED, NEAREST
+from index.ivf.recall_probes import NEAREST
+from index.ivf.search_params import RecallTarget
 from index.sync.rebuild_policy import drifted
+from service.decisions.identify import neighbours_fetched
+
+FETCHED = neighbours_fetched()  # As many near references as an identification asks for.
 
 Vectors = NDArray[np.float32]
 _PROBES = 2000
@@ -60,7 +63,7 @@ def found(index: IvfIndex, held: Vectors, probes: Vectors) -> float:
 def trained(there: Vectors) -> IvfIndex:
     """Return an index as a gallery would make it of (n, d), numbered from 1."""
     engine = Ivf()
-    engine.tunings = ((RECALL, NEAREST),)
+    engine.targets = (RecallTarget(FETCHED),)
     engine.build(np.arange(1, len(there) + 1), there)
     return engine.index
 

@@ -14,12 +14,16 @@ from benchmarks.signature_like import writers_of
 from index.ivf import build
 from index.ivf.index import IvfIndex
 from index.ivf.recall_probes import ExactNeighbours
+from index.ivf.search_params import RecallTarget
 from index.ivf.tune import tune
 from index.registry.change_log import Position
 from index.sync.rebuild_policy import KINDS
 from index.sync.snapshot import Origin, SnapshotFolder
 from index.vectors.flat_index import FlatIndex
 from index.vectors.vector_index import ReferenceIndex
+from service.decisions.identify import neighbours_fetched
+
+FETCHED = neighbours_fetched()  # As many near references as an identification asks for.
 
 Ids = NDArray[np.int64]
 Vectors = NDArray[np.float32]
@@ -96,17 +100,17 @@ class Flat(Own):
 class Ivf(Own):
     """Countersign's index for large galleries, trained and tuned as the gallery does it.
 
-    Its settings are tunings to a recall, of the nearest alone or of the ten nearest.
+    Its settings are tunings to each of the targets.
     """
 
     index: IvfIndex
-    tunings: Sequence[tuple[float, int]] = (
-        (0.98, 1),
-        (0.995, 1),
-        (build.RECALL, 1),
-        (build.RECALL, 10),
+    targets: Sequence[RecallTarget] = (
+        RecallTarget(FETCHED, nearest=1, recall=0.98),
+        RecallTarget(FETCHED, nearest=1, recall=0.995),
+        RecallTarget(FETCHED, nearest=1),
+        RecallTarget(FETCHED),
     )
-    settings: Sequence[int] = range(len(tunings))
+    settings: Sequence[int] = range(len(targets))
 
     def build(self, ids: Ids, vectors: Vectors) -> None:
         """Index everything."""
@@ -123,8 +127,8 @@ class Ivf(Own):
         # Of ten million each takes minutes.
         few = index.size() > _ALL_TUNINGS_MOST
         self.tuned = []
-        for recall, nearest in self.tunings[1:2] if few else self.tunings:
-            tune(index, exact, writers_of, recall, nearest)
+        for target in self.targets[1:2] if few else self.targets:
+            tune(index, exact, writers_of, target)
             self.tuned.append(index.tuning)
         self.settings = range(len(self.tuned))
 

@@ -21,16 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.signature_like import gallery
-from index.ivf.recall_probes import NEAREST
+from index.ivf.search_params import RecallTarget
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.sync.local_gallery import Gallery
 from index.sync.rebuild_policy import build
+from service.decisions.identify import neighbours_fetched
+
+FETCHED = neighbours_fetched()  # As many near references as an identification asks for.
 
 MODEL = "a" * 64
 AT_ONCE, WRITER_SIZE = 10, 1000
-FETCHED = 80  # What an identification asks for.
+TARGET = RecallTarget(FETCHED)
 AROUND_S = 1.0
 CALM_S = 5.0
 PATIENCE_S = 900.0
@@ -66,7 +69,9 @@ def measure(folder: Path, start_size: int, end_size: int, threads: int) -> dict[
     registry.models.register(MODEL, "benchmark", vectors.shape[1])
     for start in range(0, start_size, WRITER_SIZE):
         _enroll(registry, start, vectors[start : min(start + WRITER_SIZE, start_size)])
-    opened = Gallery(registry, MODEL, vectors.shape[1], folder / "snapshots", start_size + 1000)
+    opened = Gallery(
+        registry, MODEL, vectors.shape[1], folder / "snapshots", start_size + 1000, TARGET
+    )
     opened.open()
     stop = threading.Event()
     searchers = [Searcher(opened, np.roll(probes, 100 * n, 0), stop) for n in range(threads)]
@@ -75,7 +80,7 @@ def measure(folder: Path, start_size: int, end_size: int, threads: int) -> dict[
     sleep(CALM_S)
     marks = {"control": perf_counter()}
     maker = threading.Thread(
-        target=build, args=(registry, MODEL, vectors.shape[1], start_size, NEAREST)
+        target=build, args=(registry, MODEL, vectors.shape[1], start_size, TARGET)
     )
     maker.start()
     maker.join()

@@ -19,11 +19,14 @@ import numpy as np
 from benchmarks.memory import private_and_shared_bytes
 from benchmarks.signature_like import gallery
 from index.ivf.build import POINTS_PER_LIST, lists_for, untuned
-from index.ivf.recall_probes import FETCHED, NEAREST
+from index.ivf.recall_probes import NEAREST
 from index.ivf.tune import whole
 from index.registry.change_log import START
 from index.sync.rebuild_policy import KINDS
 from index.sync.snapshot import Origin, SnapshotFolder
+from service.decisions.identify import neighbours_fetched
+
+FETCHED = neighbours_fetched()  # As many near references as an identification asks for.
 
 _ORIGIN = Origin("of a benchmark", "none", 128)
 _BATCH = 20_000

@@ -33,7 +33,10 @@ from benchmarks.index_engines import Engine, Flat, Ivf
 from benchmarks.index_libraries import Hnswlib, Scann, Usearch
 from benchmarks.memory import bytes_a_second, held_bytes
 from benchmarks.signature_like import REFERENCES_PER_WRITER, gallery
-from index.ivf.recall_probes import FETCHED, NEAREST
+from index.ivf.recall_probes import NEAREST
+from service.decisions.identify import neighbours_fetched
+
+FETCHED = neighbours_fetched()  # As many near references as an identification asks for.
 
 ENGINES: dict[str, type[Engine]] = {
     "flat": Flat,

@@ -11,11 +11,13 @@ from dataclasses import replace
 import numpy as np
 
 from encoder.inference.encoder import Encoder
+from index.ivf.search_params import RecallTarget
 from index.milvus.address import is_milvus, read_milvus_url
 from index.registry.registry import Registry
 from index.registry.schema_version import require_current
 from index.sync.gallery_interface import AnyGallery
 from index.sync.local_gallery import Gallery
+from service.decisions.identify import neighbours_fetched
 from service.errors import StartRefused
 from service.models.active_model import active_artifact, open_encoder, require_embeddings
 from service.models.live_services import Services
@@ -97,8 +99,13 @@ def build_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> A
         encoder.index_dimension,
         settings.snapshot_dir,
         settings.index_ivf_from,
-        settings.index_nearest,
+        recall_target(settings),
     )
+
+
+def recall_target(settings: Settings) -> RecallTarget:
+    """Return what an approximate index is tuned to: what an identification asks of it."""
+    return RecallTarget(fetched=neighbours_fetched(), nearest=settings.index_nearest)
 
 
 def build_model(

@@ -30,7 +30,8 @@ class Settings:
     database_url: str = f"sqlite:///{DEFAULT_DATA_DIR / 'registry.db'}"
     data_dir: Path = DEFAULT_DATA_DIR
     index_url: str = "faiss:"
-    index_ivf_from: int = 200_000  # References from which on the index is an approximate one.
+    # References from which on the index is an approximate one: exact search takes some 4 ms then.
+    index_ivf_from: int = 200_000
     index_nearest: int = 10  # How many of the nearest references count for its recall: 10, or 1.
     model: Path | None = None  # None is the model that ships with the package.
     auth: Literal["off"] = "off"

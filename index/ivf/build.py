@@ -17,10 +17,10 @@ from index.ivf import coarse_codes, fine_codes
 from index.ivf.file_format import MOST_LISTS, Trained
 from index.ivf.index import IvfIndex
 from index.ivf.recall_probes import NEAREST, ExactNeighbours, WritersOf
+from index.ivf.search_params import RecallTarget
 from index.ivf.tune import tune, whole
 from index.vectors.faiss_threads import one_thread
 
-RECALL = 0.999
 Batch = tuple[NDArray[np.int64], NDArray[np.float32]]  # Ids (n,) and vectors (n, d).
 Batches = Callable[[], Iterable[Batch]]  # A gallery, read from its start at every call.
 
@@ -40,7 +40,7 @@ class Sample:
 
 
 def train(
-    batches: Batches, size: int, dimension: int, writers_of: WritersOf, nearest: int = NEAREST
+    batches: Batches, size: int, dimension: int, writers_of: WritersOf, target: RecallTarget
 ) -> IvfIndex:
     """Return a filled and tuned IVF index for a gallery of about `size` vectors (d,).
 
@@ -49,7 +49,7 @@ def train(
     """
     lists = lists_for(size)
     sample = _sample(batches(), dimension, lists * POINTS_PER_LIST / max(size, 1))
-    tuned = partial(tune, writers_of=writers_of, recall=RECALL, nearest=nearest)
+    tuned = partial(tune, writers_of=writers_of, target=target)
     return filled(sample, lists, batches(), tuned)
 
 

@@ -12,11 +12,7 @@ from index.ivf.index import IvfIndex
 from index.ivf.search_params import Tuning, stands_out
 from index.vectors.faiss_threads import one_thread
 
-# A caller fetches at least so many neighbours, and scores their writers exactly on all of their
-# references (`service.decisions.identify`). So a reference is found where any of its writer's is
-# fetched.
-FETCHED = 80
-NEAREST = 10  # Count for the recall, unless the nearest alone does.
+NEAREST = 10  # Looked for; the recall may count the nearest alone.
 
 _SAME = 1e-6  # So near are similarities to vectors that are the same.
 _NOT_FOUND = 1 << 30  # More lists than there are.
@@ -67,10 +63,12 @@ class Look:
 
 
 class Looks:
-    """Searches for probes (p, d), with an eye on whose references they find."""
+    """Searches for probes (p, d) that fetch so many, with an eye on whose references they find."""
 
-    def __init__(self, index: IvfIndex, exact: ExactNeighbours, writers_of: WritersOf) -> None:
-        self._index, self._probes = index, exact.probes
+    def __init__(
+        self, index: IvfIndex, exact: ExactNeighbours, writers_of: WritersOf, fetched: int
+    ) -> None:
+        self._index, self._probes, self._fetched = index, exact.probes, fetched
         self._owners = _Owners(writers_of)
         ids, similarities = exact.found
         self._wanted = self._owners.of(ids)
@@ -99,7 +97,7 @@ class Looks:
         self._index.tuning = tuning
         all_ids, judged, lists = [], [], []
         for part in self._parts():
-            found = self._index.search(self._probes[part], FETCHED)
+            found = self._index.search(self._probes[part], self._fetched)
             ids = np.array([own.reference_ids for own in found])
             judged.append([stands_out(own.similarities, tuning.nearest) for own in found])
             lists.append(self._index.depths(self._probes[part], ids) + 1)

@@ -9,14 +9,28 @@ _FARTHER = 8
 
 
 @dataclass(frozen=True)
+class RecallTarget:
+    """What searches are to find: this share of the `nearest` (1 or 10) exactly nearest references.
+
+    A caller fetches `fetched` neighbours at the least, and scores the writers behind them exactly,
+    on all of their references. So a reference is found where any of its writer's is fetched.
+    """
+
+    fetched: int
+    nearest: int = 10
+    recall: float = 0.999
+
+
+@dataclass(frozen=True)
 class Tuning:
     """How far a search looks, and what that reached when it was measured.
 
     `nprobe`: lists looked into, or `first` of them where the neighbour number `nearest` found there
     stands out by `enough`. `candidates`, `first_candidates`: how many are put in order.
     `recall`: share of the ten exactly nearest of whose writers a reference was fetched; that of the
-    `nearest` (1 or 10) is what was tuned to. `size`: how many references there were then, and
-    `loss`, `imbalance`: how well they fitted (`IvfIndex.fit`), 0 where that is not known.
+    `nearest` (1 or 10) is what was tuned to, where so many are `fetched`. `size`: how many
+    references there were then, and `loss`, `imbalance`: how well they fitted (`IvfIndex.fit`).
+    0 where one of the last three is not known.
     """
 
     nprobe: int
@@ -30,11 +44,12 @@ class Tuning:
     size: int
     loss: float = 0.0
     imbalance: float = 0.0
+    fetched: int = 0
 
     def fits(self, lists: int) -> bool:
         """Whether an index of so many lists can be searched like this: it may come from a file."""
         candidates = (self.candidates, self.first_candidates)
-        whole = (self.nprobe, self.first, self.nearest, self.size, *candidates)
+        whole = (self.nprobe, self.first, self.nearest, self.size, self.fetched, *candidates)
         shares = (self.enough, self.recall, self.recall_of_nearest, self.loss, self.imbalance)
         numbers = all(type(one) is int for one in whole) and all(
             type(one) in (int, float) for one in shares

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.ivf.index import IvfIndex
-from index.ivf.recall_probes import NEAREST, ExactNeighbours, Look, Looks, WritersOf
-from index.ivf.search_params import Tuning
+from index.ivf.recall_probes import ExactNeighbours, Look, Looks, WritersOf
+from index.ivf.search_params import RecallTarget, Tuning
 
 _CANDIDATES = (128, 256, 512, 1024, 2048)
 # To order one takes as long as to scan so many references, and to begin a look as long as to scan
@@ -44,25 +44,22 @@ def whole(nprobe: int, candidates: int, nearest: int, size: int) -> Tuning:
 
 
 def tune(
-    index: IvfIndex,
-    exact: ExactNeighbours,
-    writers_of: WritersOf,
-    recall: float,
-    nearest: int = NEAREST,
+    index: IvfIndex, exact: ExactNeighbours, writers_of: WritersOf, target: RecallTarget
 ) -> None:
-    """Let the index look no farther than the recall asks for, of the ten nearest or the nearest.
+    """Let the index look no farther than the target asks for.
 
     The cheapest way that is expected to reach it is measured; then one that is expected to reach
     more, or less, as it fell short or not. The cheapest of these that finds a little more than
     asked for is taken, so that it does for other probes too. Where none does, or there is nothing
     to measure by, searches look into all lists for the most candidates.
     """
+    nearest = target.nearest
     everything = whole(int(index.details()["lists"]), _CANDIDATES[-1], nearest, index.size())
     index.tuning = everything
     if not len(exact.probes) or not everything.size:
         return
-    looks, best, least = Looks(index, exact, writers_of), everything, np.inf
-    may_miss = asked = 1 - _sure(recall, len(exact.probes) * nearest)
+    looks, best, least = Looks(index, exact, writers_of, target.fetched), everything, np.inf
+    may_miss = asked = 1 - _sure(target.recall, len(exact.probes) * nearest)
     tried: set[Tuning] = {everything}
     for _ in range(_ATTEMPTS):
         way, cost = _cheapest(everything, looks, 1 - asked)
@@ -76,7 +73,10 @@ def tune(
         asked = min(asked * min(max(change, 1 / _MOST_CHANGE), _MOST_CHANGE), 1.0)
     found = looks.at(best).found()
     index.tuning = replace(
-        best, recall=float(found.mean()), recall_of_nearest=float(found[:, :1].mean())
+        best,
+        recall=float(found.mean()),
+        recall_of_nearest=float(found[:, :1].mean()),
+        fetched=target.fetched,
     )
 
 

@@ -18,13 +18,13 @@ from index.errors import (
     SnapshotNotSaved,
     SnapshotUnusable,
 )
-from index.ivf.recall_probes import NEAREST
+from index.ivf.search_params import RecallTarget
 from index.registry.change_log import START, Position
 from index.registry.registry import Registry
 from index.sync.change_replay import Followed, follow
 from index.sync.consistency import CheckReport, ErasureReport, compare_all, compare_some
 from index.sync.gallery_interface import OpenReport
-from index.sync.rebuild_policy import IVF_FROM, KINDS, build, drifted, may_have_drifted, outgrown
+from index.sync.rebuild_policy import KINDS, build, drifted, may_have_drifted, outgrown
 from index.sync.snapshot import Origin, SnapshotFolder
 from index.vectors.flat_index import FlatIndex
 from index.vectors.unit_vectors import leading
@@ -44,7 +44,7 @@ class Gallery:
     Build it after a fork, never before. Threads search side by side; one at a time follows the
     registry. Processes of one host may share `snapshot_dir`. `dimension` may be less than that of
     the registry's vectors: the index then knows their leading elements only. From `ivf_from`
-    references on it is approximate, and finds 99.9 % of the `nearest` (1 or 10) nearest.
+    references on it is approximate, and tuned to the target.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class Gallery:
         model_id: str,
         dimension: int,
         snapshot_dir: Path,
-        ivf_from: int = IVF_FROM,
-        nearest: int = NEAREST,
+        ivf_from: int,
+        target: RecallTarget,
     ) -> None:
         self._registry = registry
         self._model_id = model_id
         self._origin = Origin(registry.registry_id(), model_id, dimension)
-        self._ivf_from, self._nearest = ivf_from, nearest
+        self._ivf_from, self._target = ivf_from, target
         self._folder = SnapshotFolder(snapshot_dir)
         # Replaced as a whole: a thread that reads it sees an index and a place that fit.
         self._followed = Followed(FlatIndex(dimension), START)
@@ -226,7 +226,7 @@ class Gallery:
             self._model_id,
             self._origin.dimension,
             self._ivf_from,
-            self._nearest,
+            self._target,
         )
 
     def _open_rebuilt(self, reason: str) -> OpenReport:
@@ -246,7 +246,7 @@ class Gallery:
     def _grow_when_due(self) -> None:
         growing = self._grower is not None and self._grower.is_alive()
         index = self._followed.index
-        due = outgrown(index, self._ivf_from, self._nearest) or may_have_drifted(index)
+        due = outgrown(index, self._ivf_from, self._target) or may_have_drifted(index)
         if growing or not due:
             return
         self._grower = threading.Thread(target=self._grow_or_warn, daemon=True)
@@ -258,7 +258,7 @@ class Gallery:
         Unless it is due for no more than a look at whether it has drifted, and has not.
         """
         index = self._followed.index
-        if not outgrown(index, self._ivf_from, self._nearest) and not drifted(index):
+        if not outgrown(index, self._ivf_from, self._target) and not drifted(index):
             return
         try:
             grown = self._built()

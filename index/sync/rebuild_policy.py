@@ -4,14 +4,13 @@ from functools import partial
 
 from index.ivf.build import train
 from index.ivf.index import IvfIndex
+from index.ivf.search_params import RecallTarget
 from index.registry.registry import Registry
 from index.sync.change_replay import Followed, batches, fill, follow
 from index.vectors.flat_index import FlatIndex
 from index.vectors.vector_index import LocalIndex
 
 KINDS: dict[str, type[LocalIndex]] = {kind.kind: kind for kind in (FlatIndex, IvfIndex)}
-# Exact search takes some 4 ms for so many references, and grows with them.
-IVF_FROM = 200_000
 _OUTGROWN = 4
 # Where what came since does not fit what was trained, less is found: `benchmarks.index_drift`.
 # Others of the same kind lose 1.07 times as much at 50,000, 1.3 times at 12,000: lists fitted to
@@ -20,15 +19,15 @@ _WORSE, _LOOKED_FOR_FROM = 1.2, 50_000
 _CHANGED = 8
 
 
-def outgrown(index: LocalIndex, ivf_from: int, nearest: int) -> bool:
+def outgrown(index: LocalIndex, ivf_from: int, target: RecallTarget) -> bool:
     """Whether a gallery of this size, and this recall, wants another index than this one."""
     size = index.size()
     if not isinstance(index, IvfIndex):
         return size >= ivf_from
     # Half, so that a size that goes up and down there does not change the kind each time.
     tuned = index.tuning
-    other = size >= _OUTGROWN * tuned.size or nearest != tuned.nearest
-    return other or size < ivf_from // 2
+    other_target = target.nearest != tuned.nearest or tuned.fetched not in {0, target.fetched}
+    return other_target or size >= _OUTGROWN * tuned.size or size < ivf_from // 2
 
 
 def may_have_drifted(index: LocalIndex) -> bool:
@@ -48,17 +47,17 @@ def drifted(index: LocalIndex) -> bool:
 
 
 def build(
-    registry: Registry, model_id: str, dimension: int, ivf_from: int, nearest: int
+    registry: Registry, model_id: str, dimension: int, ivf_from: int, target: RecallTarget
 ) -> Followed:
     """Make the index that the registry's size asks for, and bring it to where the registry is.
 
-    An approximate one finds 99.9 % of the `nearest` (1 or 10) nearest references.
+    An approximate one is tuned to the target.
     """
     size = registry.models.gallery_size(model_id).references
     if size >= ivf_from:
         position = registry.changes.head()
         vectors = partial(batches, registry, model_id, dimension)
-        index = train(vectors, size, dimension, registry.references.writers_of, nearest)
+        index = train(vectors, size, dimension, registry.references.writers_of, target)
         built = Followed(index, position)
     else:
         built = fill(registry, FlatIndex(dimension), model_id)

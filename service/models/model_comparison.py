@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from encoder.inference.encoder import Encoder
 from encoder.scoring.decision_rule import Verdict
 from encoder.scoring.templates import Signatures
+from index.ivf.search_params import RecallTarget
 from index.registry.embeddings import Claim
 from index.registry.registry import Registry
 from index.sync.rebuild_policy import build
@@ -71,13 +72,15 @@ class Answers:
 class ComparedModel:
     """One of the two models, with an index of its own in memory, beside those of servers."""
 
-    def __init__(self, encoder: Encoder, registry: Registry, ivf_from: int, nearest: int) -> None:
+    def __init__(
+        self, encoder: Encoder, registry: Registry, ivf_from: int, target: RecallTarget
+    ) -> None:
         self._encoder = encoder
         self._rule, self._model_id = encoder.rule, encoder.model_id
         self._dimension = encoder.index_dimension
         self._registry = registry
         self._index: ReferenceIndex = build(
-            registry, encoder.model_id, encoder.index_dimension, ivf_from, nearest
+            registry, encoder.model_id, encoder.index_dimension, ivf_from, target
         ).index
 
     def answers(self, probes: Sequence[Probe]) -> list[Answers | None]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 import index
 from index.ivf.build import untuned
 from index.ivf.index import IvfIndex
+from index.ivf.search_params import RecallTarget
 from index.milvus.address import MilvusAddress
 from index.milvus.connection import MilvusServer
 from index.milvus.index import MilvusIndex
@@ -22,7 +23,6 @@ from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.sync.local_gallery import Gallery
-from index.sync.rebuild_policy import IVF_FROM
 from index.vectors.flat_index import FlatIndex
 from index.vectors.unit_vectors import unit_vectors
 from index.vectors.vector_index import Neighbours, ReferenceIndex
@@ -175,10 +175,12 @@ def open_gallery(registry, tmp_path) -> Iterator[Callable[..., Gallery]]:
         own_registry: Registry = registry,
         model_id: str = MODEL,
         folder: str = "snapshots",
-        ivf_from: int = IVF_FROM,
+        ivf_from: int = 200_000,
         nearest: int = 10,
+        fetched: int = 80,
     ) -> Gallery:
-        gallery = Gallery(own_registry, model_id, DIMENSION, tmp_path / folder, ivf_from, nearest)
+        target = RecallTarget(fetched, nearest)
+        gallery = Gallery(own_registry, model_id, DIMENSION, tmp_path / folder, ivf_from, target)
         gallery.report = gallery.open()
         opened.append(gallery)
         return gallery

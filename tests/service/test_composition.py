@@ -66,3 +66,16 @@ def test_an_active_model_of_an_older_version_is_refused_with_the_way_out(setting
     registry.close()
     with pytest.raises(StartRefused, match=f"model switch {shipped.model_id[:12]}"):
         build_services(settings)
+
+
+def test_the_index_is_tuned_for_what_an_identification_asks_of_it(services, ask, uploads, monkeypatch):
+    asked = []
+    search = services.gallery.search
+
+    def searched(probes, k):
+        asked.append(k)
+        return search(probes, k)
+
+    monkeypatch.setattr(services.gallery, "search", searched)
+    ask(*uploads(1, 0))
+    assert asked[0] == services.gallery._target.fetched

@@ -41,6 +41,7 @@ def compare_models(old: str, new: str, limit: int, as_json: bool) -> None:
       countersign model compare lean new
       countersign model compare lean new --limit 200 --json
     """
+    from service.composition import recall_target
     from service.models.active_model import open_encoder
     from service.models.model_comparison import AnswerPairs, ComparedModel, sample
     from service.models.model_comparison import compare_models as ask_both
@@ -54,7 +55,7 @@ def compare_models(old: str, new: str, limit: int, as_json: bool) -> None:
                 open_encoder(settings.model, registry, one.model_id),
                 registry,
                 settings.index_ivf_from,
-                settings.index_nearest,
+                recall_target(settings),
             )
             for one in models
         ]

@@ -10,7 +10,7 @@ from benchmarks.signature_like import gallery
 from index.ivf.build import Sample, filled, untuned
 from index.ivf.packed_blocks import layout_of, saved_blocks, views
 from index.ivf.recall_probes import ExactNeighbours
-from index.ivf.search_params import stands_out
+from index.ivf.search_params import RecallTarget, stands_out
 from index.ivf.tune import tune, whole
 
 
@@ -57,7 +57,7 @@ def test_tuning_looks_no_farther_than_the_recall_asks_for(clustered, exact, gall
     index = gallery_of(64)
     used = []
     for asked in (0.5, 0.93, 0.99):
-        tune(index, exact, writers_of, asked, nearest)
+        tune(index, exact, writers_of, RecallTarget(80, nearest, asked))
         details = index.details()
         of_ten, of_nearest = reached(index, clustered)
         assert details["recall"] == pytest.approx(of_ten, abs=0.002)
@@ -71,7 +71,7 @@ def test_tuning_looks_no_farther_than_the_recall_asks_for(clustered, exact, gall
 def test_so_much_is_found_that_it_is_the_recall_of_others_too(exact, gallery_of):
     index = gallery_of(64)
     for asked in (0.92, 0.93, 0.94):
-        tune(index, exact, writers_of, asked)
+        tune(index, exact, writers_of, RecallTarget(80, 10, asked))
         deviation = np.sqrt(asked * (1 - asked) / 2000)
         assert index.details()["recall"] >= asked + deviation
 
@@ -80,17 +80,18 @@ def test_a_reference_is_found_where_one_of_its_writer_is_fetched(clustered, exac
     index = gallery_of(64)
     lists = []
     for owners in (lambda ids: {one: str(one) for one in ids}, writers_of):
-        tune(index, exact, owners, 0.98, 1)
+        tune(index, exact, owners, RecallTarget(80, 1, 0.98))
         assert index.tuning.recall_of_nearest >= 0.98
         lists.append(index.tuning.nprobe)
     assert lists[1] < lists[0] < 64
-    tune(index, exact, lambda _: {}, 0.98, 1)  # All erased meanwhile: there is nothing to miss.
+    # All erased meanwhile: there is nothing to miss.
+    tune(index, exact, lambda _: {}, RecallTarget(80, 1, 0.98))
     assert (index.tuning.nprobe, index.tuning.recall) == (1, 1.0)
 
 
 def test_where_the_recall_is_out_of_reach_everything_is_looked_into(clustered, exact, gallery_of):
     index = gallery_of(64)
-    tune(index, exact, writers_of, 1.1)
+    tune(index, exact, writers_of, RecallTarget(80, 10, 1.1))
     assert index.tuning.first == index.tuning.nprobe == 64
     assert index.tuning.recall == pytest.approx(reached(index, clustered)[0], abs=0.002)
 
@@ -248,7 +249,7 @@ def test_what_looks_worst_of_all_is_found_where_all_are_asked_for(unit, dimensio
 
 
 def to_the_ten_nearest(index, exact):
-    tune(index, exact, writers_of, 0.999)
+    tune(index, exact, writers_of, RecallTarget(80, 10, 0.999))
 
 
 @pytest.mark.parametrize("left", [0, 1, 9])
@@ -277,6 +278,6 @@ def test_one_image_of_many_writers_does_not_make_the_recall_unreachable(clustere
     exact.see(others, vectors[others])
     index = untuned(vectors, 64)
     index.add(others, vectors[others])
-    tune(index, exact, writers_of, 0.97)
+    tune(index, exact, writers_of, RecallTarget(80, 10, 0.97))
     assert index.tuning.recall >= 0.97
     assert index.tuning.nprobe < 64

@@ -15,6 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from index.ivf.search_params import RecallTarget
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
@@ -60,7 +61,7 @@ class AnyHistory(RuleBasedStateMachine):
         shutil.copy(self.database, self.folder / "registry.db")
         url = f"sqlite:///{self.folder / 'registry.db'}"
         self.registries = [Registry(url), Registry(url)]
-        self.registries[0].register_model(MODEL, "any", WHOLE)
+        self.registries[0].models.register(MODEL, "any", WHOLE)
         self.random = np.random.default_rng(0)
         self.writers: dict[str, dict[int, np.ndarray]] = {}
         self.made = 0
@@ -70,7 +71,12 @@ class AnyHistory(RuleBasedStateMachine):
 
     def opened(self, place):
         gallery = Gallery(
-            self.registries[place], MODEL, INDEXED, self.folder / "snapshots", IVF_FROM
+            self.registries[place],
+            MODEL,
+            INDEXED,
+            self.folder / "snapshots",
+            IVF_FROM,
+            RecallTarget(80),
         )
         gallery.open()
         self.everyone.append(gallery)
@@ -87,7 +93,7 @@ class AnyHistory(RuleBasedStateMachine):
             sha256 = hashlib.sha256(image).hexdigest()
             references.append(NewReference(image, "image/png", b"c", sha256, {}, vector))
         name = f"W-{self.made}"
-        _, added = self.registries[place].create_writer(name, "", MODEL, references)
+        _, added = self.registries[place].writers.create(name, "", MODEL, references)
         ids = [one.reference_id for one in added]
         self.writers[name] = dict(zip(ids, vectors, strict=True))
 
@@ -95,7 +101,7 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(data=st.data(), place=places, forgets=st.booleans())
     def erase_writer(self, data, place, forgets):
         name = data.draw(st.sampled_from(sorted(self.writers)))
-        self.registries[place].erase_writer(name)
+        self.registries[place].writers.erase(name)
         del self.writers[name]
         if forgets:
             self.galleries[place].forget_snapshots()
@@ -106,7 +112,7 @@ class AnyHistory(RuleBasedStateMachine):
     def erase_reference(self, data, place):
         name = data.draw(st.sampled_from(sorted(n for n, own in self.writers.items() if own)))
         one = data.draw(st.sampled_from(sorted(self.writers[name])))
-        self.registries[place].erase_reference(name, one)
+        self.registries[place].references.erase(name, one)
         del self.writers[name][one]
 
     @rule(place=places)

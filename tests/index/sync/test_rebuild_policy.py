@@ -96,6 +96,13 @@ def test_an_index_tuned_to_other_neighbours_is_made_anew(registry, open_gallery,
     assert other.stats()["tuned_to_nearest"] == 1
     assert other.stats()["recall_of_nearest"] >= 0.999
     assert other.check().clean
+    made = other._followed.index
+    assert grown(other) == "ivf"
+    assert other._followed.index is made
+    more = open_gallery(ivf_from=IVF_FROM, nearest=1, fetched=120)
+    assert more.report.source == "snapshot"
+    assert grown(more) == "ivf"
+    assert more._followed.index.tuning.fetched == 120
 
 
 def test_searches_and_changes_go_on_while_the_index_is_replaced(

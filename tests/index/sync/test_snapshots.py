@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from index.errors import ErasureIncomplete, SnapshotNotSaved
+from index.ivf.search_params import RecallTarget
 from index.registry.change_log import Position
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
@@ -36,7 +37,7 @@ def data_file(folder):
 
 
 def reopened(registry, folder, model_id=MODEL):
-    gallery = Gallery(registry, model_id, 128, folder)
+    gallery = Gallery(registry, model_id, 128, folder, 1000, RecallTarget(80))
     return gallery, gallery.open()
 
 

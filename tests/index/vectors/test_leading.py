@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from index.errors import InvalidVector
+from index.ivf.search_params import RecallTarget
 from index.registry.references import NewReference
 from index.sync.local_gallery import Gallery
 from index.vectors.unit_vectors import leading
@@ -49,7 +50,7 @@ def open_short(registry, tmp_path):
     opened = []
 
     def make():
-        gallery = Gallery(registry, MODEL, INDEXED, tmp_path / "short")
+        gallery = Gallery(registry, MODEL, INDEXED, tmp_path / "short", 1000, RecallTarget(80))
         report = gallery.open()
         opened.append(gallery)
         return gallery, report

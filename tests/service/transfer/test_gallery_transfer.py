@@ -20,6 +20,7 @@ from encoder.inference.encoder import Encoder, load_encoder
 from encoder.scoring.local_descriptors import pack, unpack
 from encoder.synthesis import encode_png, synthetic_writer
 from index.errors import ErasureIncomplete, ImageNotHeld
+from index.ivf.search_params import RecallTarget
 from index.registry import database as index_database
 from index.registry.references import NewReference
 from index.registry.registry import Registry
@@ -165,8 +166,9 @@ def found(registry: Registry, encoder: Encoder, folder: Path) -> list[list[tuple
     """What searches for random vectors find: writer, image and similarity, nearest first."""
     probes = np.random.default_rng(1).standard_normal((20, encoder.dimension)).astype(np.float32)
     probes /= np.linalg.norm(probes, axis=1, keepdims=True)
+    dimension, target = encoder.index_dimension, RecallTarget(80)
     with closing(
-        Gallery(registry, encoder.model_id, encoder.index_dimension, folder / "snapshots")
+        Gallery(registry, encoder.model_id, dimension, folder / "snapshots", 1000, target)
     ) as gallery:
         gallery.open()
         near = gallery.search(probes, 9)

@@ -73,7 +73,7 @@ def measure(size: int) -> list[dict[str, Any]]:
     there, probes = gallery(size, seed=1, probes=_PROBES)
     others, their_probes = gallery(size, seed=2, probes=_PROBES)
     index = trained(there)
-    loss, imbalance = index.tuning.loss, index.tuning.imbalance
+    loss, imbalance = index.tuned.loss, index.tuned.imbalance
     rows: list[dict[str, Any]] = [{"others": "none", "found": found(index, there, probes)}]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "index"

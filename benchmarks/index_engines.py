@@ -14,7 +14,7 @@ from benchmarks.signature_like import writers_of
 from index.ivf import build
 from index.ivf.index import IvfIndex
 from index.ivf.recall_probes import ExactNeighbours
-from index.ivf.search_params import RecallTarget
+from index.ivf.search_params import RecallTarget, Tuned
 from index.ivf.tune import tune
 from index.registry.change_log import Position
 from index.sync.rebuild_policy import KINDS
@@ -123,16 +123,15 @@ class Ivf(Own):
         batches = ((ids[part], np.array(vectors[part])) for part in parts)
         self.index = build.filled(sample, lists, batches, self._tune)
 
-    def _tune(self, index: IvfIndex, exact: ExactNeighbours) -> None:
+    def _tune(self, index: IvfIndex, exact: ExactNeighbours) -> Tuned:
         # Of ten million each takes minutes.
         few = index.size() > _ALL_TUNINGS_MOST
-        self.tuned = []
-        for target in self.targets[1:2] if few else self.targets:
-            tune(index, exact, writers_of, target)
-            self.tuned.append(index.tuning)
+        targets = self.targets[1:2] if few else self.targets
+        self.tuned = [tune(index, exact, writers_of, target) for target in targets]
         self.settings = range(len(self.tuned))
+        return self.tuned[-1]
 
     def search(self, probe: Vectors, k: int, setting: int) -> list[int]:
         """Return up to k ids near a (1, d) probe."""
-        self.index.tuning = self.tuned[setting]
-        return super().search(probe, k, setting)
+        found = self.index.search(probe, k, self.tuned[setting].params)
+        return found[0].reference_ids.tolist()

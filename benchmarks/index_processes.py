@@ -20,7 +20,7 @@ from benchmarks.memory import private_and_shared_bytes
 from benchmarks.signature_like import gallery
 from index.ivf.build import POINTS_PER_LIST, lists_for, untuned
 from index.ivf.recall_probes import NEAREST
-from index.ivf.tune import whole
+from index.ivf.search_params import SearchParams, Tuned
 from index.registry.change_log import START
 from index.sync.rebuild_policy import KINDS
 from index.sync.snapshot import Origin, SnapshotFolder
@@ -44,7 +44,8 @@ def save(size: int, folder: Path) -> None:
     for start in range(0, len(vectors), _BATCH):
         ids = np.arange(start, min(start + _BATCH, len(vectors)))
         index.add(ids, vectors[ids])
-    index.tuning = whole(lists // 3, _CANDIDATES, NEAREST, len(vectors))
+    params = SearchParams.at_once(lists // 3, _CANDIDATES, NEAREST)
+    index.tuned = Tuned(params, 1.0, 1.0, len(vectors))  # As it were: nothing is measured.
     snapshots = SnapshotFolder(folder)
     with snapshots.locked():
         snapshots.save(index.compacted(), _ORIGIN, START)

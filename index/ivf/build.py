@@ -17,8 +17,8 @@ from index.ivf import coarse_codes, fine_codes
 from index.ivf.file_format import MOST_LISTS, Trained
 from index.ivf.index import IvfIndex
 from index.ivf.recall_probes import NEAREST, ExactNeighbours, WritersOf
-from index.ivf.search_params import RecallTarget
-from index.ivf.tune import tune, whole
+from index.ivf.search_params import RecallTarget, SearchParams, Tuned
+from index.ivf.tune import tune
 from index.vectors.faiss_threads import one_thread
 
 Batch = tuple[NDArray[np.int64], NDArray[np.float32]]  # Ids (n,) and vectors (n, d).
@@ -27,6 +27,7 @@ Batches = Callable[[], Iterable[Batch]]  # A gallery, read from its start at eve
 POINTS_PER_LIST = 256  # To train on.
 _LEAST_LISTS = 16
 _ITERATIONS = 20
+_CANDIDATES_UNTUNED = 256
 PROBES = 12_000
 
 
@@ -49,17 +50,17 @@ def train(
     """
     lists = lists_for(size)
     sample = _sample(batches(), dimension, lists * POINTS_PER_LIST / max(size, 1))
-    tuned = partial(tune, writers_of=writers_of, target=target)
-    return filled(sample, lists, batches(), tuned)
+    tuner = partial(tune, writers_of=writers_of, target=target)
+    return filled(sample, lists, batches(), tuner)
 
 
 def filled(
     sample: Sample,
     lists: int,
     gallery: Iterable[Batch],
-    tuned: Callable[[IvfIndex, ExactNeighbours], None],
+    tuner: Callable[[IvfIndex, ExactNeighbours], Tuned],
 ) -> IvfIndex:
-    """Return an index of so many lists, trained on the sample, filled and `tuned`.
+    """Return an index of so many lists, trained on the sample, filled and tuned.
 
     The references held back come in last of all, so that none is the nearest to itself.
     """
@@ -70,11 +71,11 @@ def filled(
         index.add(reference_ids[~held_back], vectors[~held_back])
         exact.see(reference_ids[~held_back], vectors[~held_back])
         later.append((reference_ids[held_back], vectors[held_back]))
-    tuned(index, exact)
+    tuned = tuner(index, exact)
     for reference_ids, vectors in later:
         index.add(reference_ids, vectors)
     loss, imbalance = index.fit()
-    index.tuning = replace(index.tuning, size=index.size(), loss=loss, imbalance=imbalance)
+    index.tuned = replace(tuned, size=index.size(), loss=loss, imbalance=imbalance)
     return index.compacted()
 
 
@@ -111,7 +112,8 @@ def untuned(vectors: NDArray[np.float32], list_count: int) -> IvfIndex:
     centroids = np.ascontiguousarray(means.centroids * near.mean(), np.float32)
     scan = coarse_codes.fit(axes, on_axes - centroids[numbers])
     trained = Trained(centroids, scan, fine_codes.fit(vectors))
-    return IvfIndex(trained, whole(len(centroids), 256, NEAREST, 0))
+    everything = SearchParams.at_once(len(centroids), _CANDIDATES_UNTUNED, NEAREST)
+    return IvfIndex(trained, Tuned(everything, 1.0, 1.0, 0))
 
 
 def _sample(gallery: Iterable[Batch], dimension: int, share: float) -> Sample:

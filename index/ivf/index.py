@@ -10,7 +10,6 @@ new one, `slots` knows where a reference is, `lists` what is scanned, `ivf_file`
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Self
 
@@ -23,7 +22,7 @@ from index.ivf import file_format
 from index.ivf.file_format import Codes, Content, Trained
 from index.ivf.id_map import Slots
 from index.ivf.inverted_lists import Lists
-from index.ivf.search_params import Tuning, least_fetched, stands_out
+from index.ivf.search_params import SearchParams, Tuned, least_fetched, stands_out
 from index.vectors import heap_trim
 from index.vectors.faiss_threads import one_thread
 from index.vectors.unit_vectors import unit_vectors
@@ -47,7 +46,7 @@ class IvfIndex:
     def __init__(
         self,
         trained: Trained,
-        tuning: Tuning,
+        tuned: Tuned,
         lists: Iterable[Content] = (),
         codes: Codes | None = None,
     ) -> None:
@@ -55,7 +54,7 @@ class IvfIndex:
 
         In these (m, f) lie those of all lists one after another; there may be room behind them.
         """
-        self.tuning = tuning
+        self.tuned = tuned
         self.dimension = len(trained.scan.axes)
         self._trained = trained
         self._lists = Lists(trained)
@@ -110,10 +109,13 @@ class IvfIndex:
         with self._changing, self._shown_anew():
             self._slots.detach()
 
-    def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
+    def search(
+        self, probes: NDArray[np.float32], k: int, params: SearchParams | None = None
+    ) -> list[Neighbours]:
         """Return for each probe of (n, d) its min(k, size) nearest references, as far as seen.
 
-        More lists are looked into where those of the tuning hold fewer than k.
+        It looks as far as it was tuned to unless parameters are given, and into more lists where
+        those hold fewer than k.
         """
         if k < 1:
             raise ValueError(f"Expected k of at least 1, got {k}.")
@@ -122,7 +124,13 @@ class IvfIndex:
             found = min(k, self.size())
             if not found:
                 return [NO_NEIGHBOURS] * len(checked)
-            return [self._nearest(probe[np.newaxis], found) for probe in checked]
+            given = self.tuned.params if params is None else params
+            return [self._nearest(probe[np.newaxis], found, given) for probe in checked]
+
+    @property
+    def list_count(self) -> int:
+        """How many lists there are, empty ones too."""
+        return self._lists.count
 
     def size(self) -> int:
         """How many references there are."""
@@ -158,21 +166,21 @@ class IvfIndex:
         right: NDArray[np.bool_] = (steps <= 1) & as_good & (own >= best - _SAME_SIMILARITY)
         return right
 
-    def depths(
-        self, probes: NDArray[np.float32], reference_ids: NDArray[np.int64]
-    ) -> NDArray[np.int64]:
-        """Return how many lists a search for probes (n, d) looks into before a reference's (n, k).
-
-        None for a reference that is not there.
-        """
-        numbers = np.zeros(reference_ids.shape, np.int64)
-        with self._changing:
-            slots = self._slots.slots_of(reference_ids.ravel()).reshape(numbers.shape)
-            numbers[slots >= 0] = self._slots.lists[slots[slots >= 0]]
+    def ranks(self, probes: NDArray[np.float32]) -> NDArray[np.int16]:
+        """Return how many lists (n, l) a search for probes (n, d) looks into before each list."""
         near = probes @ self._trained.scan.axes @ self._trained.centroids.T
         order = np.argsort(-near, axis=1)
-        depths = np.take_along_axis(np.argsort(order, axis=1), numbers, axis=1)
-        return np.where(slots < 0, 0, depths)
+        ranks = np.empty(order.shape, np.int16)
+        np.put_along_axis(ranks, order, np.arange(order.shape[1], dtype=np.int16)[None], axis=1)
+        return ranks
+
+    def lists_of(self, reference_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return in which list each reference (n, k) is, -1 for one that is not there."""
+        with self._changing:
+            slots = self._slots.slots_of(reference_ids.ravel())
+            numbers = np.full(len(slots), -1, np.int64)
+            numbers[slots >= 0] = self._slots.lists[slots[slots >= 0]]
+        return numbers.reshape(reference_ids.shape)
 
     def fit(self) -> tuple[float, float]:
         """Return how well what is held fits what was trained: a loss, and an imbalance.
@@ -197,16 +205,18 @@ class IvfIndex:
 
     def details(self) -> dict[str, int | float]:
         """Return the recall reached, and how."""
+        tuned = self.tuned
+        params = tuned.params
         return {
-            "recall": self.tuning.recall,
-            "recall_of_nearest": self.tuning.recall_of_nearest,
-            "tuned_to_nearest": self.tuning.nearest,
+            "recall": tuned.recall,
+            "recall_of_nearest": tuned.recall_of_nearest,
+            "tuned_to_nearest": params.nearest,
             "lists": self._lists.count,
-            "nprobe": self.tuning.nprobe,
-            "nprobe_first": self.tuning.first,
-            "candidates": self.tuning.candidates,
-            "candidates_first": self.tuning.first_candidates,
-            "tuned_at_size": self.tuning.size,
+            "nprobe": params.nprobe,
+            "nprobe_first": params.first,
+            "candidates": params.candidates,
+            "candidates_first": params.first_candidates,
+            "tuned_at_size": tuned.size,
         }
 
     def save(self, path: Path) -> None:
@@ -214,19 +224,17 @@ class IvfIndex:
 
         What changes meanwhile may or may not be in it.
         """
-        file_format.save(path, self._trained, asdict(self.tuning), self._copied_lists())
+        file_format.save(path, self._trained, self.tuned.as_dict(), self._copied_lists())
 
     @classmethod
     def load(cls, path: Path, dimension: int) -> Self:
         """Read what `save` wrote; raises SnapshotUnusable for anything else."""
         with file_format.opened(path, dimension) as saved:
             try:
-                tuning = Tuning(**saved.facts)
-            except TypeError:
-                tuning = None
-            if tuning is None or not tuning.fits(len(saved.trained.centroids)):
-                raise SnapshotUnusable(f"{path.name} does not say how it is searched")
-            index = cls(saved.trained, tuning, saved.lists, saved.codes)
+                tuned = Tuned.from_dict(saved.facts, len(saved.trained.centroids))
+            except ValueError as error:
+                raise SnapshotUnusable(f"{path.name} does not say how it is searched") from error
+            index = cls(saved.trained, tuned, saved.lists, saved.codes)
         if not np.diff(index.reference_ids()).all():
             raise SnapshotUnusable(f"{path.name} holds a reference twice")
         heap_trim.give_back()
@@ -235,7 +243,7 @@ class IvfIndex:
     def compacted(self) -> Self:
         """Return a copy in which what is near lies together, without room to grow."""
         lists, codes = zip(*self._copied_lists(), strict=True)
-        compact = type(self)(self._trained, self.tuning, lists, np.concatenate(codes))
+        compact = type(self)(self._trained, self.tuned, lists, np.concatenate(codes))
         del lists, codes
         heap_trim.give_back()
         return compact
@@ -250,10 +258,9 @@ class IvfIndex:
             if self._slots.codes is not before:
                 self._lists.show(self._slots.codes)
 
-    def _nearest(self, probe: NDArray[np.float32], found: int) -> Neighbours:
+    def _nearest(self, probe: NDArray[np.float32], found: int, params: SearchParams) -> Neighbours:
         """Return the `found` best of what is looked at for a probe (1, d)."""
-        tuning = self.tuning
-        nprobe, candidates, nearest = tuning.first, tuning.first_candidates, tuning.nearest
+        nprobe, candidates, nearest = params.first, params.first_candidates, params.nearest
         k = min(max(found, least_fetched(nearest)), self.size())
         while True:
             similarities, slots = self._lists.search(probe, k, nprobe, candidates)
@@ -261,12 +268,12 @@ class IvfIndex:
                 similarities, slots = self._lists.search_all(probe, k)
                 break
             if slots[-1] < 0:
-                nprobe = min(max(4 * nprobe, tuning.nprobe), self._lists.count)
-            elif nprobe >= tuning.nprobe or stands_out(similarities, nearest) >= tuning.enough:
+                nprobe = min(max(4 * nprobe, params.nprobe), self._lists.count)
+            elif nprobe >= params.nprobe or stands_out(similarities, nearest) >= params.enough:
                 break
             else:
-                nprobe = tuning.nprobe
-            candidates = tuning.candidates
+                nprobe = params.nprobe
+            candidates = params.candidates
         return Neighbours(self._slots.ids[slots[:found]], similarities[:found])
 
     def _nearest_list(

@@ -1,5 +1,6 @@
-"""What searches of an IVF index find, on references held back; what to make of it is `tuning`'s."""
+"""What searches of an IVF index find, on references held back; what to make of it is for `tune`."""
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.ivf.index import IvfIndex
-from index.ivf.search_params import Tuning, stands_out
+from index.ivf.search_params import SearchParams, stands_out
 from index.vectors.faiss_threads import one_thread
 
 NEAREST = 10  # Looked for; the recall may count the nearest alone.
@@ -51,18 +52,27 @@ class ExactNeighbours:
 
 
 @dataclass(frozen=True)
-class Look:
+class Trial:
     """What searches for p probes came to."""
 
     depths: NDArray[np.int64]  # Of lists (p, 10) that it takes to find each of the ten nearest.
-    judged: NDArray[np.float64]  # How much (p,) the nearest found stand out, or the tenth.
+    standing_out: NDArray[np.float64]  # How much (p,) the nearest found stand out, or the tenth.
 
     def found(self, lists: int = _NOT_FOUND - 1) -> NDArray[np.bool_]:
         """Return which of the ten nearest (p, 10) so many lists are enough to find."""
         return self.depths <= lists
 
+    def missed(self, nearest: int) -> float:
+        """Return the share of the nearest that is not found."""
+        return 1 - float(self.found()[:, :nearest].mean())
 
-class Looks:
+    def lists_to_find(self, share: float, nearest: int) -> int | None:
+        """Return in how few lists so much of the nearest is found; None if it is not at all."""
+        lists = _least(self.depths[:, :nearest], share)
+        return lists if lists < _NOT_FOUND else None
+
+
+class Trials:
     """Searches for probes (p, d) that fetch so many, with an eye on whose references they find."""
 
     def __init__(
@@ -70,47 +80,57 @@ class Looks:
     ) -> None:
         self._index, self._probes, self._fetched = index, exact.probes, fetched
         self._owners = _Owners(writers_of)
-        ids, similarities = exact.found
-        self._wanted = self._owners.of(ids)
+        self._ranks = np.concatenate([index.ranks(self._probes[part]) for part in self._parts()])
+        self._ids, similarities = exact.found
+        self._wanted = self._owners.of(self._ids)
         # Where there are fewer; or where all are alike, and others may be as near.
         self._given = (self._wanted < 0) | (similarities[:, :1] <= similarities[:, -1:] + _SAME)
-        self._own_depths = np.concatenate(
-            [index.depths(self._probes[part], ids[part]) + 1 for part in self._parts()]
-        )
-        self._known: dict[Tuning, Look] = {}
+        self._known: dict[SearchParams, Trial] = {}
 
-    def missed(self, look: Look, lists: int, nearest: int) -> float:
-        """Return the share of the nearest that lie in so many lists, and that a look passed over.
+    def lists_holding(self, share: float) -> int:
+        """Return how many lists hold so much of the ten nearest, or all where that is not enough.
 
-        It gets no smaller in more lists.
+        No trial is needed for it. It may take fewer to find others of their writers.
         """
-        missed = (self._own_depths <= lists) & ~look.found()
-        return float(missed[:, :nearest].mean())
+        depths = self._depths(self._ids)
+        return min(_least(np.where(self._given, 0, depths), share), self._index.list_count)
 
-    def at(self, tuning: Tuning) -> Look:
-        """Return what searches come to that are tuned like this; each is done once."""
-        if tuning not in self._known:
-            self._known[tuning] = self._searched(tuning)
-        return self._known[tuning]
+    def of(self, params: SearchParams) -> Trial:
+        """Return what searches come to that look so far; each is done once."""
+        if params not in self._known:
+            self._known[params] = self._searched(params)
+        return self._known[params]
 
-    def _searched(self, tuning: Tuning) -> Look:
-        self._index.tuning = tuning
-        all_ids, judged, lists = [], [], []
-        for part in self._parts():
-            found = self._index.search(self._probes[part], self._fetched)
-            ids = np.array([own.reference_ids for own in found])
-            judged.append([stands_out(own.similarities, tuning.nearest) for own in found])
-            lists.append(self._index.depths(self._probes[part], ids) + 1)
-            all_ids.append(ids)
-        fetched, depth = self._owners.of(np.concatenate(all_ids)), np.concatenate(lists)
+    def _searched(self, params: SearchParams) -> Trial:
+        found = [
+            self._index.search(self._probes[part], self._fetched, params) for part in self._parts()
+        ]
+        ids = np.array([own.reference_ids for part in found for own in part])
+        standing_out = [
+            stands_out(own.similarities, params.nearest) for part in found for own in part
+        ]
+        fetched, depth = self._owners.of(ids), self._depths(ids)
         depths = np.where(self._given, 0, _NOT_FOUND)
         for rank, wanted in enumerate(self._wanted.T):
             own = np.where(fetched == wanted[:, np.newaxis], depth, _NOT_FOUND)
             depths[:, rank] = np.minimum(depths[:, rank], own.min(axis=1))
-        return Look(depths, np.concatenate(judged))
+        return Trial(depths, np.array(standing_out))
+
+    def _depths(self, reference_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many lists it takes to come to references (p, k); 1 for one not there."""
+        lists = self._index.lists_of(reference_ids)
+        ranks = np.take_along_axis(self._ranks, np.maximum(lists, 0), axis=1)
+        return np.where(lists < 0, 0, ranks.astype(np.int64)) + 1
 
     def _parts(self) -> Iterator[slice]:
         return (slice(at, at + _AT_ONCE) for at in range(0, len(self._probes), _AT_ONCE))
+
+
+def _least(depths: NDArray[np.int64], share: float) -> int:
+    """Return the least depth, 1 or more, that so many are no deeper than."""
+    ordered = np.sort(depths, axis=None)
+    last = math.ceil(share * len(ordered)) - 1
+    return max(int(ordered[last]), 1) if last < len(ordered) else _NOT_FOUND
 
 
 class _Owners:

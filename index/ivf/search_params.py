@@ -1,11 +1,14 @@
-"""How far a search of an IVF index looks, and when it has seen enough; `tuning` finds it out."""
+"""How far a search of an IVF index looks, and when it has seen enough; `tune` finds it out."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 _FARTHER = 8
+NEVER = 4.0  # So much nothing stands out.
 
 
 @dataclass(frozen=True)
@@ -22,15 +25,11 @@ class RecallTarget:
 
 
 @dataclass(frozen=True)
-class Tuning:
-    """How far a search looks, and what that reached when it was measured.
+class SearchParams:
+    """How far a search looks.
 
     `nprobe`: lists looked into, or `first` of them where the neighbour number `nearest` found there
     stands out by `enough`. `candidates`, `first_candidates`: how many are put in order.
-    `recall`: share of the ten exactly nearest of whose writers a reference was fetched; that of the
-    `nearest` (1 or 10) is what was tuned to, where so many are `fetched`. `size`: how many
-    references there were then, and `loss`, `imbalance`: how well they fitted (`IvfIndex.fit`).
-    0 where one of the last three is not known.
     """
 
     nprobe: int
@@ -39,6 +38,24 @@ class Tuning:
     first_candidates: int
     enough: float
     nearest: int
+
+    @classmethod
+    def at_once(cls, nprobe: int, candidates: int, nearest: int) -> Self:
+        """Always look into so many lists, and put so many candidates in order."""
+        return cls(nprobe, candidates, nprobe, candidates, NEVER, nearest)
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """How an index is searched unless it is asked otherwise, and what that reached when measured.
+
+    `recall`: share of the ten exactly nearest of whose writers a reference was found, where so many
+    were `fetched`; of the `nearest` (1 or 10) of the parameters it is what was tuned to. `size`:
+    how many references there were then, and `loss`, `imbalance`: how well they fitted
+    (`IvfIndex.fit`). 0 where one of the last three is not known.
+    """
+
+    params: SearchParams
     recall: float
     recall_of_nearest: float
     size: int
@@ -46,15 +63,35 @@ class Tuning:
     imbalance: float = 0.0
     fetched: int = 0
 
-    def fits(self, lists: int) -> bool:
-        """Whether an index of so many lists can be searched like this: it may come from a file."""
-        candidates = (self.candidates, self.first_candidates)
-        whole = (self.nprobe, self.first, self.nearest, self.size, self.fetched, *candidates)
-        shares = (self.enough, self.recall, self.recall_of_nearest, self.loss, self.imbalance)
-        numbers = all(type(one) is int for one in whole) and all(
-            type(one) in (int, float) for one in shares
+    def as_dict(self) -> dict[str, int | float]:
+        """Return it as a file keeps it."""
+        own = asdict(self)
+        params: dict[str, int | float] = own.pop("params")
+        return params | own
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any], lists: int) -> Self:
+        """Return what `as_dict` gave, for an index of so many lists; it may come from a file.
+
+        Raises:
+            ValueError: such an index cannot be searched like this.
+        """
+        names = {one.name for one in fields(SearchParams)}
+        try:
+            params = SearchParams(**{name: facts[name] for name in names & facts.keys()})
+            tuned = cls(params, **{name: facts[name] for name in facts.keys() - names})
+        except TypeError as error:
+            raise ValueError("It is not said how it is searched.") from error
+        whole = (params.nprobe, params.first, params.candidates, params.first_candidates)
+        shares = (params.enough, tuned.recall, tuned.recall_of_nearest, tuned.loss, tuned.imbalance)
+        numbers = all(
+            type(one) is int for one in (*whole, params.nearest, tuned.size, tuned.fetched)
         )
-        return numbers and 1 <= self.first <= self.nprobe <= lists and min(candidates) >= 1
+        if not numbers or not all(type(one) in (int, float) for one in shares):
+            raise ValueError("How it is searched is not said in numbers.")
+        if not 1 <= params.first <= params.nprobe <= lists or min(whole) < 1:
+            raise ValueError(f"It cannot be searched like this in {lists} lists.")
+        return tuned
 
 
 def least_fetched(nearest: int) -> int:

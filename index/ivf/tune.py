@@ -1,178 +1,161 @@
 """How far an IVF index must look to find what exact search finds, on references held back."""
 
-from dataclasses import replace
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.ivf.index import IvfIndex
-from index.ivf.recall_probes import ExactNeighbours, Look, Looks, WritersOf
-from index.ivf.search_params import RecallTarget, Tuning
+from index.ivf.recall_probes import ExactNeighbours, Trial, Trials, WritersOf
+from index.ivf.search_params import NEVER, RecallTarget, SearchParams, Tuned
 
 _CANDIDATES = (128, 256, 512, 1024, 2048)
-# To order one takes as long as to scan so many references, and to begin a look as long as to scan
-# so many, measured at a million.
+_FIRST_PARTS = (64, 32, 16, 8, 4)  # Of the lists: what a first look may go through.
+# To order a candidate takes as long as to scan so many references, and to begin a look as long as
+# to scan so many, measured at a million.
 _SCANNED_PER_CANDIDATE, _SCANNED_PER_LOOK = 200, 50_000
-# They are what is waited for: so much of their cost is added to what a search costs on average.
+# The slowest searches are waited for: so much of their cost is added to what one costs on average.
 _SLOWEST = 0.5
-# Of the lists: to look into first, and to measure at how far a search must look.
-_FIRST_PARTS = (64, 32, 24, 16, 8, 4, 2)
-_PARTS: tuple[int, ...] = (16, 8, 4, 2, 1)
-_ENOUGH_LOOKS = 2
-_SHARES = np.array([0.25, 0.5, 0.7, 0.85])  # Of what may be missed, for what all searches miss.
-_ATTEMPTS = 6
-_MOST_CHANGE = 2.0  # From one attempt to the next, of what it may miss.
-_LEAST_MISSED = 1e-9
+_SHARES = (
+    0.25,
+    0.5,
+    0.7,
+    0.85,
+)  # Of what may be missed, for what searches miss that look farthest.
+# What plans are made to miss, of what may be missed: it is known only roughly what they will.
+_LEVELS = np.geomspace(2.0, 0.5, 9)
 _SAME = 1e-6
-_NEVER = 4.0  # So much nothing stands out.
 
 
-def whole(nprobe: int, candidates: int, nearest: int, size: int) -> Tuning:
-    """Return a tuning, not measured yet, that always looks into so many lists."""
-    return Tuning(
-        nprobe=nprobe,
-        candidates=candidates,
-        first=nprobe,
-        first_candidates=candidates,
-        enough=_NEVER,
-        nearest=nearest,
-        recall=1.0,
-        recall_of_nearest=1.0,
-        size=size,
-    )
+@dataclass(frozen=True)
+class _Plan:
+    """A way to search, and what it costs: a number of references scanned."""
+
+    params: SearchParams
+    cost: float
 
 
 def tune(
     index: IvfIndex, exact: ExactNeighbours, writers_of: WritersOf, target: RecallTarget
-) -> None:
-    """Let the index look no farther than the target asks for.
+) -> Tuned:
+    """Return how to search the index so as to look no farther than the target asks for.
 
-    The cheapest way that is expected to reach it is measured; then one that is expected to reach
-    more, or less, as it fell short or not. The cheapest of these that finds a little more than
-    asked for is taken, so that it does for other probes too. Where none does, or there is nothing
-    to measure by, searches look into all lists for the most candidates.
+    Of plans that are expected to miss less and less, the first is taken that is measured to find a
+    little more than asked for, so that it does for other probes too. Where none does, or there is
+    nothing to measure by, searches look into all lists for the most candidates.
     """
-    nearest = target.nearest
-    everything = whole(int(index.details()["lists"]), _CANDIDATES[-1], nearest, index.size())
-    index.tuning = everything
-    if not len(exact.probes) or not everything.size:
-        return
-    looks, best, least = Looks(index, exact, writers_of, target.fetched), everything, np.inf
-    may_miss = asked = 1 - _sure(target.recall, len(exact.probes) * nearest)
-    tried: set[Tuning] = {everything}
-    for _ in range(_ATTEMPTS):
-        way, cost = _cheapest(everything, looks, 1 - asked)
-        if way in tried:
-            break
-        tried.add(way)
-        missed = 1 - float(looks.at(way).found()[:, :nearest].mean())
-        if missed <= may_miss and cost < least:
-            best, least = way, cost
-        change = may_miss / max(missed, _LEAST_MISSED)
-        asked = min(asked * min(max(change, 1 / _MOST_CHANGE), _MOST_CHANGE), 1.0)
-    found = looks.at(best).found()
-    index.tuning = replace(
-        best,
+    everything = SearchParams.at_once(index.list_count, _CANDIDATES[-1], target.nearest)
+    tuned = Tuned(everything, 1.0, 1.0, index.size(), fetched=target.fetched)
+    if not len(exact.probes) or not tuned.size:
+        return tuned
+    trials = Trials(index, exact, writers_of, target.fetched)
+    may_miss = 1 - _sure(target.recall, len(exact.probes) * target.nearest)
+    plans = _Plans(trials, everything, tuned.size, may_miss)
+
+    def reaches(level: float) -> bool:
+        return trials.of(plans.cheapest(level * may_miss)).missed(target.nearest) <= may_miss
+
+    place = bisect_left(_LEVELS, True, key=reaches)
+    params = plans.cheapest(_LEVELS[place] * may_miss) if place < len(_LEVELS) else everything
+    found = trials.of(params).found()
+    return replace(
+        tuned,
+        params=params,
         recall=float(found.mean()),
         recall_of_nearest=float(found[:, :1].mean()),
-        fetched=target.fetched,
     )
 
 
 def _sure(recall: float, count: int) -> float:
     """Return what to find of so many, so that others reach the recall too.
 
-    The margin is one standard deviation of chance alone. That the way is the cheapest of a few that
-    did, and that the ten nearest of a probe are found or missed together, is not in it. It is at
-    most three quarters of the way to all, for where there are few.
+    The margin is one standard deviation of chance alone. That the plan is the cheapest of a few
+    that did, and that the ten nearest of a probe are found or missed together, is not in it. It is
+    at most three quarters of the way to all, for where there are few.
     """
     deviation = np.sqrt(max(recall * (1 - recall), 0.0) / count)
     return float(min(recall + deviation, (3 + recall) / 4))
 
 
-def _cheapest(everything: Tuning, looks: Looks, recall: float) -> tuple[Tuning, float]:
-    """Return the tuning that is expected to reach the recall at the least cost, and its cost.
+class _Plans:
+    """All ways to search that are thought of: their cost, and what they are expected to miss.
 
-    Some of what may be missed is left to the codes and to lists not looked into, the rest to
-    searches that end at a first look. What one finds that goes less far than a look measured is
-    taken from that: it finds a little more, since fewer lists leave fewer to choose candidates
-    among.
+    A trial for each number of candidates says what fewer lists find, and one for each first look
+    what is lost by ending there. So there are a few dozen at most, and none for a plan that costs
+    more than the best however it turns out.
     """
-    best, least, nearest, parts = everything, np.inf, everything.nearest, _PARTS
-    for candidates in _CANDIDATES:
-        least_of_these, reached = np.inf, 0
-        for part in parts:
-            most = -(-everything.nprobe // part)
-            look = looks.at(whole(most, candidates, nearest, everything.size))
-            for asked in 1 - (1 - recall) * _SHARES:
-                nprobe = _reaching(look, most, nearest, asked)
-                if nprobe:
-                    once = whole(nprobe, candidates, nearest, everything.size)
-                    way, cost = _ending_early(everything, once, look, looks, recall)
-                    best, least = (way, cost) if cost < least else (best, least)
-                    least_of_these = min(least_of_these, cost)
-            if nprobe and not reached:  # With more candidates it takes no more lists.
-                parts = parts[parts.index(part) :]
-            reached += nprobe > 0
-            # Farther looks find more, so that one at the first lists may lose more; or lose more.
-            # Where half of the lists are enough, all are not looked into: that takes longest.
-            enough = reached == _ENOUGH_LOOKS or (reached and part == 2)
-            if enough or looks.missed(look, most, nearest) > 1 - recall:
-                break
-        if least < least_of_these < np.inf:  # More candidates than pay.
-            break
-    return best, least
 
+    def __init__(
+        self, trials: Trials, everything: SearchParams, size: int, may_miss: float
+    ) -> None:
+        self._trials, self._everything, self._size = trials, everything, size
+        self._most = trials.lists_holding(1 - may_miss * _SHARES[0])
 
-def _ending_early(
-    everything: Tuning, once: Tuning, look: Look, looks: Looks, recall: float
-) -> tuple[Tuning, float]:
-    """Return the cheapest way to end a search early without falling below the recall, and its cost.
-
-    `once` is the search that does not, and what it finds is in `look`.
-    """
-    found, nearest = look.found(once.nprobe), once.nearest
-    further = _cost(everything, once.nprobe, once.candidates)
-    best, least = once, (1 + _SLOWEST) * further
-    may_lose = float(found[:, :nearest].mean()) - recall
-    for part in _FIRST_PARTS:
-        first, least_before = -(-everything.nprobe // part), np.inf
+    def cheapest(self, may_miss: float) -> SearchParams:
+        """Return the cheapest plan that is expected to miss no more; all lists where none is."""
+        best = _Plan(self._everything, np.inf)
         for candidates in _CANDIDATES:
-            cost = _cost(everything, first, candidates)
-            if (
-                first >= once.nprobe
-                or candidates > once.candidates
-                or (1 + _SLOWEST) * cost >= least
-            ):
+            if self._cost_at_once(1, candidates) >= best.cost:
                 break
-            early = looks.at(whole(first, candidates, nearest, once.size))
+            for once, trial in self._at_once(candidates, may_miss):
+                plans = self._ending_early(once, trial, may_miss)
+                best = min(best, once, *plans, key=lambda plan: plan.cost)
+        return best.params
+
+    def _at_once(self, candidates: int, may_miss: float) -> Iterator[tuple[_Plan, Trial]]:
+        """Give plans that never end early, each with a trial of what it finds or a little less.
+
+        Some of what may be missed is left to the codes and to lists not looked into, the rest to
+        searches that end at a first look. In fewer lists than those of the trial a plan finds a
+        little more than that found there: it has fewer to choose candidates among.
+        """
+        nearest = self._everything.nearest
+        trial = self._trials.of(SearchParams.at_once(self._most, candidates, nearest))
+        for share in _SHARES:
+            nprobe = trial.lists_to_find(1 - may_miss * share, nearest)
+            if nprobe is not None:
+                once = SearchParams.at_once(nprobe, candidates, nearest)
+                yield _Plan(once, self._cost_at_once(nprobe, candidates)), trial
+
+    def _ending_early(self, once: _Plan, trial: Trial, may_miss: float) -> Iterator[_Plan]:
+        """Give plans that go as far as `once` unless a first look is enough."""
+        params, nearest = once.params, once.params.nearest
+        found = trial.found(params.nprobe)
+        may_lose = float(found[:, :nearest].mean()) - (1 - may_miss)
+        further = self._cost(params.nprobe, params.candidates)
+        for first, candidates in self._first_looks(params):
+            cost = self._cost(first, candidates)
+            if (1 + _SLOWEST) * cost >= further:
+                continue  # It costs more than it saves, even where all searches end there.
+            early = self._trials.of(SearchParams.at_once(first, candidates, nearest))
             lost = (found & ~early.found())[:, :nearest].mean(axis=1)
-            enough, ended = _enough(early.judged, lost, may_lose)
-            cost += (1 - ended) * further + _SLOWEST * (cost + further)
-            if cost < least:
-                best = replace(once, first=first, first_candidates=candidates, enough=enough)
-                least = cost
-            if cost > least_before:  # More candidates than pay.
-                break
-            least_before = cost
-    return best, least
+            enough, ended = _enough(early.standing_out, lost, may_lose)
+            yield _Plan(
+                replace(params, first=first, first_candidates=candidates, enough=enough),
+                cost + (1 - ended) * further + _SLOWEST * (cost + further),
+            )
 
+    def _first_looks(self, params: SearchParams) -> Iterator[tuple[int, int]]:
+        """Give lists and candidates of what may come before a search, less than its own."""
+        for part in _FIRST_PARTS:
+            first = -(-self._everything.nprobe // part)
+            if first < params.nprobe:
+                yield from ((first, one) for one in _CANDIDATES if one <= params.candidates)
 
-def _cost(everything: Tuning, lists: int, candidates: int) -> float:
-    """Return what a look costs, as a number of references scanned."""
-    scanned = lists * everything.size / everything.nprobe
-    return scanned + _SCANNED_PER_LOOK + candidates * _SCANNED_PER_CANDIDATE
+    def _cost_at_once(self, nprobe: int, candidates: int) -> float:
+        return (1 + _SLOWEST) * self._cost(nprobe, candidates)
 
-
-def _reaching(look: Look, most: int, nearest: int, recall: float) -> int:
-    """Return in how few lists so much of the nearest is found; 0 if it is not in what was seen."""
-    steps = (step for step in _steps(most) if look.found(step)[:, :nearest].mean() >= recall)
-    return next(steps, 0)
+    def _cost(self, nprobe: int, candidates: int) -> float:
+        """Return what one look costs, as a number of references scanned."""
+        scanned = nprobe * self._size / self._everything.nprobe
+        return scanned + _SCANNED_PER_LOOK + candidates * _SCANNED_PER_CANDIDATE
 
 
 def _enough(
-    judged: NDArray[np.float64], lost: NDArray[np.float64], may_lose: float
+    standing_out: NDArray[np.float64], lost: NDArray[np.float64], may_lose: float
 ) -> tuple[float, float]:
     """Return how much standing out is enough, and the share (0 to 1) of searches that it is for.
 
@@ -181,20 +164,13 @@ def _enough(
     would seem to lose none by chance; but how much those stand out that a search would lose if it
     always ended early is spread like the normal distribution.
     """
-    order = np.argsort(-judged, kind="stable")
-    too_much = np.cumsum(lost[order]) > may_lose * len(order) + 1e-6
+    order = np.argsort(-standing_out, kind="stable")
+    too_much = np.cumsum(lost[order]) > may_lose * len(order) + _SAME
     left = int(np.argmax(too_much)) if too_much.any() else len(order)
-    enough = float(judged[order[left - 1]]) if left else _NEVER
+    enough = float(standing_out[order[left - 1]]) if left else NEVER
     if lost.any():
-        mean = np.average(judged, weights=lost)
-        deviation = np.sqrt(np.average((judged - mean) ** 2, weights=lost)) + _SAME
+        mean = np.average(standing_out, weights=lost)
+        deviation = np.sqrt(np.average((standing_out - mean) ** 2, weights=lost)) + _SAME
         share = float(np.clip(may_lose / lost.mean(), 1e-9, 1 - 1e-9))
         enough = max(enough, NormalDist(float(mean), float(deviation)).inv_cdf(1 - share))
-    return enough, float((judged >= enough).mean())
-
-
-def _steps(most: int) -> list[int]:
-    found = [1]
-    while found[-1] < most:
-        found.append(min(found[-1] + max(1, found[-1] // 8), most))
-    return found
+    return enough, float((standing_out >= enough).mean())

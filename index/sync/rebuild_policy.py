@@ -25,14 +25,17 @@ def outgrown(index: LocalIndex, ivf_from: int, target: RecallTarget) -> bool:
     if not isinstance(index, IvfIndex):
         return size >= ivf_from
     # Half, so that a size that goes up and down there does not change the kind each time.
-    tuned = index.tuning
-    other_target = target.nearest != tuned.nearest or tuned.fetched not in {0, target.fetched}
+    tuned = index.tuned
+    other_target = target.nearest != tuned.params.nearest or tuned.fetched not in {
+        0,
+        target.fetched,
+    }
     return other_target or size >= _OUTGROWN * tuned.size or size < ivf_from // 2
 
 
 def may_have_drifted(index: LocalIndex) -> bool:
     """Whether so much changed, an eighth, that it is worth a look: see `drifted`."""
-    if not isinstance(index, IvfIndex) or not index.tuning.loss:
+    if not isinstance(index, IvfIndex) or not index.tuned.loss:
         return False
     return index.size() >= _LOOKED_FOR_FROM and index.changed * _CHANGED >= index.size()
 
@@ -42,7 +45,7 @@ def drifted(index: LocalIndex) -> bool:
     if not isinstance(index, IvfIndex) or not may_have_drifted(index):
         return False
     loss, imbalance = index.fit()
-    tuned = index.tuning
+    tuned = index.tuned
     return loss > _WORSE * tuned.loss or imbalance > _WORSE * tuned.imbalance
 
 

@@ -68,7 +68,9 @@ def test_an_active_model_of_an_older_version_is_refused_with_the_way_out(setting
         build_services(settings)
 
 
-def test_the_index_is_tuned_for_what_an_identification_asks_of_it(services, ask, uploads, monkeypatch):
+def test_the_index_is_tuned_for_what_an_identification_asks_of_it(
+    services, ask, uploads, monkeypatch
+):
     asked = []
     search = services.gallery.search
 

@@ -27,7 +27,7 @@ def saved(vectors, tmp_path_factory):
     sample = Sample(vectors[drawn[:32_768]], drawn[-100:], vectors[drawn[-100:]])
     batches = [(np.arange(SIZE), vectors[:SIZE])]
     path = tmp_path_factory.mktemp("drift") / "index"
-    filled(sample, lists_for(SIZE), batches, lambda _index, _exact: None).save(path)
+    filled(sample, lists_for(SIZE), batches, lambda index, _exact: index.tuned).save(path)
     return path
 
 
@@ -74,10 +74,10 @@ def test_it_is_looked_for_when_an_eighth_has_changed(trained, vectors):
 
 
 def test_how_well_it_fits_is_kept_with_the_index(trained, vectors, tmp_path):
-    assert 0 < trained.tuning.loss < 1 <= trained.tuning.imbalance
+    assert 0 < trained.tuned.loss < 1 <= trained.tuned.imbalance
     trained.save(tmp_path / "index")
     loaded = type(trained).load(tmp_path / "index", vectors.shape[1])
-    assert loaded.tuning == trained.tuning
+    assert loaded.tuned == trained.tuned
     assert may_have_drifted(loaded)
     assert not drifted(loaded)
 

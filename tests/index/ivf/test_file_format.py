@@ -142,7 +142,7 @@ def test_a_save_keeps_no_search_and_no_change_waiting(clustered, tmp_path, monke
     loaded = IvfIndex.load(tmp_path / "index", 128)
     stable = np.arange(100, 4000)
     assert loaded.holds(stable, clustered[stable]).all()
-    assert loaded.tuning == index.tuning
+    assert loaded.tuned == index.tuned
 
 
 @pytest.mark.parametrize(("here", "there"), [(64, 128), (128, 64)])

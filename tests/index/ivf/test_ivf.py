@@ -1,4 +1,4 @@
-"""The index of lists: what its tuning reaches, where a search ends, how its codes lie in memory."""
+"""The index of lists: what it is tuned to, where a search ends, how its codes lie in memory."""
 
 from dataclasses import replace
 
@@ -9,9 +9,9 @@ import pytest
 from benchmarks.signature_like import gallery
 from index.ivf.build import Sample, filled, untuned
 from index.ivf.packed_blocks import layout_of, saved_blocks, views
-from index.ivf.recall_probes import ExactNeighbours
-from index.ivf.search_params import RecallTarget, stands_out
-from index.ivf.tune import tune, whole
+from index.ivf.recall_probes import ExactNeighbours, Trials
+from index.ivf.search_params import RecallTarget, SearchParams, stands_out
+from index.ivf.tune import tune
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_tuning_looks_no_farther_than_the_recall_asks_for(clustered, exact, gall
     index = gallery_of(64)
     used = []
     for asked in (0.5, 0.93, 0.99):
-        tune(index, exact, writers_of, RecallTarget(80, nearest, asked))
+        index.tuned = tune(index, exact, writers_of, RecallTarget(80, nearest, asked))
         details = index.details()
         of_ten, of_nearest = reached(index, clustered)
         assert details["recall"] == pytest.approx(of_ten, abs=0.002)
@@ -71,7 +71,7 @@ def test_tuning_looks_no_farther_than_the_recall_asks_for(clustered, exact, gall
 def test_so_much_is_found_that_it_is_the_recall_of_others_too(exact, gallery_of):
     index = gallery_of(64)
     for asked in (0.92, 0.93, 0.94):
-        tune(index, exact, writers_of, RecallTarget(80, 10, asked))
+        index.tuned = tune(index, exact, writers_of, RecallTarget(80, 10, asked))
         deviation = np.sqrt(asked * (1 - asked) / 2000)
         assert index.details()["recall"] >= asked + deviation
 
@@ -80,20 +80,20 @@ def test_a_reference_is_found_where_one_of_its_writer_is_fetched(clustered, exac
     index = gallery_of(64)
     lists = []
     for owners in (lambda ids: {one: str(one) for one in ids}, writers_of):
-        tune(index, exact, owners, RecallTarget(80, 1, 0.98))
-        assert index.tuning.recall_of_nearest >= 0.98
-        lists.append(index.tuning.nprobe)
+        index.tuned = tune(index, exact, owners, RecallTarget(80, 1, 0.98))
+        assert index.tuned.recall_of_nearest >= 0.98
+        lists.append(index.tuned.params.nprobe)
     assert lists[1] < lists[0] < 64
     # All erased meanwhile: there is nothing to miss.
-    tune(index, exact, lambda _: {}, RecallTarget(80, 1, 0.98))
-    assert (index.tuning.nprobe, index.tuning.recall) == (1, 1.0)
+    index.tuned = tune(index, exact, lambda _: {}, RecallTarget(80, 1, 0.98))
+    assert (index.tuned.params.nprobe, index.tuned.recall) == (1, 1.0)
 
 
 def test_where_the_recall_is_out_of_reach_everything_is_looked_into(clustered, exact, gallery_of):
     index = gallery_of(64)
-    tune(index, exact, writers_of, RecallTarget(80, 10, 1.1))
-    assert index.tuning.first == index.tuning.nprobe == 64
-    assert index.tuning.recall == pytest.approx(reached(index, clustered)[0], abs=0.002)
+    index.tuned = tune(index, exact, writers_of, RecallTarget(80, 10, 1.1))
+    assert index.tuned.params.first == index.tuned.params.nprobe == 64
+    assert index.tuned.recall == pytest.approx(reached(index, clustered)[0], abs=0.002)
 
 
 def test_a_search_ends_where_the_nearest_stand_out(clustered, gallery_of, listed):
@@ -102,14 +102,13 @@ def test_a_search_ends_where_the_nearest_stand_out(clustered, gallery_of, listed
     probes = clustered[::20]
     answers = {}
     for nprobe in (4, 40):
-        index.tuning = whole(nprobe, 256, 1, 0)
-        answers[nprobe] = index.search(probes, 20)
+        answers[nprobe] = index.search(probes, 20, SearchParams.at_once(nprobe, 256, 1))
     by = [stands_out(row.similarities, 1) for row in answers[4]]
     answers = {nprobe: listed(found) for nprobe, found in answers.items()}
     enough = float(np.median(by))
-    index.tuning = replace(whole(40, 256, 1, 0), first=4, enough=enough)
+    params = replace(SearchParams.at_once(40, 256, 1), first=4, enough=enough)
     for row, much in enumerate(by):
-        [found] = listed(index.search(probes[row : row + 1], 20))
+        [found] = listed(index.search(probes[row : row + 1], 20, params))
         if much >= enough:
             assert found == answers[4][row]
         else:
@@ -132,10 +131,9 @@ def test_what_has_no_neighbours_as_near_stands_out():
 def test_more_lists_are_looked_into_where_the_nearest_hold_too_few(clustered):
     index = untuned(clustered, 64)
     index.add(np.arange(4000), clustered)
-    everything = index.tuning
-    index.tuning = replace(everything, nprobe=1, first=1)
-    assert len(index.search(clustered[:1], 10)[0]) == 10
-    found = index.search(clustered[:1], 5000)[0].reference_ids
+    params = SearchParams.at_once(1, 256, 10)
+    assert len(index.search(clustered[:1], 10, params)[0]) == 10
+    found = index.search(clustered[:1], 5000, params)[0].reference_ids
     assert sorted(found.tolist()) == list(range(4000))
 
 
@@ -249,7 +247,7 @@ def test_what_looks_worst_of_all_is_found_where_all_are_asked_for(unit, dimensio
 
 
 def to_the_ten_nearest(index, exact):
-    tune(index, exact, writers_of, RecallTarget(80, 10, 0.999))
+    return tune(index, exact, writers_of, RecallTarget(80, 10, 0.999))
 
 
 @pytest.mark.parametrize("left", [0, 1, 9])
@@ -259,14 +257,14 @@ def test_a_gallery_erased_while_it_is_trained_can_be_searched(unit, left):
     remaining = np.arange(50 - left, 50 + left)  # Of them some are held back.
     index = filled(sample, 4, [(remaining, vectors[remaining])], to_the_ten_nearest)
     assert len(index.search(vectors[:1], 200)[0]) == 2 * left
-    assert index.tuning.size == 2 * left
+    assert index.tuned.size == 2 * left
 
 
 def test_without_anything_to_measure_by_everything_is_looked_into(unit):
     index = filled(Sample(unit(3), np.empty(0, np.int64), unit(3)[:0]), 3, [], to_the_ten_nearest)
     index.add(np.arange(80), unit(80, seed=2))
     assert len(index.search(unit(1), 80)[0]) == 80
-    assert index.tuning.first == index.details()["lists"]
+    assert index.tuned.params.first == index.details()["lists"]
 
 
 def test_one_image_of_many_writers_does_not_make_the_recall_unreachable(clustered):
@@ -278,6 +276,42 @@ def test_one_image_of_many_writers_does_not_make_the_recall_unreachable(clustere
     exact.see(others, vectors[others])
     index = untuned(vectors, 64)
     index.add(others, vectors[others])
-    tune(index, exact, writers_of, RecallTarget(80, 10, 0.97))
-    assert index.tuning.recall >= 0.97
-    assert index.tuning.nprobe < 64
+    index.tuned = tune(index, exact, writers_of, RecallTarget(80, 10, 0.97))
+    assert index.tuned.recall >= 0.97
+    assert index.tuned.params.nprobe < 64
+
+
+def test_a_search_looks_as_far_as_it_is_asked_to_and_leaves_the_index_as_it_was(
+    clustered, gallery_of, exact, listed
+):
+    """Trials are searches too: others that go on meanwhile look as far as ever."""
+    index = gallery_of(64)
+    tuned, probes = index.tuned, clustered[::20]
+    far = listed(index.search(probes, 20))
+    near = listed(index.search(probes, 20, SearchParams.at_once(1, 128, 10)))
+    assert near != far
+    found = tune(index, exact, writers_of, RecallTarget(80, 10, 0.9))
+    assert index.tuned is tuned
+    assert listed(index.search(probes, 20)) == far
+    index.tuned = found
+    assert listed(index.search(probes, 20)) == listed(index.search(probes, 20, found.params))
+    assert listed(index.search(probes, 20)) != far
+
+
+def test_few_searches_are_tried_and_the_cheapest_plan_is_taken(exact, gallery_of, monkeypatch):
+    index, tried = gallery_of(64), []
+    searched = Trials._searched
+
+    def counted(trials, params):
+        tried.append(params)
+        return searched(trials, params)
+
+    monkeypatch.setattr(Trials, "_searched", counted)
+    found = tune(index, exact, writers_of, RecallTarget(80, 10, 0.97))
+    assert found.params in tried
+    assert len(tried) == len(set(tried)) <= 40
+    # Those that look less far find too little.
+    at_once = SearchParams.at_once(found.params.nprobe // 2, found.params.candidates, 10)
+    trials = Trials(index, exact, writers_of, 80)
+    assert trials.of(at_once).missed(10) > 0.03
+    assert trials.of(found.params).missed(10) <= 0.03

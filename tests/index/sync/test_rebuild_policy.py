@@ -102,7 +102,7 @@ def test_an_index_tuned_to_other_neighbours_is_made_anew(registry, open_gallery,
     more = open_gallery(ivf_from=IVF_FROM, nearest=1, fetched=120)
     assert more.report.source == "snapshot"
     assert grown(more) == "ivf"
-    assert more._followed.index.tuning.fetched == 120
+    assert more._followed.index.tuned.fetched == 120
 
 
 def test_searches_and_changes_go_on_while_the_index_is_replaced(
@@ -144,7 +144,7 @@ def test_what_changes_while_an_index_is_trained_is_in_it(
     def tune_late(index, exact, **options):
         registry.writers.erase("W-0")
         enroll(registry, new_references, [50])
-        tune(index, exact, **options)
+        return tune(index, exact, **options)
 
     monkeypatch.setattr("index.ivf.build.tune", tune_late)
     assert grown(gallery) == "ivf"

@@ -20,7 +20,7 @@ from index.registry.change_log import Position
 from index.sync.rebuild_policy import KINDS
 from index.sync.snapshot import Origin, SnapshotFolder
 from index.vectors.flat_index import FlatIndex
-from index.vectors.vector_index import ReferenceIndex
+from index.vectors.vector_index import VectorIndex
 from service.decisions.identify import neighbours_fetched
 
 FETCHED = neighbours_fetched()  # As many near references as an identification asks for.
@@ -60,7 +60,7 @@ class Own:
     """What the two of Countersign share: snapshots with checksum, as a start reads them."""
 
     settings: Sequence[int] = (0,)
-    index: ReferenceIndex
+    index: VectorIndex
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
         """Add some."""

@@ -25,7 +25,7 @@ from index.ivf.search_params import RecallTarget
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
-from index.sync.local_gallery import Gallery
+from index.sync.local_gallery import LocalGallery
 from index.sync.rebuild_policy import build
 from service.decisions.identify import neighbours_fetched
 
@@ -36,13 +36,15 @@ AT_ONCE, WRITER_SIZE = 10, 1000
 TARGET = RecallTarget(FETCHED)
 AROUND_S = 1.0
 CALM_S = 5.0
-PATIENCE_S = 900.0
+CHANGE_WAIT_S = 900.0
 
 
 class Searcher(threading.Thread):
     """Searches until told to stop, and keeps when each search began and how long it took."""
 
-    def __init__(self, opened: Gallery, probes: NDArray[np.float32], stop: threading.Event) -> None:
+    def __init__(
+        self, opened: LocalGallery, probes: NDArray[np.float32], stop: threading.Event
+    ) -> None:
         super().__init__()
         self.times: list[tuple[float, float]] = []
         self.failed = 0
@@ -69,7 +71,7 @@ def measure(folder: Path, start_size: int, end_size: int, threads: int) -> dict[
     registry.models.register(MODEL, "benchmark", vectors.shape[1])
     for start in range(0, start_size, WRITER_SIZE):
         _enroll(registry, start, vectors[start : min(start + WRITER_SIZE, start_size)])
-    opened = Gallery(
+    opened = LocalGallery(
         registry, MODEL, vectors.shape[1], folder / "snapshots", start_size + 1000, TARGET
     )
     opened.open()
@@ -125,11 +127,11 @@ def _grow(registry: Registry, vectors: NDArray[np.float32], start_size: int) -> 
     return times
 
 
-def _wait_for_change(opened: Gallery) -> dict[str, float]:
-    give_up_at = monotonic() + PATIENCE_S
+def _wait_for_change(opened: LocalGallery) -> dict[str, float]:
+    give_up_at = monotonic() + CHANGE_WAIT_S
     while opened.stats()["kind"] == "flat":
         if monotonic() > give_up_at:
-            raise TimeoutError(f"The index did not change within {PATIENCE_S:.0f} s.")
+            raise TimeoutError(f"The index did not change within {CHANGE_WAIT_S:.0f} s.")
         sleep(0.002)
     return {"changed": perf_counter()}
 

@@ -65,7 +65,7 @@ RECALL = 0.999
 CHANGES = 500
 BUDGET_S = 15.0  # For the timed searches of one setting.
 ONE_ENGINE_S = 3600
-PATIENCE_S = 30
+TERMINATE_WAIT_S = 30
 
 
 def measure(name: str, vectors: NDArray[np.float32], probes: NDArray[np.float32]) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _in_own_process(name: str, folder: Path) -> dict[str, Any]:
         except subprocess.TimeoutExpired:
             process.terminate()  # So that it ends what it has started; some do not listen.
             try:
-                process.communicate(timeout=PATIENCE_S)
+                process.communicate(timeout=TERMINATE_WAIT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
             return {"engine": name, "failed": f"not ready within {ONE_ENGINE_S} s"}

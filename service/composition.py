@@ -15,8 +15,8 @@ from index.ivf.search_params import RecallTarget
 from index.milvus.address import is_milvus, read_milvus_url
 from index.registry.registry import Registry
 from index.registry.schema_version import require_current
-from index.sync.gallery_interface import AnyGallery
-from index.sync.local_gallery import Gallery
+from index.sync.gallery_interface import Gallery
+from index.sync.local_gallery import LocalGallery
 from service.decisions.identify import neighbours_fetched
 from service.errors import StartRefused
 from service.models.active_model import active_artifact, open_encoder, require_embeddings
@@ -84,7 +84,7 @@ def open_registry_alone(settings: Settings) -> Iterator[Registry]:
         yield registry
 
 
-def build_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> AnyGallery:
+def build_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> Gallery:
     """Build the index of the encoder's embeddings, not yet usable: `open` or `rebuild` fills it.
 
     Raises:
@@ -93,7 +93,7 @@ def build_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> A
     """
     if is_milvus(settings.index_url):
         return _build_shared_gallery(settings, registry, encoder)
-    return Gallery(
+    return LocalGallery(
         registry,
         encoder.model_id,
         encoder.index_dimension,
@@ -108,9 +108,7 @@ def recall_target(settings: Settings) -> RecallTarget:
     return RecallTarget(fetched=neighbours_fetched(), nearest=settings.index_nearest)
 
 
-def build_model(
-    settings: Settings, registry: Registry, model_id: str
-) -> tuple[Encoder, AnyGallery]:
+def build_model(settings: Settings, registry: Registry, model_id: str) -> tuple[Encoder, Gallery]:
     """Load a model that the registry knows, and build its index, which is not open yet.
 
     Raises:
@@ -133,7 +131,7 @@ def with_model(services: Services, model_id: str) -> Services:
     return other
 
 
-def _build_shared_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> AnyGallery:
+def _build_shared_gallery(settings: Settings, registry: Registry, encoder: Encoder) -> Gallery:
     try:
         # An extra, and a second to load.
         from index.milvus.shared_gallery import SharedGallery  # noqa: PLC0415

@@ -19,7 +19,7 @@ from index.ivf.index import IvfIndex
 from index.ivf.recall_probes import NEAREST, ExactNeighbours, WritersOf
 from index.ivf.search_params import RecallTarget, SearchParams, Tuned
 from index.ivf.tune import tune
-from index.vectors.faiss_threads import one_thread
+from index.vectors.faiss_threads import use_one_faiss_thread
 
 Batch = tuple[NDArray[np.int64], NDArray[np.float32]]  # Ids (n,) and vectors (n, d).
 Batches = Callable[[], Iterable[Batch]]  # A gallery, read from its start at every call.
@@ -93,7 +93,7 @@ def untuned(vectors: NDArray[np.float32], list_count: int) -> IvfIndex:
 
     It looks into all lists until it is tuned.
     """
-    one_thread()
+    use_one_faiss_thread()
     dimension = vectors.shape[1]
     if not len(vectors):  # All were erased meanwhile.
         vectors = np.eye(1, dimension, dtype=np.float32)
@@ -110,8 +110,8 @@ def untuned(vectors: NDArray[np.float32], list_count: int) -> IvfIndex:
     near, numbers = means.assign(on_axes)
     # All of one length, so that the nearest is the nearest in angle; of this, little is left over.
     centroids = np.ascontiguousarray(means.centroids * near.mean(), np.float32)
-    scan = coarse_codes.fit(axes, on_axes - centroids[numbers])
-    trained = Trained(centroids, scan, fine_codes.fit(vectors))
+    coarse = coarse_codes.fit(axes, on_axes - centroids[numbers])
+    trained = Trained(centroids, coarse, fine_codes.fit(vectors))
     everything = SearchParams.at_once(len(centroids), _CANDIDATES_UNTUNED, NEAREST)
     return IvfIndex(trained, Tuned(everything, 1.0, 1.0, 0))
 

@@ -14,7 +14,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index.vectors.faiss_threads import one_thread
+from index.vectors.faiss_threads import use_one_faiss_thread
 
 PER_CELL = 16  # What four bits can tell apart.
 _ALONG = 2.0  # How much more the loss along the vector counts.
@@ -26,7 +26,7 @@ Codes = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class ScanCodes:
+class CoarseCodes:
     """Axes (d, 2c), two for each of c cells, and the 16 places (c, 16, 2) of each cell."""
 
     axes: Vectors
@@ -124,12 +124,12 @@ def axes_of(vectors: Vectors) -> Vectors:
     return np.ascontiguousarray(axes[:, order])
 
 
-def fit(axes: Vectors, rest: Vectors) -> ScanCodes:
+def fit(axes: Vectors, rest: Vectors) -> CoarseCodes:
     """Fit codes to what a sample has beside its centroids, (n, 2c) on the axes (d, 2c)."""
-    one_thread()
+    use_one_faiss_thread()
     width = axes.shape[1]
     quantizer: Any = faiss.ProductQuantizer(width, width // 2, 4)
     quantizer.cp.min_points_per_centroid = 1  # No warnings.
     quantizer.train(np.resize(rest, (max(len(rest), PER_CELL), width)))
     places = faiss.vector_to_array(quantizer.centroids).reshape(-1, PER_CELL, 2)
-    return ScanCodes(axes, places)
+    return CoarseCodes(axes, places)

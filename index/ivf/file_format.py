@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import SnapshotNotSaved, SnapshotUnusable
-from index.ivf.coarse_codes import PER_CELL, ScanCodes
+from index.ivf.coarse_codes import PER_CELL, CoarseCodes
 from index.ivf.fine_codes import FineCodes
 from index.ivf.id_map import with_room
 from index.ivf.packed_blocks import PER_SAVED, saved_blocks
@@ -46,7 +46,7 @@ class Trained:
     """
 
     centroids: NDArray[np.float32]
-    scan: ScanCodes
+    coarse: CoarseCodes
     fine: FineCodes
 
 
@@ -71,14 +71,14 @@ def save(
     lists: Iterable[tuple[Content, Codes]],
 ) -> None:
     """Write what was trained, and lists with their fine codes (n, f); raises SnapshotNotSaved."""
-    scan, fine = trained.scan, trained.fine
-    sizes = {"dimension": len(scan.axes), "lists": len(trained.centroids), "cells": scan.cells}
+    coarse, fine = trained.coarse, trained.fine
+    sizes = {"dimension": len(coarse.axes), "lists": len(trained.centroids), "cells": coarse.cells}
     count = 0
     try:
         path.unlink(missing_ok=True)  # Not written over: a process may have it mapped.
         with path.open("wb") as file, tempfile.TemporaryFile(dir=path.parent) as rest:
             file.seek(_PAGE)
-            for learned in (trained.centroids, scan.axes, scan.places, fine.least, fine.span):
+            for learned in (trained.centroids, coarse.axes, coarse.places, fine.least, fine.span):
                 file.write(learned.astype("<f4").tobytes())
             start = file.seek(_next_page(file.tell()))
             for (ids, blocks), codes in lists:
@@ -120,9 +120,9 @@ def _read(file: BinaryIO, dimension: int, name: str) -> Saved:
     if lists > MOST_LISTS:
         raise ValueError(f"expected at most {MOST_LISTS} lists, got {lists}")
     centroids = _numbers(file, lists, 2 * cells)
-    scan = ScanCodes(_numbers(file, dimension, 2 * cells), _numbers(file, cells, PER_CELL, 2))
+    coarse = CoarseCodes(_numbers(file, dimension, 2 * cells), _numbers(file, cells, PER_CELL, 2))
     fine = FineCodes(_numbers(file, dimension), _numbers(file, dimension))
-    trained = Trained(centroids, scan, fine)
+    trained = Trained(centroids, coarse, fine)
     file.seek(_next_page(file.tell()))
     codes = _mapped(file, rows, fine.code_bytes)
     return Saved(trained, facts, codes, _lists(file, trained, rows, name))
@@ -140,7 +140,7 @@ def _mapped(file: BinaryIO, rows: int, width: int) -> Codes:
 
 
 def _lists(file: BinaryIO, trained: Trained, rows: int, name: str) -> Iterator[Content]:
-    block_bytes = PER_SAVED * trained.scan.code_bytes
+    block_bytes = PER_SAVED * trained.coarse.code_bytes
     held = 0
     for _ in range(len(trained.centroids)):
         size = int(_array(file, np.dtype(np.int64), 1)[0])

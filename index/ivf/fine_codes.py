@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index.vectors.faiss_threads import one_thread
+from index.vectors.faiss_threads import use_one_faiss_thread
 
 _BITS = faiss.ScalarQuantizer.QT_6bit
 _STEPS = 63
@@ -32,13 +32,13 @@ class FineCodes:
 
     def encode(self, vectors: NDArray[np.float32]) -> Codes:
         """Return the codes (n, c) of vectors (n, d); what lies outside is drawn to the border."""
-        one_thread()
+        use_one_faiss_thread()
         codes: Codes = self._quantizer.compute_codes(vectors)
         return codes
 
     def decode(self, codes: Codes) -> NDArray[np.float32]:
         """Return about the vectors (n, d) that codes (n, c) are of."""
-        one_thread()
+        use_one_faiss_thread()
         vectors: NDArray[np.float32] = self._quantizer.decode(codes)
         return vectors
 

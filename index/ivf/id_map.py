@@ -16,11 +16,11 @@ _ROOM = 8  # An eighth more, whenever it is full.
 _APART = 16  # Every so many-th id, in order, is kept a second time, for a search to begin at.
 
 Ids = NDArray[np.int64]
-Slot = NDArray[np.int64]
+SlotNumbers = NDArray[np.int64]
 Codes = NDArray[np.uint8]
 
 
-class Slots:
+class IdMap:
     """Reference id -> slot -> list and fine code; one thread changes it, others may read `codes`.
 
     The arrays are replaced when they grow, so that a reader keeps what it has begun with.
@@ -50,7 +50,7 @@ class Slots:
         ids: Ids = self.ids[self._order[self.lists[self._order] != _GONE]]
         return ids
 
-    def slots_of(self, reference_ids: Ids) -> Slot:
+    def slots_of(self, reference_ids: Ids) -> SlotNumbers:
         """Return the slots (n,) of references (n,); -1 for one that is not there."""
         found = np.full(len(reference_ids), _GONE, np.int64)
         if self._order.size:
@@ -65,14 +65,14 @@ class Slots:
                 found[row] = self._recent.get(reference_id, found[row])
         return found
 
-    def some(self, count: int) -> Slot:
+    def some(self, count: int) -> SlotNumbers:
         """Return the slots of up to so many references, drawn at random, the same each time."""
         random = np.random.default_rng(0)
-        drawn: Slot = random.integers(0, max(self._used, 1), min(count, self._used))
-        there: Slot = drawn[self.lists[drawn] != _GONE]
+        drawn: SlotNumbers = random.integers(0, max(self._used, 1), min(count, self._used))
+        there: SlotNumbers = drawn[self.lists[drawn] != _GONE]
         return there
 
-    def put(self, reference_ids: Ids, lists: NDArray[np.int16], codes: Codes) -> Slot:
+    def put(self, reference_ids: Ids, lists: NDArray[np.int16], codes: Codes) -> SlotNumbers:
         """Keep references (n,) that are not there yet; return their slots (n,)."""
         if len(self._recent) > max(_SORT_FROM, self._used // 32):
             self._sort()
@@ -86,7 +86,7 @@ class Slots:
         self._recent.update(zip(reference_ids.tolist(), slots.tolist(), strict=True))
         return slots
 
-    def drop(self, slots: Slot) -> None:
+    def drop(self, slots: SlotNumbers) -> None:
         """Forget what is in slots (n,) that no list holds any more; its code is overwritten."""
         self.lists[slots] = _GONE
         self.codes[slots] = 0

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from index.errors import DuplicateReference, InvalidVector, SnapshotUnusable
 from index.ivf import file_format
 from index.ivf.file_format import Codes, Content, Trained
-from index.ivf.id_map import Slots
-from index.ivf.inverted_lists import Lists
+from index.ivf.id_map import IdMap
+from index.ivf.inverted_lists import InvertedLists
 from index.ivf.search_params import SearchParams, Tuned, least_fetched, stands_out
 from index.vectors import heap_trim
-from index.vectors.faiss_threads import one_thread
+from index.vectors.faiss_threads import use_one_faiss_thread
 from index.vectors.unit_vectors import unit_vectors
 from index.vectors.vector_index import NO_NEIGHBOURS, Neighbours
 
@@ -36,7 +36,7 @@ _LOOKED_AT = 2000  # References, to say how well all fit.
 
 
 class IvfIndex:
-    """References in lists of neighbours; see ReferenceIndex for what each method promises.
+    """References in lists of neighbours; see VectorIndex for what each method promises.
 
     One change at a time is prepared beside the searches.
     """
@@ -55,11 +55,11 @@ class IvfIndex:
         In these (m, f) lie those of all lists one after another; there may be room behind them.
         """
         self.tuned = tuned
-        self.dimension = len(trained.scan.axes)
+        self.dimension = len(trained.coarse.axes)
         self._trained = trained
-        self._lists = Lists(trained)
-        self._slots = self._filled(lists, codes)
-        self._lists.show(self._slots.codes)
+        self._lists = InvertedLists(trained)
+        self._id_map = self._filled(lists, codes)
+        self._lists.show(self._id_map.codes)
         self._changing = threading.Lock()
         self.changed = self.size()  # How many came or went since `fit` was last asked for.
 
@@ -76,15 +76,15 @@ class IvfIndex:
         if not ids.size:
             return
         numbers = self._nearest_list(checked)[1]
-        codes = self._trained.scan.encode(checked, self._trained.centroids[numbers])
+        codes = self._trained.coarse.encode(checked, self._trained.centroids[numbers])
         fine = self._trained.fine.encode(checked)
         with self._changing:
-            known = ids[self._slots.slots_of(ids) >= 0]
+            known = ids[self._id_map.slots_of(ids) >= 0]
             if known.size:
                 raise DuplicateReference(int(known.min()))
             # Before they are in a list: a search that finds a slot there finds its fine code here.
             with self._shown_anew():
-                slots = self._slots.put(ids, numbers.astype(np.int16), fine)
+                slots = self._id_map.put(ids, numbers.astype(np.int16), fine)
             order = np.argsort(numbers, kind="stable")
             found, starts = np.unique(numbers[order], return_index=True)
             for number, rows in zip(found.tolist(), np.split(order, starts[1:]), strict=True):
@@ -95,19 +95,19 @@ class IvfIndex:
         """Take references out and return how many there were."""
         wanted = np.unique(np.asarray(reference_ids, dtype=np.int64))
         with self._changing:
-            slots = self._slots.slots_of(wanted)
+            slots = self._id_map.slots_of(wanted)
             gone = slots[slots >= 0]
-            numbers = self._slots.lists[gone]
+            numbers = self._id_map.lists[gone]
             for number in np.unique(numbers).tolist():
                 self._lists.take_out(number, gone[numbers == number])
-            self._slots.drop(gone)
+            self._id_map.drop(gone)
             self.changed += len(gone)
         return len(gone)
 
     def detach(self) -> None:
         """Keep nothing of the file that it was loaded from."""
         with self._changing, self._shown_anew():
-            self._slots.detach()
+            self._id_map.detach()
 
     def search(
         self, probes: NDArray[np.float32], k: int, params: SearchParams | None = None
@@ -139,7 +139,7 @@ class IvfIndex:
     def reference_ids(self) -> NDArray[np.int64]:
         """Return all ids (n,), ascending."""
         with self._changing:
-            return self._slots.reference_ids()
+            return self._id_map.reference_ids()
 
     def holds(
         self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]
@@ -149,26 +149,26 @@ class IvfIndex:
         A 4-bit code is right if it loses about as little of the vector as the one made now.
         """
         with self._changing:
-            slots = self._slots.slots_of(reference_ids)
+            slots = self._id_map.slots_of(reference_ids)
             if reference_ids.size and slots.min() < 0:
                 raise KeyError(int(reference_ids[slots.argmin()]))
-            numbers = self._slots.lists[slots]
-            fine, codes = self._slots.codes[slots], self._lists.codes_of(slots, numbers)
+            numbers = self._id_map.lists[slots]
+            fine, codes = self._id_map.codes[slots], self._lists.codes_of(slots, numbers)
         if not reference_ids.size:
             return np.empty(0, np.bool_)
         whole = np.ascontiguousarray(vectors, dtype=np.float32)
-        scan, centroids = self._trained.scan, self._trained.centroids[numbers]
+        coarse, centroids = self._trained.coarse, self._trained.centroids[numbers]
         steps = self._trained.fine.steps_apart(fine, self._trained.fine.encode(whole))
-        least = scan.losses(whole, centroids, scan.encode(whole, centroids))
-        as_good = scan.losses(whole, centroids, codes) <= _AS_GOOD * least + _ROUNDING
-        own = np.einsum("ij,ij->i", whole @ scan.axes, centroids)
+        least = coarse.losses(whole, centroids, coarse.encode(whole, centroids))
+        as_good = coarse.losses(whole, centroids, codes) <= _AS_GOOD * least + _ROUNDING
+        own = np.einsum("ij,ij->i", whole @ coarse.axes, centroids)
         best = self._nearest_list(whole)[0]
         right: NDArray[np.bool_] = (steps <= 1) & as_good & (own >= best - _SAME_SIMILARITY)
         return right
 
     def ranks(self, probes: NDArray[np.float32]) -> NDArray[np.int16]:
         """Return how many lists (n, l) a search for probes (n, d) looks into before each list."""
-        near = probes @ self._trained.scan.axes @ self._trained.centroids.T
+        near = probes @ self._trained.coarse.axes @ self._trained.centroids.T
         order = np.argsort(-near, axis=1)
         ranks = np.empty(order.shape, np.int16)
         np.put_along_axis(ranks, order, np.arange(order.shape[1], dtype=np.int16)[None], axis=1)
@@ -177,9 +177,9 @@ class IvfIndex:
     def lists_of(self, reference_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return in which list each reference (n, k) is, -1 for one that is not there."""
         with self._changing:
-            slots = self._slots.slots_of(reference_ids.ravel())
+            slots = self._id_map.slots_of(reference_ids.ravel())
             numbers = np.full(len(slots), -1, np.int64)
-            numbers[slots >= 0] = self._slots.lists[slots[slots >= 0]]
+            numbers[slots >= 0] = self._id_map.lists[slots[slots >= 0]]
         return numbers.reshape(reference_ids.shape)
 
     def fit(self) -> tuple[float, float]:
@@ -189,19 +189,19 @@ class IvfIndex:
         """
         with self._changing:
             self.changed = 0
-            slots = self._slots.some(_LOOKED_AT)
-            numbers, fine = self._slots.lists[slots], self._slots.codes[slots]
+            slots = self._id_map.some(_LOOKED_AT)
+            numbers, fine = self._id_map.lists[slots], self._id_map.codes[slots]
             imbalance = self._lists.imbalance()
         if not len(slots):
             return 0.0, 0.0
         vectors, centroids = self._trained.fine.decode(fine), self._trained.centroids[numbers]
-        codes = self._trained.scan.encode(vectors, centroids)
-        return float(self._trained.scan.losses(vectors, centroids, codes).mean()), imbalance
+        codes = self._trained.coarse.encode(vectors, centroids)
+        return float(self._trained.coarse.losses(vectors, centroids, codes).mean()), imbalance
 
     def memory_bytes(self) -> int:
         """About how much memory the index takes."""
         trained = int(self._trained.centroids.nbytes)
-        return self._lists.memory_bytes() + self._slots.memory_bytes() + trained
+        return self._lists.memory_bytes() + self._id_map.memory_bytes() + trained
 
     def details(self) -> dict[str, int | float]:
         """Return the recall reached, and how."""
@@ -251,12 +251,12 @@ class IvfIndex:
     @contextmanager
     def _shown_anew(self) -> Iterator[None]:
         """Let searches see the slots' fine codes where the block replaces them."""
-        before = self._slots.codes  # Kept until nobody searches it.
+        before = self._id_map.codes  # Kept until nobody searches it.
         try:
             yield
         finally:
-            if self._slots.codes is not before:
-                self._lists.show(self._slots.codes)
+            if self._id_map.codes is not before:
+                self._lists.show(self._id_map.codes)
 
     def _nearest(self, probe: NDArray[np.float32], found: int, params: SearchParams) -> Neighbours:
         """Return the `found` best of what is looked at for a probe (1, d)."""
@@ -274,20 +274,20 @@ class IvfIndex:
             else:
                 nprobe = params.nprobe
             candidates = params.candidates
-        return Neighbours(self._slots.ids[slots[:found]], similarities[:found])
+        return Neighbours(self._id_map.ids[slots[:found]], similarities[:found])
 
     def _nearest_list(
         self, vectors: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the similarity (n,) to the nearest centroid of vectors (n, d), and its list."""
-        one_thread()
-        on_axes = np.ascontiguousarray(vectors @ self._trained.scan.axes)
+        use_one_faiss_thread()
+        on_axes = np.ascontiguousarray(vectors @ self._trained.coarse.axes)
         similarities, numbers = faiss.knn(
             on_axes, self._trained.centroids, 1, metric=faiss.METRIC_INNER_PRODUCT
         )
         return similarities[:, 0], numbers[:, 0]
 
-    def _filled(self, lists: Iterable[Content], codes: Codes | None) -> Slots:
+    def _filled(self, lists: Iterable[Content], codes: Codes | None) -> IdMap:
         """Fill the lists, and return the slots that they hold, numbered list by list."""
         all_ids, sizes, start = [np.empty(0, np.int64)], [], 0
         for number, (ids, blocks) in enumerate(lists):
@@ -298,11 +298,11 @@ class IvfIndex:
         if codes is None:
             codes = np.empty((0, self._trained.fine.code_bytes), np.uint8)
         numbers = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
-        return Slots(np.concatenate(all_ids), numbers, codes)
+        return IdMap(np.concatenate(all_ids), numbers, codes)
 
     def _copied_lists(self) -> Iterator[tuple[Content, Codes]]:
         for number in range(self._lists.count):
             with self._changing:
                 slots, blocks = self._lists.content(number)
-                copied = (self._slots.ids[slots], blocks), self._slots.codes[slots]
+                copied = (self._id_map.ids[slots], blocks), self._id_map.codes[slots]
             yield copied

@@ -13,29 +13,29 @@ from numpy.typing import NDArray
 from index.ivf import fine_codes
 from index.ivf.file_format import Trained
 from index.ivf.packed_blocks import PER_BLOCK, layout_of, resized, saved_blocks, views
-from index.vectors.faiss_threads import one_thread
+from index.vectors.faiss_threads import use_one_faiss_thread
 from index.vectors.rwlock import ReadersWriterLock
 
 _faiss: Any = faiss  # Its stubs leave out what its Python layer adds.
 _BEST_FIRST_WITH_RESERVOIR = 11  # FAISS's number for the way to scan.
 
-Slots = NDArray[np.int64]
+SlotNumbers = NDArray[np.int64]
 Codes = NDArray[np.uint8]
 
 
-class Lists:
+class InvertedLists:
     """Lists of slots, each slot with its code; one thread changes them, others search."""
 
     def __init__(self, trained: Trained) -> None:
         self.count = len(trained.centroids)
         self.lock = ReadersWriterLock()  # Searches read under it.
-        self._scanner: Any = trained.scan.scanner(trained.centroids, PER_BLOCK)
+        self._scanner: Any = trained.coarse.scanner(trained.centroids, PER_BLOCK)
         self._scanner.implem = _BEST_FIRST_WITH_RESERVOIR
-        self._onto_axes = _linear(trained.scan.axes)
+        self._onto_axes = _linear(trained.coarse.axes)
         self._coarse = _faiss.IndexPreTransform(self._onto_axes, self._scanner)
         self._fine = trained.fine.searcher()
         self._both = _faiss.IndexRefine(self._coarse, self._fine)
-        self._layout = layout_of(trained.scan.code_bytes, PER_BLOCK)
+        self._layout = layout_of(trained.coarse.code_bytes, PER_BLOCK)
 
     def size(self) -> int:
         """How many slots they hold together."""
@@ -62,19 +62,23 @@ class Lists:
 
     def search(
         self, probe: NDArray[np.float32], k: int, nprobe: int, candidates: int
-    ) -> tuple[NDArray[np.float32], Slots]:
+    ) -> tuple[NDArray[np.float32], SlotNumbers]:
         """Return similarities (k,) and slots (k,) near a probe (1, d); hold `lock`.
 
         So many lists are looked into, and the best candidates put in order. Where there are fewer
         than k, -1 follows: also in place of what looks worst of all, which FAISS passes over.
         """
-        one_thread()
-        similarities, slots = self._both.search(probe, k, params=_way(k, nprobe, candidates))
+        use_one_faiss_thread()
+        similarities, slots = self._both.search(
+            probe, k, params=_search_parameters(k, nprobe, candidates)
+        )
         return similarities[0], slots[0]
 
-    def search_all(self, probe: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], Slots]:
+    def search_all(
+        self, probe: NDArray[np.float32], k: int
+    ) -> tuple[NDArray[np.float32], SlotNumbers]:
         """Return the k best by fine codes of all slots in all lists; hold `lock`."""
-        one_thread()
+        use_one_faiss_thread()
         there = np.zeros(self._fine.ntotal, np.bool_)
         for number in range(self.count):
             there[views(self._scanner, number, self._layout)[0]] = True
@@ -83,18 +87,18 @@ class Lists:
         similarities, slots = self._fine.search(probe, k, params=only)
         return similarities[0], slots[0]
 
-    def content(self, number: int) -> tuple[Slots, Codes]:
+    def content(self, number: int) -> tuple[SlotNumbers, Codes]:
         """Return copies of a list's slots (n,) and, as blocks of 32, of its codes."""
         slots, blocks = views(self._scanner, number, self._layout)
         return slots.copy(), self._layout.saved(blocks)[: saved_blocks(len(slots))]
 
-    def fill(self, number: int, slots: Slots, blocks: Codes) -> None:
+    def fill(self, number: int, slots: SlotNumbers, blocks: Codes) -> None:
         """Give an empty list its content; before anyone searches."""
         held_slots, held_blocks = resized(self._scanner, number, len(slots), self._layout)
         held_slots[:], held_blocks[:] = slots, self._layout.restored(blocks)
         self._scanner.ntotal += len(slots)
 
-    def append(self, number: int, slots: Slots, codes: Codes) -> None:
+    def append(self, number: int, slots: SlotNumbers, codes: Codes) -> None:
         """Add slots (n,) and their codes (n, c) to a list."""
         held, blocks = views(self._scanner, number, self._layout)
         size = len(held)
@@ -106,7 +110,7 @@ class Lists:
             held[size:], blocks[first:] = slots, packed
             self._scanner.ntotal += len(slots)
 
-    def take_out(self, number: int, gone: Slots) -> None:
+    def take_out(self, number: int, gone: SlotNumbers) -> None:
         """Take slots that are there out of a list, the last of it filling the holes."""
         held, blocks = views(self._scanner, number, self._layout)
         leaving = np.isin(held, gone, assume_unique=True)
@@ -120,7 +124,7 @@ class Lists:
             resized(self._scanner, number, left, self._layout)
             self._scanner.ntotal -= len(leaving) - left
 
-    def codes_of(self, slots: Slots, numbers: NDArray[np.int16]) -> Codes:
+    def codes_of(self, slots: SlotNumbers, numbers: NDArray[np.int16]) -> Codes:
         """Return the codes (n, c) of slots (n,) in lists (n,); all zero for one not there."""
         found = np.zeros((len(slots), self._layout.code_bytes), np.uint8)
         for number in np.unique(numbers).tolist():
@@ -140,7 +144,7 @@ def _linear(axes: NDArray[np.float32]) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _way(k: int, nprobe: int, candidates: int) -> Any:
+def _search_parameters(k: int, nprobe: int, candidates: int) -> Any:
     lists = _faiss.SearchParametersIVF(nprobe=nprobe)
     coarse = _faiss.SearchParametersPreTransform(index_params=lists)
     # FAISS takes a factor of k, and cuts off what is behind the point of the product.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from index.ivf.index import IvfIndex
 from index.ivf.search_params import SearchParams, stands_out
-from index.vectors.faiss_threads import one_thread
+from index.vectors.faiss_threads import use_one_faiss_thread
 
 NEAREST = 10  # Looked for; the recall may count the nearest alone.
 
@@ -38,7 +38,7 @@ class ExactNeighbours:
         """Look at the next vectors (n, d) of the gallery."""
         if not len(vectors) or not len(self.probes):
             return
-        one_thread()
+        use_one_faiss_thread()
         similarities, rows = faiss.knn(
             self.probes, vectors, min(NEAREST, len(vectors)), metric=faiss.METRIC_INNER_PRODUCT
         )

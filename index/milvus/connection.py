@@ -24,7 +24,7 @@ ADMIN_TIMEOUT_S = 60.0
 ID, VECTOR = "reference_id", "vector"
 
 
-class MilvusServer:
+class MilvusConnection:
     """The collections of one registry and model on one server; thread-safe; built after a fork.
 
     A collection is named after registry, model and dimension, so it can belong to no other, and

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import CollectionMissing, DuplicateReference, IndexUnavailable, InvalidVector
-from index.milvus.connection import ID, REQUEST_TIMEOUT_S, VECTOR, MilvusServer, milvus_errors
+from index.milvus.connection import ID, REQUEST_TIMEOUT_S, VECTOR, MilvusConnection, milvus_errors
 from index.registry.change_log import Position
 from index.vectors.unit_vectors import unit_vectors
 from index.vectors.vector_index import Neighbours
@@ -27,7 +27,7 @@ _PAGE = 10_000
 
 
 class MilvusIndex:
-    """References in a collection; see ReferenceIndex for what each method promises.
+    """References in a collection; see VectorIndex for what each method promises.
 
     Every method raises IndexUnavailable where the server cannot be used, and CollectionMissing
     where the collection has gone.
@@ -35,7 +35,7 @@ class MilvusIndex:
 
     kind = "milvus"
 
-    def __init__(self, server: MilvusServer, collection: str) -> None:
+    def __init__(self, server: MilvusConnection, collection: str) -> None:
         self.collection = collection
         self.dimension = server.dimension
         self._server = server

@@ -20,9 +20,9 @@ from index.errors import (
     LeaseLost,
 )
 from index.milvus.address import MilvusAddress
-from index.milvus.connection import MilvusServer
+from index.milvus.connection import MilvusConnection
 from index.milvus.index import MilvusIndex
-from index.milvus.sync_worker import Drain, Drained
+from index.milvus.sync_worker import SyncResult, SyncWorker
 from index.registry.change_log import Position
 from index.registry.lease import LEASE_S, SharedIndex
 from index.registry.registry import Registry
@@ -34,7 +34,7 @@ from index.vectors.vector_index import Neighbours
 logger = logging.getLogger(__name__)
 
 # How long a request waits for the revision that it needs before it is answered 503.
-PATIENCE_S = 5.0
+REVISION_WAIT_S = 5.0
 # How often an idle process looks whether there is something to drain.
 _LOOK_S = 1.0
 
@@ -50,9 +50,9 @@ class SharedGallery:
     ) -> None:
         self._registry = registry
         self._model_id = model_id
-        self._server = MilvusServer(address, f"{registry.registry_id()}_{model_id}", dimension)
-        self._drain = Drain(registry, self._server, model_id)
-        self._draining = threading.Lock()
+        self._server = MilvusConnection(address, f"{registry.registry_id()}_{model_id}", dimension)
+        self._worker = SyncWorker(registry, self._server, model_id)
+        self._working = threading.Lock()
         self._wanted = threading.Event()
         self._closing = threading.Event()
         self._drainer: threading.Thread | None = None
@@ -63,15 +63,15 @@ class SharedGallery:
         Where there is none, it is made, however long that takes. Raises IndexUnavailable.
         """
         told = False
-        while (drained := self._turn()) is None:
+        while (result := self._turn()) is None:
             if not told:
                 logger.info("Another process drains the shared index; the start waits for it.")
                 told = True
             time.sleep(0.1)
         self._start_drainer()
-        if drained.rebuilt is None:
-            return OpenReport("shared", None, drained.rows)
-        return OpenReport("rebuilt", drained.rebuilt, drained.rows)
+        if result.rebuilt is None:
+            return OpenReport("shared", None, result.rows)
+        return OpenReport("rebuilt", result.rebuilt, result.rows)
 
     def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
         """Return for each probe of (n, d) its nearest references, at most k, nearest first.
@@ -94,7 +94,7 @@ class SharedGallery:
         Raises IndexBehind.
         """
         needed = self._registry.changes.head()
-        before = self._drain.state().position.revision
+        before = self._worker.state().position.revision
         self._reached(needed)
         return max(0, needed.revision - before)
 
@@ -153,8 +153,8 @@ class SharedGallery:
         """Make the index anew from the registry beside the old one, then let it answer."""
         give_up_at = time.monotonic() + 2 * LEASE_S
         while True:
-            with self._draining:
-                if self._drain.rebuild() is not None:
+            with self._working:
+                if self._worker.rebuild() is not None:
                     return
             if time.monotonic() > give_up_at:
                 raise IndexUnavailable(
@@ -165,7 +165,7 @@ class SharedGallery:
 
     def stats(self) -> dict[str, int | float | str | None]:
         """Return what an operator wants to know: kind, sizes, revision, and where it is."""
-        state = self._drain.state()
+        state = self._worker.state()
         index = self._index(state)
         return {
             "kind": index.kind,
@@ -183,7 +183,7 @@ class SharedGallery:
         self._wanted.set()
         if self._drainer is not None:
             # What it leaves half done, another process goes on with when the lease has run out.
-            self._drainer.join(PATIENCE_S)
+            self._drainer.join(REVISION_WAIT_S)
         self._server.close()
 
     def _index(self, state: SharedIndex) -> MilvusIndex:
@@ -192,12 +192,12 @@ class SharedGallery:
         return MilvusIndex(self._server, state.collection)
 
     def _reached(self, needed: Position) -> SharedIndex:
-        """Wait until the index has come to `needed`; raises IndexBehind after PATIENCE_S."""
-        give_up_at = time.monotonic() + PATIENCE_S
+        """Wait until the index has come to `needed`; raises IndexBehind after REVISION_WAIT_S."""
+        give_up_at = time.monotonic() + REVISION_WAIT_S
         pause_s = 0.002
-        while not _is_at(state := self._drain.state(), needed):
+        while not _is_at(state := self._worker.state(), needed):
             if time.monotonic() > give_up_at:
-                raise IndexBehind(needed.revision, state.position.revision, PATIENCE_S)
+                raise IndexBehind(needed.revision, state.position.revision, REVISION_WAIT_S)
             self._wake()
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 0.05)
@@ -208,9 +208,9 @@ class SharedGallery:
             return compare_all(self._registry, index, self._model_id)
         return compare_some(self._registry, index, self._model_id, before.reference_ids())
 
-    def _turn(self) -> Drained | None:
-        with self._draining:
-            return self._drain.turn()
+    def _turn(self) -> SyncResult | None:
+        with self._working:
+            return self._worker.turn()
 
     def _wake(self) -> None:
         """Ask the drainer for a turn; an error that nobody foresaw may have ended it."""
@@ -230,12 +230,12 @@ class SharedGallery:
             if self._closing.is_set():
                 return
             try:
-                state, head = self._drain.state(), self._registry.changes.head()
+                state, head = self._worker.state(), self._registry.changes.head()
                 # A place that goes back is that of a registry restored from a backup.
                 if must or state.position != head or state.position.revision < furthest:
                     self._turn()
                     must = False
-                furthest = self._drain.state().position.revision
+                furthest = self._worker.state().position.revision
             except LeaseLost as error:
                 # Its last batch may have been late: the next turn looks where the index stands.
                 logger.warning("%s", error)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from index.errors import CollectionMissing, HistoryForked
-from index.milvus.connection import MilvusServer
+from index.milvus.connection import MilvusConnection
 from index.milvus.index import MilvusIndex
 from index.registry.change_log import START, Position
 from index.registry.lease import SharedIndex
@@ -23,20 +23,20 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Drained:
+class SyncResult:
     """What a turn at draining did: rows of the log applied, and why the index was made anew."""
 
     rows: int
     rebuilt: str | None = None
 
 
-class Drain:
+class SyncWorker:
     """One process's way of draining the log into a server's collections; for one thread at a time.
 
     While one process drains, the others wait for the revision they need: see `shared_gallery`.
     """
 
-    def __init__(self, registry: Registry, server: MilvusServer, model_id: str) -> None:
+    def __init__(self, registry: Registry, server: MilvusConnection, model_id: str) -> None:
         self._registry = registry
         self._server = server
         self._model_id = model_id
@@ -47,21 +47,21 @@ class Drain:
         """Return how far the index has come, whoever drains; one SELECT."""
         return self._lease.read()
 
-    def turn(self) -> Drained | None:
-        """Drain until nothing is newer; None when another process is at it.
+    def turn(self) -> SyncResult | None:
+        """Work until nothing is newer; None when another process is at it.
 
         An index that is not there, or stands on another history, is made anew from the registry.
         Raises IndexUnavailable, and LeaseLost when this process was too slow.
         """
         return self._under_lease(self._go_on)
 
-    def rebuild(self) -> Drained | None:
+    def rebuild(self) -> SyncResult | None:
         """Make the index anew from the registry; None when another process is writing to it."""
         return self._under_lease(
             lambda state: self._make(self._looked_at(state)[0], "it was asked for")
         )
 
-    def _under_lease(self, work: Callable[[SharedIndex], Drained]) -> Drained | None:
+    def _under_lease(self, work: Callable[[SharedIndex], SyncResult]) -> SyncResult | None:
         state = self._lease.take()
         if state is None:
             return None
@@ -76,15 +76,15 @@ class Drain:
             if not self._unfinished:
                 self._lease.give_back()
 
-    def _go_on(self, state: SharedIndex) -> Drained:
+    def _go_on(self, state: SharedIndex) -> SyncResult:
         found, fault = self._looked_at(state)
         if found.collection is None:
             return self._make(found, fault)
         index = MilvusIndex(self._server, found.collection)
-        rows = self._follow(index, found.position)
+        rows = self._replay(index, found.position)
         if not rows and found != state:
             self._lease.advance(found)
-        return Drained(rows)
+        return SyncResult(rows)
 
     def _looked_at(self, state: SharedIndex) -> tuple[SharedIndex, str]:
         """Return the state by the collection's own word; without one, and why, where it is unfit.
@@ -106,7 +106,7 @@ class Drain:
             )
         return SharedIndex(state.collection, position), ""
 
-    def _follow(self, index: MilvusIndex, position: Position) -> int:
+    def _replay(self, index: MilvusIndex, position: Position) -> int:
         """Apply what is newer than `position`; return the rows of the log. Raises HistoryForked."""
         rows = 0
         while changes := self._registry.changes.since(position, self._model_id, BATCH_ROWS):
@@ -121,7 +121,7 @@ class Drain:
             rows += changes.rows
         return rows
 
-    def _make(self, state: SharedIndex, reason: str) -> Drained:
+    def _make(self, state: SharedIndex, reason: str) -> SyncResult:
         """Fill a new collection beside the one that answers, then let it answer.
 
         The old one is drained on meanwhile, so that nobody waits and nothing erased stays in it.
@@ -139,15 +139,15 @@ class Drain:
         none = np.empty((0, new.dimension), dtype=np.float32)
         new.put(np.empty(0, dtype=np.int64), none, position)
         self._lease.advance(SharedIndex(new.collection, position))
-        self._follow(new, position)
+        self._replay(new, position)
         self._server.drop_others(new.collection)
         self._unfinished = False
-        return Drained(count, reason)
+        return SyncResult(count, reason)
 
     def _carry(self, old: MilvusIndex | None, state: SharedIndex) -> SharedIndex:
         """Keep the lease, and the old index up to date while the new one is filled."""
         if old is not None:
-            self._follow(old, state.position)
+            self._replay(old, state.position)
             state = self._lease.read()
         self._lease.advance(state)
         return state

@@ -24,11 +24,11 @@ class ConsistentReader:
 
     def total(self) -> GallerySize:
         """Return how many writers and references there are, whatever model has seen them."""
-        counts = (
-            self._connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (WriterRow, ReferenceRow)
+        writers = select(func.count()).select_from(WriterRow)
+        return GallerySize(
+            writers=self._connection.execute(writers).scalar_one(),
+            references=models.reference_count(self._connection),
         )
-        return GallerySize(*counts)
 
     def references(self, limit: int, *, images: bool) -> Iterator[list[StoredReference]]:
         """Yield the references that the model has seen, `limit` at a time, in the order of ids."""
@@ -66,20 +66,19 @@ class ConsistentReader:
         vectors = from_bytes([row.vector for row in rows])
         return [
             StoredReference(
-                Reference(*row[:6]),
-                row.name,
-                row.filename,
-                vector,
-                row.pieces,
-                row.image if images else None,
-                row.cleaned_png if images else None,
+                reference=Reference.of_row(row),
+                writer_name=row.name,
+                filename=row.filename,
+                vector=vector,
+                pieces=row.pieces,
+                image=row.image if images else None,
+                cleaned_png=row.cleaned_png if images else None,
             )
             for row, vector in zip(rows, vectors, strict=True)
         ]
 
 
 def _with_vectors(model_id: str) -> Select:  # type: ignore[type-arg]
-    # The first columns are those of a `Reference`, in its order.
     return (
         select(
             ReferenceRow.reference_id,

@@ -6,6 +6,7 @@ Each function takes the connection of a transaction that somebody else begins an
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def _claimed(pieces: Any) -> Select[str, str, int, bytes, bytes | None]:
 _ONE_CLAIMED = _claimed(EmbeddingRow.pieces).where(WriterRow.writer_id == bindparam("writer_id"))
 _AMONG = WriterRow.writer_id.in_(bindparam("writer_ids", expanding=True))
 _SOME_CLAIMED = _claimed(EmbeddingRow.pieces).where(_AMONG)
-_SOME_CLAIMED_BY_VECTORS = _claimed(null()).where(_AMONG)
+_SOME_CLAIMED_BY_VECTORS = _claimed(null().label("pieces")).where(_AMONG)
 _OWNERS = select(ReferenceRow.reference_id, ReferenceRow.writer_id).where(
     ReferenceRow.reference_id.in_(bindparam("reference_ids", expanding=True))
 )
@@ -93,19 +94,19 @@ def claims(
     """
     query = _SOME_CLAIMED if with_pieces else _SOME_CLAIMED_BY_VECTORS
     rows = connection.execute(query, {"writer_ids": list(writer_ids), "model_id": model_id})
-    by_writer = groupby(rows.all(), key=lambda row: row[0])
+    by_writer = groupby(rows.all(), key=attrgetter("writer_id"))
     found = ((writer_id, _claim(list(rows))) for writer_id, rows in by_writer)
     return {writer_id: own for writer_id, own in found if own.reference_ids.size}
 
 
 def _claim(rows: Sequence[Row[str, str, int | None, bytes | None, bytes | None]]) -> Claim:
-    embedded = [row for row in rows if row[3] is not None]
-    pieces = tuple(row[4] for row in embedded if row[4] is not None)
+    embedded = [row for row in rows if row.vector is not None]
+    pieces = tuple(row.pieces for row in embedded if row.pieces is not None)
     return Claim(
-        writer_id=rows[0][0],
-        name=rows[0][1],
-        reference_ids=np.array([row[2] for row in embedded], dtype=np.int64),
-        vectors=from_bytes([row[3] for row in embedded if row[3] is not None]),
+        writer_id=rows[0].writer_id,
+        name=rows[0].name,
+        reference_ids=np.array([row.reference_id for row in embedded], dtype=np.int64),
+        vectors=from_bytes([row.vector for row in embedded]),
         pieces=pieces if embedded and len(pieces) == len(embedded) else None,
     )
 
@@ -115,7 +116,7 @@ def writers_of(connection: Connection, reference_ids: Collection[int]) -> dict[i
     owners: dict[int, str] = {}
     for some in _portions(reference_ids):
         rows = connection.execute(_OWNERS, {"reference_ids": some}).all()
-        owners.update((reference_id, writer_id) for reference_id, writer_id in rows)
+        owners.update((row.reference_id, row.writer_id) for row in rows)
     return owners
 
 
@@ -248,8 +249,8 @@ def _vectors(model_id: str) -> Select[int, bytes]:
 
 
 def _arrays(rows: Sequence[Row[int, bytes]]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    reference_ids = np.array([row[0] for row in rows], dtype=np.int64)
-    return reference_ids, from_bytes([row[1] for row in rows])
+    reference_ids = np.array([row.reference_id for row in rows], dtype=np.int64)
+    return reference_ids, from_bytes([row.vector for row in rows])
 
 
 def _portions(reference_ids: Collection[int]) -> Iterator[list[int]]:

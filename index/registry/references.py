@@ -5,12 +5,13 @@ Each function takes the connection of a transaction that somebody else begins an
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from index.errors import DuplicateReference, ImageNotHeld, UnknownReference, UnknownWriter
 from index.registry import change_log, embeddings, models
@@ -46,6 +47,11 @@ class Reference:
     media_type: str
     quality: dict[str, object]
     created_at: datetime
+
+    @classmethod
+    def of_row(cls, row: Row[*tuple[Any, ...]]) -> Self:
+        """Return the reference of a row that has these columns, among others."""
+        return cls(**{field.name: getattr(row, field.name) for field in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,7 @@ def listed(connection: Connection, writer_id: str) -> list[Reference]:
         .where(ReferenceRow.writer_id == writer_id)
         .order_by(ReferenceRow.reference_id)
     ).all()
-    return [Reference(*row) for row in rows]
+    return [Reference.of_row(row) for row in rows]
 
 
 def sha256_to_id(connection: Connection, writer_id: str) -> dict[str, int]:
@@ -189,16 +195,16 @@ def image(connection: Connection, writer_id: str, reference_id: int, cleaned: bo
     """
     data = ReferenceRow.cleaned_png if cleaned else ReferenceRow.image
     row = connection.execute(
-        select(data, ReferenceRow.media_type).where(
+        select(data.label("data"), ReferenceRow.media_type).where(
             ReferenceRow.reference_id == reference_id, ReferenceRow.writer_id == writer_id
         )
     ).first()
     if row is None:
         _require_writer(connection, writer_id)
         raise UnknownReference(writer_id, reference_id)
-    if not row[0]:
+    if not row.data:
         raise ImageNotHeld(writer_id, reference_id)
-    return StoredImage(row[0], "image/png" if cleaned else row.media_type)
+    return StoredImage(row.data, "image/png" if cleaned else row.media_type)
 
 
 def erase(connection: Connection, writer_id: str, reference_id: int) -> None:

@@ -17,7 +17,7 @@ _REBUILD_ROWS = 5000
 
 
 @dataclass(frozen=True)
-class Followed:
+class Replayed:
     """An index that holds at least every change up to `position`; what is newer may be in it."""
 
     index: LocalIndex
@@ -26,13 +26,13 @@ class Followed:
     erasures: int = 0
 
 
-def follow(registry: Registry, followed: Followed, model_id: str) -> Followed:
+def replay(registry: Registry, replayed: Replayed, model_id: str) -> Replayed:
     """Apply what is newer in the registry, until nothing is; one thread at a time may do this.
 
     Returns the new place, with the rows of the log applied now and the erasures among them.
     Applying a change twice does no harm. Raises HistoryForked.
     """
-    index, position = followed.index, followed.position
+    index, position = replayed.index, replayed.position
     rows = erasures = 0
     while changes := registry.changes.since(position, model_id, BATCH_ROWS):
         if changes.erasures:
@@ -45,10 +45,10 @@ def follow(registry: Registry, followed: Followed, model_id: str) -> Followed:
         erasures += changes.erasures
         if changes.rows < BATCH_ROWS:
             break
-    return Followed(index, position, rows, erasures)
+    return Replayed(index, position, rows, erasures)
 
 
-def fill(registry: Registry, index: LocalIndex, model_id: str) -> Followed:
+def fill(registry: Registry, index: LocalIndex, model_id: str) -> Replayed:
     """Fill an empty index with every vector of the model; `follow` it before it is used.
 
     The place is where the log was before the first vector was read: changes made while this
@@ -57,7 +57,7 @@ def fill(registry: Registry, index: LocalIndex, model_id: str) -> Followed:
     position = registry.changes.head()
     for reference_ids, vectors in batches(registry, model_id, index.dimension):
         index.add(reference_ids, vectors)
-    return Followed(index, position)
+    return Replayed(index, position)
 
 
 def batches(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from index.registry.registry import Registry
 from index.vectors.unit_vectors import leading
-from index.vectors.vector_index import ReferenceIndex
+from index.vectors.vector_index import VectorIndex
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Difference:
         return tuple(sorted({*self.missing, *self.extra, *self.different}))
 
 
-def compare_all(registry: Registry, index: ReferenceIndex, model_id: str) -> Difference:
+def compare_all(registry: Registry, index: VectorIndex, model_id: str) -> Difference:
     """Compare every vector of the model; the index must not change meanwhile."""
     in_index = index.reference_ids()
     unseen = np.ones(len(in_index), dtype=np.bool_)
@@ -90,7 +90,7 @@ def compare_all(registry: Registry, index: ReferenceIndex, model_id: str) -> Dif
 
 
 def compare_some(
-    registry: Registry, index: ReferenceIndex, model_id: str, suspects: Sequence[int]
+    registry: Registry, index: VectorIndex, model_id: str, suspects: Sequence[int]
 ) -> Difference:
     """Compare the suspects only; the index must not change meanwhile."""
     reference_ids, vectors = registry.embeddings.vectors_of(model_id, suspects)
@@ -102,7 +102,7 @@ def compare_some(
 
 
 def _compare(
-    index: ReferenceIndex,
+    index: VectorIndex,
     in_index: NDArray[np.int64],
     reference_ids: NDArray[np.int64],
     vectors: NDArray[np.float32],

@@ -22,7 +22,7 @@ class OpenReport:
     applied: int
 
 
-class AnyGallery(Protocol):
+class Gallery(Protocol):
     """`Gallery` and `SharedGallery`; thread-safe; built after a fork, opened before a search."""
 
     def open(self) -> OpenReport:

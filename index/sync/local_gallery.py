@@ -21,7 +21,7 @@ from index.errors import (
 from index.ivf.search_params import RecallTarget
 from index.registry.change_log import START, Position
 from index.registry.registry import Registry
-from index.sync.change_replay import Followed, follow
+from index.sync.change_replay import Replayed, replay
 from index.sync.consistency import CheckReport, ErasureReport, compare_all, compare_some
 from index.sync.gallery_interface import OpenReport
 from index.sync.rebuild_policy import KINDS, build, drifted, may_have_drifted, outgrown
@@ -35,10 +35,10 @@ logger = logging.getLogger(__name__)
 # A start replays what is newer than the snapshot, some 20 us a change; a save writes everything.
 # So one is due after this many changes, or a quarter of the gallery where that is more.
 SAVE_AFTER_CHANGES = 10_000
-_PATIENCE_S = 5.0
+_CLOSE_WAIT_S = 5.0
 
 
-class Gallery:
+class LocalGallery:
     """The index of one model's embeddings in one process; thread-safe.
 
     Build it after a fork, never before. Threads search side by side; one at a time follows the
@@ -62,8 +62,8 @@ class Gallery:
         self._ivf_from, self._target = ivf_from, target
         self._folder = SnapshotFolder(snapshot_dir)
         # Replaced as a whole: a thread that reads it sees an index and a place that fit.
-        self._followed = Followed(FlatIndex(dimension), START)
-        self._following = threading.Lock()
+        self._replayed = Replayed(FlatIndex(dimension), START)
+        self._replaying = threading.Lock()
         self._saved: Position | None = None
         self._save_counts_from = 0
         self._saver: threading.Thread | None = None
@@ -76,9 +76,9 @@ class Gallery:
         """
         try:
             index, position = self._folder.load(KINDS, self._origin)
-            with self._following:
-                followed = follow(self._registry, Followed(index, position), self._model_id)
-                self._followed = followed
+            with self._replaying:
+                replayed = replay(self._registry, Replayed(index, position), self._model_id)
+                self._replayed = replayed
         except SnapshotUnusable as error:
             return self._open_rebuilt(error.reason)
         except HistoryForked as error:
@@ -88,11 +88,11 @@ class Gallery:
             )
         self._saved = position
         self._save_counts_from = position.revision
-        if followed.erasures:
+        if replayed.erasures:
             # The process that erased did not live to remove this snapshot.
             self._save_or_warn()
         self._grow_when_due()
-        return OpenReport("snapshot", None, followed.rows)
+        return OpenReport("snapshot", None, replayed.rows)
 
     def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
         """Return for each probe of (n, d) its nearest references, at most k, nearest first.
@@ -101,29 +101,29 @@ class Gallery:
         before the call, by whatever process, is found. Raises InvalidVector.
         """
         self.catch_up()
-        return self._followed.index.search(leading(probes, self._origin.dimension), k)
+        return self._replayed.index.search(leading(probes, self._origin.dimension), k)
 
     def catch_up(self) -> int:
         """Apply what is newer in the registry; return the number of changes. One SELECT if none."""
-        if self._registry.changes.head() == self._followed.position:
+        if self._registry.changes.head() == self._replayed.position:
             return 0
-        with self._following:
-            followed = self._follow()
-        self._save_when_due(followed)
+        with self._replaying:
+            replayed = self._replay()
+        self._save_when_due(replayed)
         self._grow_when_due()
-        return followed.rows
+        return replayed.rows
 
     def save_snapshot(self) -> None:
         """Write the index to disk, unless what is there is as new; raises SnapshotNotSaved."""
         with self._folder.locked():
             # Under the lock, and caught up: a snapshot never brings back what was erased before.
             self.catch_up()
-            followed = self._followed
-            if self._saved == followed.position == self._folder.position():
+            replayed = self._replayed
+            if self._saved == replayed.position == self._folder.position():
                 return
-            self._folder.save(followed.index, self._origin, followed.position)
-            self._saved = followed.position
-            self._save_counts_from = followed.position.revision
+            self._folder.save(replayed.index, self._origin, replayed.position)
+            self._saved = replayed.position
+            self._save_counts_from = replayed.position.revision
 
     def forget_snapshots(self) -> None:
         """Remove the snapshot from disk: call it after an erasure, before saying that it is done.
@@ -136,7 +136,7 @@ class Gallery:
             with self._folder.locked():
                 self._folder.forget()
                 self._saved = None
-                self._save_counts_from = self._followed.position.revision
+                self._save_counts_from = self._replayed.position.revision
         except (OSError, SnapshotNotSaved) as error:
             raise ErasureIncomplete(
                 "The rows are erased, but the index's snapshot on disk, which may still hold "
@@ -145,16 +145,16 @@ class Gallery:
 
     def check(self) -> CheckReport:
         """Compare the index with the registry, vector for vector; searches go on, changes wait."""
-        with self._following:
-            index = self._follow().index
+        with self._replaying:
+            index = self._replay().index
             found = compare_all(self._registry, index, self._model_id)
             # The registry may have changed under the walk. What still differs when the index has
             # caught up, and nothing has changed since, is a fault.
             settled = False
             while found.reference_ids() and not settled:
-                self._followed = follow(self._registry, self._followed, self._model_id)
+                self._replayed = replay(self._registry, self._replayed, self._model_id)
                 found = compare_some(self._registry, index, self._model_id, found.reference_ids())
-                settled = self._registry.changes.head() == self._followed.position
+                settled = self._registry.changes.head() == self._replayed.position
             size = index.size()
             return CheckReport(
                 missing=found.missing,
@@ -163,14 +163,14 @@ class Gallery:
                 registry_count=size + len(found.missing) - len(found.extra),
                 index_count=size,
                 kind=index.kind,
-                revision=self._followed.position.revision,
+                revision=self._replayed.position.revision,
             )
 
     def check_erased(self) -> ErasureReport:
         """Look for references that were ever erased, in the index and in the file on disk."""
         erased = self._registry.changes.erased_references()
         self.catch_up()
-        held, saved, reason = self._followed.index.reference_ids(), np.empty(0, np.int64), None
+        held, saved, reason = self._replayed.index.reference_ids(), np.empty(0, np.int64), None
         try:
             saved = self._folder.load(KINDS, self._origin)[0].reference_ids()
         except SnapshotUnusable as error:
@@ -184,43 +184,43 @@ class Gallery:
 
     def rebuild(self) -> None:
         """Build the index anew from the registry, then replace the old one and its snapshot."""
-        with self._following:
-            self._followed = self._built()
+        with self._replaying:
+            self._replayed = self._built()
         self._saved = None
         self._save_or_warn()
 
     def stats(self) -> dict[str, int | float | str | None]:
         """Return what an operator wants to know: kind, recall, sizes and revisions."""
-        followed, saved = self._followed, self._folder.position()
+        replayed, saved = self._replayed, self._folder.position()
         return {
-            "kind": followed.index.kind,
-            "size": followed.index.size(),
-            "dimension": followed.index.dimension,
-            "revision": followed.position.revision,
+            "kind": replayed.index.kind,
+            "size": replayed.index.size(),
+            "dimension": replayed.index.dimension,
+            "revision": replayed.position.revision,
             "snapshot_revision": None if saved is None else saved.revision,
-            "memory_bytes": followed.index.memory_bytes(),
-            **followed.index.details(),
+            "memory_bytes": replayed.index.memory_bytes(),
+            **replayed.index.details(),
         }
 
     def close(self) -> None:
         """Save what is new, so that the next start is quick; close it before the registry."""
         if self._grower is not None:
             # It may have minutes to go, and what it makes can be made again.
-            self._grower.join(_PATIENCE_S)
+            self._grower.join(_CLOSE_WAIT_S)
         if self._saver is not None:
             self._saver.join()
         self._save_or_warn()
 
-    def _follow(self) -> Followed:
-        """Bring the index to where the registry is; the caller holds `_following`."""
+    def _replay(self) -> Replayed:
+        """Bring the index to where the registry is; the caller holds `_replaying`."""
         try:
-            self._followed = follow(self._registry, self._followed, self._model_id)
+            self._replayed = replay(self._registry, self._replayed, self._model_id)
         except HistoryForked as error:
             logger.warning("%s The index is rebuilt.", error)
-            self._followed = self._built()
-        return self._followed
+            self._replayed = self._built()
+        return self._replayed
 
-    def _built(self) -> Followed:
+    def _built(self) -> Replayed:
         return build(
             self._registry,
             self._model_id,
@@ -232,20 +232,20 @@ class Gallery:
     def _open_rebuilt(self, reason: str) -> OpenReport:
         logger.info("The index is rebuilt from the registry: %s.", reason)
         self.rebuild()
-        return OpenReport("rebuilt", reason, self._followed.index.size())
+        return OpenReport("rebuilt", reason, self._replayed.index.size())
 
-    def _save_when_due(self, followed: Followed) -> None:
-        due = max(SAVE_AFTER_CHANGES, followed.index.size() // 4)
+    def _save_when_due(self, replayed: Replayed) -> None:
+        due = max(SAVE_AFTER_CHANGES, replayed.index.size() // 4)
         saving = self._saver is not None and self._saver.is_alive()
-        if saving or followed.position.revision - self._save_counts_from < due:
+        if saving or replayed.position.revision - self._save_counts_from < due:
             return
-        self._save_counts_from = followed.position.revision
+        self._save_counts_from = replayed.position.revision
         self._saver = threading.Thread(target=self._save_or_warn, daemon=True)
         self._saver.start()
 
     def _grow_when_due(self) -> None:
         growing = self._grower is not None and self._grower.is_alive()
-        index = self._followed.index
+        index = self._replayed.index
         due = outgrown(index, self._ivf_from, self._target) or may_have_drifted(index)
         if growing or not due:
             return
@@ -257,13 +257,13 @@ class Gallery:
 
         Unless it is due for no more than a look at whether it has drifted, and has not.
         """
-        index = self._followed.index
+        index = self._replayed.index
         if not outgrown(index, self._ivf_from, self._target) and not drifted(index):
             return
         try:
             grown = self._built()
-            with self._following:
-                self._followed = follow(self._registry, grown, self._model_id)
+            with self._replaying:
+                self._replayed = replay(self._registry, grown, self._model_id)
         except GalleryError as error:
             logger.warning("%s The index stays as it is until the next change.", error)
             return

@@ -6,7 +6,7 @@ from index.ivf.build import train
 from index.ivf.index import IvfIndex
 from index.ivf.search_params import RecallTarget
 from index.registry.registry import Registry
-from index.sync.change_replay import Followed, batches, fill, follow
+from index.sync.change_replay import Replayed, batches, fill, replay
 from index.vectors.flat_index import FlatIndex
 from index.vectors.vector_index import LocalIndex
 
@@ -51,7 +51,7 @@ def drifted(index: LocalIndex) -> bool:
 
 def build(
     registry: Registry, model_id: str, dimension: int, ivf_from: int, target: RecallTarget
-) -> Followed:
+) -> Replayed:
     """Make the index that the registry's size asks for, and bring it to where the registry is.
 
     An approximate one is tuned to the target.
@@ -61,7 +61,7 @@ def build(
         position = registry.changes.head()
         vectors = partial(batches, registry, model_id, dimension)
         index = train(vectors, size, dimension, registry.references.writers_of, target)
-        built = Followed(index, position)
+        built = Replayed(index, position)
     else:
         built = fill(registry, FlatIndex(dimension), model_id)
-    return follow(registry, built, model_id)
+    return replay(registry, built, model_id)

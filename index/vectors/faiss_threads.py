@@ -7,7 +7,7 @@ import faiss
 _this_thread = threading.local()
 
 
-def one_thread() -> None:
+def use_one_faiss_thread() -> None:
     """Keep FAISS to the calling thread; call it before each use, it costs nothing the next time.
 
     The setting is each thread's own. With two OpenMP threads a search for one probe takes three

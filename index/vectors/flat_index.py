@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import DuplicateReference, InvalidVector, SnapshotNotSaved, SnapshotUnusable
-from index.vectors.faiss_threads import one_thread
+from index.vectors.faiss_threads import use_one_faiss_thread
 from index.vectors.rwlock import ReadersWriterLock
 from index.vectors.unit_vectors import unit_vectors
 from index.vectors.vector_index import NO_NEIGHBOURS, Neighbours
@@ -18,7 +18,7 @@ _BYTES_PER_ID = 110
 
 
 class FlatIndex:
-    """References in memory, found exactly; see ReferenceIndex for what each method promises."""
+    """References in memory, found exactly; see VectorIndex for what each method promises."""
 
     kind = "flat"
 
@@ -46,7 +46,7 @@ class FlatIndex:
             known = new & self._present
             if known:
                 raise DuplicateReference(min(known))
-            one_thread()
+            use_one_faiss_thread()
             self._faiss.add_with_ids(checked, ids)
             self._present |= new
 
@@ -56,7 +56,7 @@ class FlatIndex:
             gone = self._present.intersection(reference_ids.tolist())
             # Taking out reads the whole index, so nothing is asked of FAISS for nothing.
             if gone:
-                one_thread()
+                use_one_faiss_thread()
                 self._faiss.remove_ids(np.fromiter(gone, dtype=np.int64, count=len(gone)))
                 self._present -= gone
             return len(gone)
@@ -71,7 +71,7 @@ class FlatIndex:
             found = min(k, len(self._present))
             if not found or not len(checked):
                 return [NO_NEIGHBOURS] * len(checked)
-            one_thread()
+            use_one_faiss_thread()
             similarities, ids = self._faiss.search(checked, found)
         return list(map(Neighbours, ids, similarities))
 
@@ -96,7 +96,7 @@ class FlatIndex:
             for reference_id in reference_ids.tolist():
                 if reference_id not in self._present:
                     raise KeyError(reference_id)
-            one_thread()
+            use_one_faiss_thread()
             held = self._faiss.reconstruct_batch(reference_ids)
         # As integers: bytes are compared, so that 0.0 and -0.0 differ and NaN equals itself.
         same: NDArray[np.bool_] = np.all(held.view(np.uint32) == vectors.view(np.uint32), axis=1)

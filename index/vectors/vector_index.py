@@ -24,7 +24,7 @@ class Neighbours:
 NO_NEIGHBOURS = Neighbours(np.empty(0, np.int64), np.empty(0, np.float32))
 
 
-class ReferenceIndex(Protocol):
+class VectorIndex(Protocol):
     """Reference ids and their unit vectors, searched by inner product (the cosine).
 
     Thread-safe: searches run side by side, a change runs alone. Load or fill it after a fork:
@@ -88,7 +88,7 @@ class ReferenceIndex(Protocol):
         ...
 
 
-class LocalIndex(ReferenceIndex, Protocol):
+class LocalIndex(VectorIndex, Protocol):
     """An index in this process's memory, which can be saved to a file."""
 
     def detach(self) -> None:

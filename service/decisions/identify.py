@@ -18,7 +18,7 @@ from encoder.scoring.templates import Signatures
 from index.registry.audit_log import DecisionRecord
 from index.registry.embeddings import Claim
 from index.registry.registry import Registry
-from index.sync.gallery_interface import AnyGallery
+from index.sync.gallery_interface import Gallery
 from index.vectors.vector_index import Neighbours
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.candidates import DEFAULT_CANDIDATES
@@ -97,7 +97,7 @@ def identify(
     *,
     encoder: Encoder,
     registry: Registry,
-    gallery: AnyGallery,
+    gallery: Gallery,
     top: int = DEFAULT_CANDIDATES,
     caller: str = "anonymous",
 ) -> Identification:

@@ -16,7 +16,7 @@ from encoder.errors import EncoderError
 from encoder.inference.encoder import Encoder
 from index.errors import GalleryError
 from index.registry.registry import Registry
-from index.sync.gallery_interface import AnyGallery, OpenReport
+from index.sync.gallery_interface import Gallery, OpenReport
 from service.errors import ModelNotReady
 from service.settings import Settings
 
@@ -33,7 +33,7 @@ class Services:
 
     settings: Settings
     registry: Registry
-    gallery: AnyGallery
+    gallery: Gallery
     encoder: Encoder
     opened: OpenReport
 

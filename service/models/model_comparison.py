@@ -20,7 +20,7 @@ from index.registry.embeddings import Claim
 from index.registry.registry import Registry
 from index.sync.rebuild_policy import build
 from index.vectors.unit_vectors import leading
-from index.vectors.vector_index import Neighbours, ReferenceIndex
+from index.vectors.vector_index import Neighbours, VectorIndex
 from service.decisions.identify import rank
 from service.writers.template_codec import signatures_of
 
@@ -79,7 +79,7 @@ class ComparedModel:
         self._rule, self._model_id = encoder.rule, encoder.model_id
         self._dimension = encoder.index_dimension
         self._registry = registry
-        self._index: ReferenceIndex = build(
+        self._index: VectorIndex = build(
             registry, encoder.model_id, encoder.index_dimension, ivf_from, target
         ).index
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from encoder.inference.encoder import Encoder
 from index.registry.models import KnownModel
 from index.registry.registry import Registry
-from index.sync.gallery_interface import AnyGallery
+from index.sync.gallery_interface import Gallery
 from service.errors import InvalidInput, SwitchRefused
 from service.models.reencode import Reencoded, Unusable, reencode
 
@@ -55,7 +55,7 @@ def switch(
     target: KnownModel,
     *,
     registry: Registry,
-    build_model: Callable[[str], tuple[Encoder, AnyGallery]],
+    build_model: Callable[[str], tuple[Encoder, Gallery]],
     caller: str,
     completes: int | None = COMPLETES,
 ) -> Generator[Reencoded, None, None]:

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 from index.errors import ErasureIncomplete
 from index.registry.registry import Registry
-from index.sync.gallery_interface import AnyGallery
+from index.sync.gallery_interface import Gallery
 
 
-def erase_writer(writer_id: str, *, registry: Registry, gallery: AnyGallery) -> None:
+def erase_writer(writer_id: str, *, registry: Registry, gallery: Gallery) -> None:
     """Erase a writer for good: rows, images, vectors, and snapshots that could hold them.
 
     Raises:
@@ -20,7 +20,7 @@ def erase_writer(writer_id: str, *, registry: Registry, gallery: AnyGallery) -> 
 
 
 def erase_reference(
-    writer_id: str, reference_id: int, *, registry: Registry, gallery: AnyGallery
+    writer_id: str, reference_id: int, *, registry: Registry, gallery: Gallery
 ) -> None:
     """Erase one reference for good, as `erase_writer` does for all of a writer.
 
@@ -33,7 +33,7 @@ def erase_reference(
 
 
 @contextmanager
-def _forgetting(gallery: AnyGallery) -> Iterator[None]:
+def _forgetting(gallery: Gallery) -> Iterator[None]:
     """Take from the index what the registry erases, also where a log still holds its rows."""
     try:
         yield
@@ -43,7 +43,7 @@ def _forgetting(gallery: AnyGallery) -> Iterator[None]:
     _forget(gallery)
 
 
-def _forget(gallery: AnyGallery) -> None:
+def _forget(gallery: Gallery) -> None:
     # What is on disk goes first: were the registry lost in between, the next search would still
     # take the vectors out of memory, but nothing would remove the snapshot.
     gallery.forget_snapshots()

@@ -20,7 +20,7 @@ from service.settings import read_settings
 @pytest.fixture
 def shared(settings, milvus_lite, monkeypatch):
     """Settings of a replica, and an index of the test's own."""
-    monkeypatch.setattr("index.milvus.shared_gallery.PATIENCE_S", 60)
+    monkeypatch.setattr("index.milvus.shared_gallery.REVISION_WAIT_S", 60)
     url = f"milvus+{milvus_lite}?prefix=t{uuid4().hex[:20]}"
     return replace(settings, index_url=url)
 
@@ -64,7 +64,7 @@ def test_enrolling_identifying_and_erasing(client, files):
 
 
 def test_a_request_that_waits_in_vain_is_answered_503(client, files, stuck, monkeypatch):
-    monkeypatch.setattr("index.milvus.shared_gallery.PATIENCE_S", 0.2)
+    monkeypatch.setattr("index.milvus.shared_gallery.REVISION_WAIT_S", 0.2)
     form = {"writer_id": "W-1", "images": files(1, 0, 1)}
     # Enrolling and verifying need no index.
     assert client.post("/v1/writers", data=form).status_code == 201
@@ -80,7 +80,7 @@ def test_a_request_that_waits_in_vain_is_answered_503(client, files, stuck, monk
         assert "revision 0, 2 is needed" in answer.json["detail"]
     erased = client.delete("/v1/writers/W-1")
     assert (erased.status_code, erased.json["code"]) == (503, "erasure-incomplete")
-    monkeypatch.setattr("index.milvus.shared_gallery.PATIENCE_S", 60)
+    monkeypatch.setattr("index.milvus.shared_gallery.REVISION_WAIT_S", 60)
     stuck.give_back()
     answer = client.post("/v1/identify", data={"image": files(1, 2)[0]})
     assert (answer.status_code, answer.json["candidates"]) == (200, [])

@@ -110,7 +110,7 @@ def test_an_index_that_no_longer_fits_its_gallery_is_trained_anew(
         opened.catch_up()
         if opened._grower is not None:
             opened._grower.join()
-        return opened._followed.index
+        return opened._replayed.index
 
     enroll(range(40), unit(1, seed=1000))
     opened = open_gallery(ivf_from=IVF_FROM)

@@ -20,7 +20,7 @@ def saved(clustered, tmp_path):
 
 
 def mapped(index):
-    return isinstance(index._slots.codes, np.memmap)
+    return isinstance(index._id_map.codes, np.memmap)
 
 
 def test_what_is_loaded_lies_in_the_file_and_changes_do_not_go_there(clustered, saved, listed):
@@ -83,13 +83,13 @@ def test_nothing_is_kept_of_a_file_that_is_let_go_of(clustered, saved, more):
 def test_searches_go_on_where_adding_fails_after_all_was_moved(clustered, saved, monkeypatch):
     """As where there is no more memory: they read what is there now, not what was unmapped."""
     index = IvfIndex.load(saved, 128)
-    put = index._slots.put
+    put = index._id_map.put
 
     def failing(*given):
         put(*given)
         raise MemoryError
 
-    monkeypatch.setattr(index._slots, "put", failing)
+    monkeypatch.setattr(index._id_map, "put", failing)
     with pytest.raises(MemoryError):
         index.add(np.arange(4000, 5000), -clustered[:1000])
     assert not mapped(index)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.ivf import id_map
-from index.ivf.id_map import Slots, with_room
+from index.ivf.id_map import IdMap, with_room
 
 WIDTH = 3
 WHAT = st.sampled_from(["put", "put", "drop", "drop", "list", "detach"])
@@ -20,14 +20,14 @@ def code(reference_ids):
 
 
 def started(first, folder):
-    """Slots for references numbered from 0 on, whose codes lie in a file with room for more."""
+    """IdMap for references numbered from 0 on, whose codes lie in a file with room for more."""
     ids = np.arange(first)
     rows = np.zeros((with_room(first), WIDTH), np.uint8)
     rows[:first] = code(ids)
     (folder / "codes").unlink(missing_ok=True)  # Not written over what is mapped.
     rows.tofile(folder / "codes")
     mapped = np.memmap(folder / "codes", np.uint8, "c", shape=rows.shape)
-    return Slots(ids, (ids % 7).astype(np.int16), mapped)
+    return IdMap(ids, (ids % 7).astype(np.int16), mapped)
 
 
 @given(first=st.integers(0, 40), sort_from=st.sampled_from([0, 4, 4096]), changes=CHANGES)

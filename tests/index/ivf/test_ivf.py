@@ -170,14 +170,14 @@ def test_blocks_are_laid_out_as_faiss_does_it(clustered, per_block):
 
 def own_centroids(trained, vectors):
     """The nearest of each vector, on the axes."""
-    return trained.centroids[np.argmax(vectors @ trained.scan.axes @ trained.centroids.T, axis=1)]
+    return trained.centroids[np.argmax(vectors @ trained.coarse.axes @ trained.centroids.T, axis=1)]
 
 
 def test_codes_keep_what_an_inner_product_with_something_near_needs():
     """The codes nearest to the rest lose less of a vector, and tell its neighbours less well."""
     references, probes = gallery(20_000, seed=1, probes=1000)
     trained = untuned(references, 64)._trained
-    codes, on_axes = trained.scan, references @ trained.scan.axes
+    codes, on_axes = trained.coarse, references @ trained.coarse.axes
     centroids = own_centroids(trained, references)
     plain = faiss.ProductQuantizer(80, 40, 4)
     faiss.copy_array_to_vector(codes.places.ravel(), plain.centroids)
@@ -200,8 +200,8 @@ def test_a_code_says_only_what_a_vector_has_beside_the_centroid_of_its_list(clus
     for lists in (4, 64):
         trained = untuned(clustered, lists)._trained
         centroids = own_centroids(trained, clustered)
-        codes = trained.scan.encode(clustered, centroids)
-        lost.append(float(trained.scan.losses(clustered, centroids, codes).mean()))
+        codes = trained.coarse.encode(clustered, centroids)
+        lost.append(float(trained.coarse.losses(clustered, centroids, codes).mean()))
         lengths = np.linalg.norm(trained.centroids, axis=1)
         assert lengths == pytest.approx(np.full(lists, lengths[0]), rel=1e-4)
     assert lost[1] < 0.95 * lost[0]
@@ -211,9 +211,9 @@ def test_what_is_removed_leaves_no_code_behind(clustered):
     index = untuned(clustered, 16)
     index.add(np.arange(4000), clustered)
     gone = np.arange(0, 4000, 3)
-    slots = index._slots.slots_of(gone)
+    slots = index._id_map.slots_of(gone)
     index.remove(gone)
-    assert not index._slots.codes[slots].any()
+    assert not index._id_map.codes[slots].any()
     for number in range(16):
         ids, blocks = views(index._lists._scanner, number, index._lists._layout)
         behind = np.arange(len(ids), len(blocks) * index._lists._layout.per_block)

@@ -9,8 +9,8 @@ import time
 
 import index.milvus.sync_worker
 from index.milvus.address import MilvusAddress
-from index.milvus.connection import MilvusServer
-from index.milvus.sync_worker import Drain
+from index.milvus.connection import MilvusConnection
+from index.milvus.sync_worker import SyncWorker
 from index.registry.lease import Lease
 from index.registry.registry import Registry
 
@@ -21,8 +21,8 @@ def main() -> None:
     index.milvus.sync_worker.BATCH_ROWS = 1
     registry = Registry(sys.argv[1])
     address = MilvusAddress(sys.argv[2], prefix=sys.argv[3])
-    server = MilvusServer(address, f"{registry.registry_id()}_{MODEL}", 128)
-    drain = Drain(registry, server, MODEL)
+    server = MilvusConnection(address, f"{registry.registry_id()}_{MODEL}", 128)
+    drain = SyncWorker(registry, server, MODEL)
     advance = Lease.advance
 
     def told(lease: Lease, *state: object) -> None:

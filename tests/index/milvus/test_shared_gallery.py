@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, text
 
 from index.errors import ErasureIncomplete, IndexBehind, IndexUnavailable, InvalidVector
 from index.milvus.address import MilvusAddress
-from index.milvus.connection import MilvusServer
+from index.milvus.connection import MilvusConnection
 from index.milvus.index import MilvusIndex
 from index.milvus.shared_gallery import SharedGallery
 from index.registry.lease import Lease
@@ -25,7 +25,7 @@ DIMENSION = 128
 def share(registry, milvus_address, monkeypatch):
     """Return `share(registry)`: a gallery on the test's server; `.report` says how it opened."""
     # Tests share the machine with much else; who waits too long is told so where that is tested.
-    monkeypatch.setattr("index.milvus.shared_gallery.PATIENCE_S", 60)
+    monkeypatch.setattr("index.milvus.shared_gallery.REVISION_WAIT_S", 60)
     opened = []
 
     def make(own_registry=registry):
@@ -37,7 +37,7 @@ def share(registry, milvus_address, monkeypatch):
     yield make
     for gallery in opened:
         gallery.close()
-    server = MilvusServer(milvus_address, f"{registry.registry_id()}_{MODEL}", DIMENSION)
+    server = MilvusConnection(milvus_address, f"{registry.registry_id()}_{MODEL}", DIMENSION)
     server.drop_others(None)
     server.close()
 
@@ -103,7 +103,7 @@ def test_who_waits_for_a_drain_that_does_not_come_is_told_so(
 ):
     gallery = share()
     assert gallery.catch_up() == 0
-    monkeypatch.setattr("index.milvus.shared_gallery.PATIENCE_S", 0.3)
+    monkeypatch.setattr("index.milvus.shared_gallery.REVISION_WAIT_S", 0.3)
     stuck = registry.lease(MODEL, milvus_address.identity)
     while stuck.take() is None:
         pass
@@ -116,7 +116,7 @@ def test_who_waits_for_a_drain_that_does_not_come_is_told_so(
     with pytest.raises(ErasureIncomplete, match="may still hold vectors"):
         gallery.forget_snapshots()
     stuck.give_back()
-    monkeypatch.setattr("index.milvus.shared_gallery.PATIENCE_S", 60)
+    monkeypatch.setattr("index.milvus.shared_gallery.REVISION_WAIT_S", 60)
     gallery.forget_snapshots()
     assert found(gallery, unit(2)) == [[added[1].reference_id]] * 2
 
@@ -127,7 +127,7 @@ def test_an_erased_reference_is_out_before_the_erasing_is_answered(registry, sha
     gallery.catch_up()
     registry.references.erase("C-1", added[0].reference_id)
     gallery.forget_snapshots()
-    state = gallery._drain.state()
+    state = gallery._worker.state()
     held = MilvusIndex(gallery._server, state.collection).reference_ids()
     assert held.tolist() == ids_of(added)[1:]
     report = gallery.check_erased()
@@ -139,7 +139,7 @@ def test_check_names_what_is_missing_extra_and_different(registry, share, new_re
     _, added = registry.writers.create("C-1", "", MODEL, new_references(5))
     names = ids_of(added)
     gallery.catch_up()
-    inside = MilvusIndex(gallery._server, gallery._drain.state().collection)
+    inside = MilvusIndex(gallery._server, gallery._worker.state().collection)
     inside.remove(np.array(names[:1]))
     nudged = unit(5)[1:2].copy()
     nudged.view(np.uint32)[0, 0] ^= 1  # The last bit of one number.
@@ -176,7 +176,7 @@ def test_a_search_goes_on_while_the_index_is_made_anew(
     _, added = registry.writers.create("C-1", "", MODEL, new_references(2))
     assert found(here, unit(2)) == [[name] for name in ids_of(added)]
     read = Lease.read
-    stale = here._drain.state()
+    stale = here._worker.state()
     there.rebuild()
     # The collection goes between the moment that a search asks for its name and its search.
     answers = [stale]
@@ -188,7 +188,7 @@ def test_a_collection_that_somebody_dropped_comes_back(registry, share, new_refe
     gallery = share()
     _, added = registry.writers.create("C-1", "", MODEL, new_references(1))
     assert found(gallery, unit(1)) == [ids_of(added)]
-    gone = gallery._drain.state().collection
+    gone = gallery._worker.state().collection
     gallery._server.client.drop_collection(gone)
     while True:
         try:
@@ -196,7 +196,7 @@ def test_a_collection_that_somebody_dropped_comes_back(registry, share, new_refe
             break
         except IndexUnavailable:
             continue
-    assert gallery._drain.state().collection != gone
+    assert gallery._worker.state().collection != gone
 
 
 def test_a_server_that_is_not_there_is_named_without_the_password(registry):
@@ -252,14 +252,14 @@ def test_a_drainer_that_an_unforeseen_error_ended_is_started_again(
     registry, share, new_references, unit, monkeypatch
 ):
     gallery = share()
-    turn, broken = gallery._drain.turn, [True]
+    turn, broken = gallery._worker.turn, [True]
 
     def breaking():
         if broken.pop() if broken else False:
             raise RuntimeError("nobody foresaw this")
         return turn()
 
-    monkeypatch.setattr(gallery._drain, "turn", breaking)
+    monkeypatch.setattr(gallery._worker, "turn", breaking)
     monkeypatch.setattr("threading.excepthook", lambda _failed: None)
     _, added = registry.writers.create("C-1", "", MODEL, new_references(1))
     assert found(gallery, unit(1)) == [ids_of(added)]
@@ -281,7 +281,7 @@ def test_an_index_in_the_middle_of_a_making_that_failed_leaves_its_remains_to_th
     monkeypatch.setattr(MilvusIndex, "put", failing)
     with pytest.raises(IndexUnavailable, match="went away"):
         gallery.rebuild()
-    kept = gallery._drain.state().collection
+    kept = gallery._worker.state().collection
 
     def own():
         stem = gallery._server._stem

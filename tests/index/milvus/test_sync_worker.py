@@ -5,9 +5,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from index.errors import LeaseLost
-from index.milvus.connection import MilvusServer
+from index.milvus.connection import MilvusConnection
 from index.milvus.index import MilvusIndex
-from index.milvus.sync_worker import Drain
+from index.milvus.sync_worker import SyncWorker
 from index.registry.change_log import Position
 from index.registry.lease import Lease
 from index.registry.registry import Registry
@@ -21,7 +21,7 @@ class Killed(BaseException):
 
 @pytest.fixture
 def server(registry, milvus_address):
-    opened = MilvusServer(milvus_address, f"{registry.registry_id()}_{MODEL}", 128)
+    opened = MilvusConnection(milvus_address, f"{registry.registry_id()}_{MODEL}", 128)
     yield opened
     opened.drop_others(None)
     opened.close()
@@ -29,7 +29,7 @@ def server(registry, milvus_address):
 
 @pytest.fixture
 def drain(registry, server):
-    return Drain(registry, server, MODEL)
+    return SyncWorker(registry, server, MODEL)
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_turn_that_is_killed_is_gone_on_with(
     killed_before(owner, name, calls)
     with pytest.raises(Killed):
         drain.turn()
-    other = Drain(registry, server, MODEL)
+    other = SyncWorker(registry, server, MODEL)
     assert other.turn() is None, "the lease of the killed one has not run out"
     run_out()
     assert other.turn().rebuilt is None
@@ -162,7 +162,7 @@ def test_a_making_that_is_killed_leaves_the_old_index_and_no_remains(
         drain.rebuild()
     assert drain.state() == before
     run_out()
-    other = Drain(registry, server, MODEL)
+    other = SyncWorker(registry, server, MODEL)
     other.turn()
     assert other.state() == before
     assert_equal(other)
@@ -206,7 +206,7 @@ def test_what_a_process_writes_late_is_put_right(
     drain.turn()
     registry.writers.create("C-1", "", MODEL, new_references(1, seed=1))
     registry.writers.create("C-2", "", MODEL, new_references(1, seed=2))
-    other = Drain(registry, server, MODEL)
+    other = SyncWorker(registry, server, MODEL)
     put = MilvusIndex.put
 
     def asleep(*arguments):
@@ -275,12 +275,12 @@ def test_two_registries_share_a_server_and_nothing_else(
     other = Registry(f"sqlite:///{other_file}")
     other.models.register(MODEL, "test model", 128)
     # The copy of a new database bears the same name; a real one would not.
-    second = MilvusServer(milvus_address, f"another_{MODEL}", 128)
+    second = MilvusConnection(milvus_address, f"another_{MODEL}", 128)
     try:
         other.writers.create("X", "", MODEL, new_references(2, seed=8))
         registry.writers.create("C-1", "", MODEL, new_references(3, seed=1))
         drain.turn()
-        Drain(other, second, MODEL).rebuild()
+        SyncWorker(other, second, MODEL).rebuild()
         drain.rebuild()
         assert_equal(drain)
     finally:

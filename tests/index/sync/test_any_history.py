@@ -20,7 +20,7 @@ from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.sync import snapshot
-from index.sync.local_gallery import Gallery
+from index.sync.local_gallery import LocalGallery
 
 MODEL = "a" * 64
 WHOLE, INDEXED = 48, 32
@@ -70,7 +70,7 @@ class AnyHistory(RuleBasedStateMachine):
         self.galleries = [self.opened(place) for place in (0, 1)]
 
     def opened(self, place):
-        gallery = Gallery(
+        gallery = LocalGallery(
             self.registries[place],
             MODEL,
             INDEXED,

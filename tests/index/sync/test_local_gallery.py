@@ -114,7 +114,7 @@ def test_check_names_what_is_missing_extra_and_different(
     _, added = registry.writers.create("C-1", "", MODEL, new_references(5))
     names = ids_of(added)
     gallery.catch_up()
-    inside = gallery._followed.index
+    inside = gallery._replayed.index
     inside.remove(np.array(names[:3]))
     nudged = unit(5)[1:2].copy()
     nudged.view(np.uint32)[0, 0] ^= 1  # The last bit of one number.

@@ -80,10 +80,10 @@ def test_a_process_lets_go_of_the_snapshots_file_when_something_is_erased(
     assert gallery.report.source == "snapshot"
     enroll(registry, new_references, [20], count=3)
     gallery.catch_up()
-    assert isinstance(gallery._followed.index._slots.codes, np.memmap)
+    assert isinstance(gallery._replayed.index._id_map.codes, np.memmap)
     registry.writers.erase("W-3")
     gallery.catch_up()
-    assert not isinstance(gallery._followed.index._slots.codes, np.memmap)
+    assert not isinstance(gallery._replayed.index._id_map.codes, np.memmap)
     assert gallery.check().clean
 
 
@@ -96,13 +96,13 @@ def test_an_index_tuned_to_other_neighbours_is_made_anew(registry, open_gallery,
     assert other.stats()["tuned_to_nearest"] == 1
     assert other.stats()["recall_of_nearest"] >= 0.999
     assert other.check().clean
-    made = other._followed.index
+    made = other._replayed.index
     assert grown(other) == "ivf"
-    assert other._followed.index is made
+    assert other._replayed.index is made
     more = open_gallery(ivf_from=IVF_FROM, nearest=1, fetched=120)
     assert more.report.source == "snapshot"
     assert grown(more) == "ivf"
-    assert more._followed.index.tuned.fetched == 120
+    assert more._replayed.index.tuned.fetched == 120
 
 
 def test_searches_and_changes_go_on_while_the_index_is_replaced(
@@ -170,27 +170,27 @@ def test_a_training_that_fails_leaves_the_index_as_it_is(
 def test_check_sees_a_wrong_code_and_a_wrong_list(registry, open_gallery, new_references, unit):
     enroll(registry, new_references, range(12))
     gallery = open_gallery(ivf_from=IVF_FROM)
-    inside = gallery._followed.index
+    inside = gallery._replayed.index
     first, second = (one.reference_id for one in registry.references.of_writer("W-1")[:2])
     inside.remove(np.array([first]))
     inside.add(np.array([first]), unit(1, seed=400))
     vector = unit(2, seed=1)[1:]
     inside.remove(np.array([second]))
-    axes = inside._trained.scan.axes
+    axes = inside._trained.coarse.axes
     farthest = np.array([np.argmin(inside._trained.centroids @ (vector[0] @ axes))])
     put_into(inside, np.array([second]), vector, farthest)
     third = registry.references.of_writer("W-1")[2].reference_id
-    slot = inside._slots.slots_of(np.array([third]))
-    number = int(inside._slots.lists[slot[0]])
+    slot = inside._id_map.slots_of(np.array([third]))
+    number = int(inside._id_map.lists[slot[0]])
     slots, blocks = views(inside._lists._scanner, number, inside._lists._layout)
     blocks[:] ^= 0x11
-    spoilt = set(inside._slots.ids[slots].tolist())
+    spoilt = set(inside._id_map.ids[slots].tolist())
     assert third in spoilt
     assert set(gallery.check().different) == {first, second} | spoilt
 
 
 def put_into(index, ids, vectors, lists):
-    codes = index._trained.scan.encode(vectors, index._trained.centroids[lists])
+    codes = index._trained.coarse.encode(vectors, index._trained.centroids[lists])
     fine = index._trained.fine.encode(vectors)
-    slots = index._slots.put(ids, lists.astype(np.int16), fine)
+    slots = index._id_map.put(ids, lists.astype(np.int16), fine)
     index._lists.append(int(lists[0]), slots, codes)

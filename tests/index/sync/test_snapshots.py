@@ -10,7 +10,7 @@ from index.ivf.search_params import RecallTarget
 from index.registry.change_log import Position
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
-from index.sync.local_gallery import Gallery
+from index.sync.local_gallery import LocalGallery
 from index.sync.snapshot import Origin, SnapshotFolder
 from index.vectors.flat_index import FlatIndex
 
@@ -37,7 +37,7 @@ def data_file(folder):
 
 
 def reopened(registry, folder, model_id=MODEL):
-    gallery = Gallery(registry, model_id, 128, folder, 1000, RecallTarget(80))
+    gallery = LocalGallery(registry, model_id, 128, folder, 1000, RecallTarget(80))
     return gallery, gallery.open()
 
 
@@ -104,7 +104,7 @@ def test_a_torn_manifest_is_found(registry, saved, folder, content):
 
 def test_no_bit_of_the_manifest_flips_unnoticed(registry, saved, folder, monkeypatch):
     """Whatever bit flips, the index that results is the registry's."""
-    monkeypatch.setattr(Gallery, "_save_or_warn", lambda self: None)
+    monkeypatch.setattr(LocalGallery, "_save_or_warn", lambda self: None)
     manifest = folder / "manifest.json"
     whole = manifest.read_bytes()
     rebuilt = 0

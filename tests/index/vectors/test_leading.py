@@ -8,7 +8,7 @@ import pytest
 from index.errors import InvalidVector
 from index.ivf.search_params import RecallTarget
 from index.registry.references import NewReference
-from index.sync.local_gallery import Gallery
+from index.sync.local_gallery import LocalGallery
 from index.vectors.unit_vectors import leading
 
 MODEL = "c" * 64
@@ -50,7 +50,7 @@ def open_short(registry, tmp_path):
     opened = []
 
     def make():
-        gallery = Gallery(registry, MODEL, INDEXED, tmp_path / "short", 1000, RecallTarget(80))
+        gallery = LocalGallery(registry, MODEL, INDEXED, tmp_path / "short", 1000, RecallTarget(80))
         report = gallery.open()
         opened.append(gallery)
         return gallery, report
@@ -139,7 +139,7 @@ def test_a_short_index_follows_a_registry_of_long_vectors(
 def test_check_sees_one_bit_of_a_short_vector(registry, enroll, open_short, long):
     names = enroll(3, seed=1)
     gallery, _ = open_short()
-    inside = gallery._followed.index
+    inside = gallery._replayed.index
     inside.remove(np.array(names[:1]))
     nudged = leading(long(1, 1), INDEXED).copy()
     nudged.view(np.uint32)[0, 5] ^= 1

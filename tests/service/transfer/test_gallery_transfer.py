@@ -26,7 +26,7 @@ from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.registry.writers import NewEnrollment
-from index.sync.local_gallery import Gallery
+from index.sync.local_gallery import LocalGallery
 from service.errors import InvalidInput
 from service.transfer import gallery_export
 from service.transfer.gallery_export import Exported, export_gallery
@@ -168,7 +168,7 @@ def found(registry: Registry, encoder: Encoder, folder: Path) -> list[list[tuple
     probes /= np.linalg.norm(probes, axis=1, keepdims=True)
     dimension, target = encoder.index_dimension, RecallTarget(80)
     with closing(
-        Gallery(registry, encoder.model_id, dimension, folder / "snapshots", 1000, target)
+        LocalGallery(registry, encoder.model_id, dimension, folder / "snapshots", 1000, target)
     ) as gallery:
         gallery.open()
         near = gallery.search(probes, 9)

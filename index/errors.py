@@ -103,7 +103,7 @@ class UnknownModel(GalleryError):
     """The registry was asked about a model that was never registered with it."""
 
     def __init__(self, model_id: str) -> None:
-        super().__init__(f"Model {model_id!r} is not registered; call register_model first.")
+        super().__init__(f"Model {model_id!r} is not registered; register it first.")
         self.model_id = model_id
 
 

@@ -1,4 +1,4 @@
-"""An IVF index as a file: what was trained, fine codes, and lists. What a search does is for `ivf`.
+"""An IVF index as a file: what was trained, fine codes, and lists. `index` says how it is searched.
 
 A header says how the file goes on. From the next page on lie the fine codes, those of one list
 after those of another, and room for some more: mapped into memory they are searched, and added to,

@@ -1,10 +1,11 @@
 """The index for large galleries: a quick look at many, a closer one at few (FAISS IVF fast scan).
 
-The first goes through the lists nearest to the probe, by 4-bit codes (`scan_codes`), many at once;
-the second puts the best few hundred in order by `fine` codes. Where the neighbours found stand out
-so much that none nearer can be expected (`tuned`), it is left at a part of the lists. What comes
-back is near, not exact: whoever needs scores computes them from the registry. `training` makes a
-new one, `slots` knows where a reference is, `lists` what is scanned, `ivf_file` the form on disk.
+The first goes through the lists nearest to the probe, by 4-bit codes (`coarse_codes`), many at
+once; the second puts the best few hundred in order by `fine_codes`. Where the neighbours found
+stand out so much that none nearer can be expected (`search_params`), it is left at a part of the
+lists. What comes back is near, not exact: whoever needs scores computes them from the registry.
+`build` makes a new one, `tune` finds out how far it must look, `id_map` knows where a reference is,
+`inverted_lists` what is searched, `file_format` the form on disk.
 """
 
 import threading

@@ -1,8 +1,9 @@
 """The lists of a FAISS fast-scan index in memory: ids, and 4-bit codes packed in blocks.
 
 FAISS packs the codes of many vectors into a block, so that one instruction looks many of them up. A
-list is changed by packing anew the blocks that change; who may do so when is for `lists`. How many
-go into a block is for the processor; on disk it is 32, so that a file may go from one to another.
+list is changed by packing anew the blocks that change; who may do so when is for
+`inverted_lists`. How many go into a block is for the processor; on disk it is 32, so that a file
+may go from one to another.
 """
 
 from dataclasses import dataclass

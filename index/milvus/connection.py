@@ -1,6 +1,6 @@
 """One process's connection to a Milvus server, or to milvus-lite's file, and its collections.
 
-What is in a collection is for `milvus`; which one counts, and who may write, for `drain`.
+What is in a collection is for `index`; which one counts, and who may write, for `sync_worker`.
 """
 
 import hashlib

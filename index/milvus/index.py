@@ -1,4 +1,4 @@
-"""The index in a Milvus collection, which many processes share; who writes is for `drain`.
+"""The index in a Milvus collection, which many processes share; who writes, for `sync_worker`.
 
 Beside the references, the collection holds one row of its own: the place in the change log that it
 has come to. It is written last with every batch, so that collection and registry can be held

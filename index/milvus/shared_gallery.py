@@ -40,7 +40,7 @@ _LOOK_S = 1.0
 
 
 class SharedGallery:
-    """What `Gallery` is to an index of its own, for one on a server; thread-safe.
+    """What `LocalGallery` is to an index of its own, for one on a server; thread-safe.
 
     Build it after a fork, never before. It keeps nothing on this host's disk.
     """

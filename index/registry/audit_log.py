@@ -3,7 +3,8 @@
 A decision's hash covers the columns that its chain version lists. A new column of the table needs
 a new version here, or a reason in `NOT_HASHED`: decisions that are there already stay intact then.
 
-Each function takes the connection of a transaction that somebody else begins and commits.
+`AuditLog` gives each question and change a transaction of its own; the functions below it take the
+connection of a transaction that somebody else begins and commits.
 """
 
 import hashlib
@@ -61,6 +62,28 @@ class ChainReport:
     def intact(self) -> bool:
         """Whether every decision is as it was written."""
         return self.broken_at is None
+
+
+class AuditLog:
+    """The decisions that were made, in their chain."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, decision: DecisionRecord) -> str:
+        """Append a decision to the audit trail; return its id, 32 hexadecimal digits."""
+        with self._database.write(WriteLock.DECISIONS) as connection:
+            return record(connection, decision)
+
+    def verify(self) -> ChainReport:
+        """Compute the audit trail's hashes again, oldest first, up to the first that differs."""
+        report = ChainReport(0, GENESIS_SHA256, None)
+        sequence, previous = 0, -1
+        while report.intact and sequence != previous:
+            previous = sequence
+            with self._database.read() as connection:
+                sequence, report = verify_batch(connection, sequence, report)
+        return report
 
 
 GENESIS_SHA256 = "0" * 64
@@ -181,25 +204,3 @@ def _sha256(row: Mapping[Any, Any]) -> str:
         allow_nan=False,
     )
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-class AuditLog:
-    """The decisions that were made, in their chain."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def record(self, decision: DecisionRecord) -> str:
-        """Append a decision to the audit trail; return its id, 32 hexadecimal digits."""
-        with self._database.write(WriteLock.DECISIONS) as connection:
-            return record(connection, decision)
-
-    def verify(self) -> ChainReport:
-        """Compute the audit trail's hashes again, oldest first, up to the first that differs."""
-        report = ChainReport(0, GENESIS_SHA256, None)
-        sequence, previous = 0, -1
-        while report.intact and sequence != previous:
-            previous = sequence
-            with self._database.read() as connection:
-                sequence, report = verify_batch(connection, sequence, report)
-        return report

@@ -1,6 +1,7 @@
 """The append-only log of what changed in the gallery, which every index follows.
 
-Each function takes the connection of a transaction that somebody else begins and commits.
+`ChangeLog` gives each question and change a transaction of its own; the functions below it take the
+connection of a transaction that somebody else begins and commits.
 """
 
 import secrets
@@ -47,6 +48,35 @@ class Changes:
     vectors: NDArray[np.float32]
     rows: int
     erasures: int
+
+
+class ChangeLog:
+    """The log that every index follows; every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def head(self) -> Position:
+        """Return the newest place in the change log."""
+        with self._database.read() as connection:
+            return head(connection)
+
+    def revision(self) -> int:
+        """Return the newest revision; 0 before the first change."""
+        return self.head().revision
+
+    def since(self, position: Position, model_id: str, limit: int) -> Changes | None:
+        """Return what an index at `position` must apply next, or None; one SELECT.
+
+        Raises HistoryForked when the log is not the one that `position` came from.
+        """
+        with self._database.read() as connection:
+            return changes_since(connection, position, model_id, limit)
+
+    def erased_references(self) -> NDArray[np.int64]:
+        """Return the ids (n,) of all references that were ever erased, ascending."""
+        with self._database.read() as connection:
+            return erased_references(connection)
 
 
 # Run before every search, so built once: building a statement costs more than running it.
@@ -145,32 +175,3 @@ def changes_since(
         rows=len(rows),
         erasures=sum(row.kind == "erase" for row in rows),
     )
-
-
-class ChangeLog:
-    """The log that every index follows; every method is one transaction."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def head(self) -> Position:
-        """Return the newest place in the change log."""
-        with self._database.read() as connection:
-            return head(connection)
-
-    def revision(self) -> int:
-        """Return the newest revision; 0 before the first change."""
-        return self.head().revision
-
-    def since(self, position: Position, model_id: str, limit: int) -> Changes | None:
-        """Return what an index at `position` must apply next, or None; one SELECT.
-
-        Raises HistoryForked when the log is not the one that `position` came from.
-        """
-        with self._database.read() as connection:
-            return changes_since(connection, position, model_id, limit)
-
-    def erased_references(self) -> NDArray[np.int64]:
-        """Return the ids (n,) of all references that were ever erased, ascending."""
-        with self._database.read() as connection:
-            return erased_references(connection)

@@ -1,6 +1,7 @@
 """Embeddings in SQL: the references of a claim, and what re-encoding and rebuilding read.
 
-Each function takes the connection of a transaction that somebody else begins and commits.
+`Embeddings` gives each question and change a transaction of its own; the functions below it take
+the connection of a transaction that somebody else begins and commits.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -33,6 +34,62 @@ class Claim:
     reference_ids: NDArray[np.int64]
     vectors: NDArray[np.float32]
     pieces: tuple[bytes, ...] | None = None
+
+
+class Embeddings:
+    """What models have made of the references; every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, writer_id: str, model_id: str) -> Claim:
+        """Return what a claim is compared with; raises UnknownWriter and NoReferences."""
+        with self._database.read() as connection:
+            return claim(connection, writer_id, model_id)
+
+    def claims(
+        self, writer_ids: Collection[str], model_id: str, *, with_pieces: bool = False
+    ) -> dict[str, Claim]:
+        """Return the claims of those of these writers who can be compared with; pieces if asked."""
+        with self._database.read() as connection:
+            return claims(connection, writer_ids, model_id, with_pieces=with_pieces)
+
+    def missing(self, model_id: str, limit: int, after: int = 0) -> list[tuple[int, bytes]]:
+        """Return (reference_id, image) of references that the model has yet to see.
+
+        In the order of their ids, from the one after the id `after` on.
+        """
+        with self._database.read() as connection:
+            return without_vector(connection, model_id, limit, after)
+
+    def put(
+        self,
+        model_id: str,
+        reference_ids: Sequence[int],
+        vectors: NDArray[np.float32],
+        pieces: Sequence[bytes | None] | None,
+    ) -> int:
+        """Add a model's vectors (n, d), and n pieces, of references; return how many were new.
+
+        Erased references, and those that have a vector of this model, are passed over.
+        Raises UnknownModel, InvalidVector and InvalidPieces.
+        """
+        with self._database.write() as connection:
+            return put(connection, model_id, reference_ids, vectors, pieces)
+
+    def vectors_after(
+        self, model_id: str, reference_id: int, limit: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the next ids (n,) and vectors (n, d) after a reference, in the order of ids."""
+        with self._database.read() as connection:
+            return vectors_after(connection, model_id, reference_id, limit)
+
+    def vectors_of(
+        self, model_id: str, reference_ids: Collection[int]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return ids (n,) and vectors (n, d) of those of these references the model has seen."""
+        with self._database.read() as connection:
+            return vectors_of(connection, model_id, reference_ids)
 
 
 MAX_PIECES_BYTES = 64 * 1024  # Of one signature: several times what any model keeps.
@@ -258,59 +315,3 @@ def _portions(reference_ids: Collection[int]) -> Iterator[list[int]]:
     ids = list(reference_ids)
     for start in range(0, len(ids), 10_000):
         yield ids[start : start + 10_000]
-
-
-class Embeddings:
-    """What models have made of the references; every method is one transaction."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def claim(self, writer_id: str, model_id: str) -> Claim:
-        """Return what a claim is compared with; raises UnknownWriter and NoReferences."""
-        with self._database.read() as connection:
-            return claim(connection, writer_id, model_id)
-
-    def claims(
-        self, writer_ids: Collection[str], model_id: str, *, with_pieces: bool = False
-    ) -> dict[str, Claim]:
-        """Return the claims of those of these writers who can be compared with; pieces if asked."""
-        with self._database.read() as connection:
-            return claims(connection, writer_ids, model_id, with_pieces=with_pieces)
-
-    def missing(self, model_id: str, limit: int, after: int = 0) -> list[tuple[int, bytes]]:
-        """Return (reference_id, image) of references that the model has yet to see.
-
-        In the order of their ids, from the one after the id `after` on.
-        """
-        with self._database.read() as connection:
-            return without_vector(connection, model_id, limit, after)
-
-    def put(
-        self,
-        model_id: str,
-        reference_ids: Sequence[int],
-        vectors: NDArray[np.float32],
-        pieces: Sequence[bytes | None] | None,
-    ) -> int:
-        """Add a model's vectors (n, d), and n pieces, of references; return how many were new.
-
-        Erased references, and those that have a vector of this model, are passed over.
-        Raises UnknownModel, InvalidVector and InvalidPieces.
-        """
-        with self._database.write() as connection:
-            return put(connection, model_id, reference_ids, vectors, pieces)
-
-    def vectors_after(
-        self, model_id: str, reference_id: int, limit: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the next ids (n,) and vectors (n, d) after a reference, in the order of ids."""
-        with self._database.read() as connection:
-            return vectors_after(connection, model_id, reference_id, limit)
-
-    def vectors_of(
-        self, model_id: str, reference_ids: Collection[int]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return ids (n,) and vectors (n, d) of those of these references the model has seen."""
-        with self._database.read() as connection:
-            return vectors_of(connection, model_id, reference_ids)

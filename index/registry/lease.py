@@ -1,7 +1,7 @@
 """The lease to write to a shared index, and how far that index has come: one row in SQL.
 
 Time is the database's, so that hosts need not agree on it. What is written to the index itself is
-for `drain`.
+for `index.milvus.sync_worker`.
 """
 
 from dataclasses import dataclass

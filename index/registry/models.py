@@ -1,8 +1,8 @@
 """The models that the registry holds embeddings of: how much each knows, and which is active.
 
-Each function takes the connection of a transaction that somebody else begins and commits; `Models`
-gives each question and change a transaction of its own. A model becomes the active one only where
-it has seen every reference.
+`Models` gives each question and change a transaction of its own; the functions below it take the
+connection of a transaction that somebody else begins and commits. A model becomes the active one
+only where it has seen every reference.
 """
 
 from collections.abc import Collection, Iterator
@@ -63,6 +63,130 @@ class KnownModel:
     def missing(self) -> int:
         """How many references the model has yet to see."""
         return self.references - self.embedded
+
+
+class Models:
+    """One process's door to the registry's models; thread-safe, raises as `Registry` does."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def active(self) -> str | None:
+        """Return the id of the active model, None if the registry has none yet; one SELECT."""
+        with self._database.read() as connection:
+            return active(connection)
+
+    def before(self) -> str | None:
+        """Return the id of the model that was active before the active one."""
+        with self._database.read() as connection:
+            return before(connection)
+
+    def known(self) -> list[KnownModel]:
+        """Return every model, oldest first."""
+        with self._database.read() as connection:
+            states: dict[str | None, Literal["active", "before"]] = {
+                before(connection): "before",
+                active(connection): "active",
+            }
+            references = reference_count(connection)
+            rows = connection.execute(
+                select(
+                    ModelRow.model_id,
+                    ModelRow.name,
+                    ModelRow.dimension,
+                    ModelRow.reference_count,
+                    ModelFilesRow.model_id.label("kept"),
+                )
+                .outerjoin(ModelFilesRow, ModelFilesRow.model_id == ModelRow.model_id)
+                .order_by(ModelRow.created_at)
+            ).all()
+        return [
+            KnownModel(
+                model_id=row.model_id,
+                name=row.name,
+                dimension=row.dimension,
+                embedded=row.reference_count,
+                references=references,
+                state=states.get(row.model_id),
+                kept=row.kept is not None,
+            )
+            for row in rows
+        ]
+
+    def missing(self, model_id: str) -> int:
+        """Return how many references the model has yet to see."""
+        with self._database.read() as connection:
+            return missing(connection, model_id)
+
+    def knows_all(self, model_id: str) -> bool:
+        """Whether the model has seen every reference that the active one has; two lookups."""
+        with self._database.read() as connection:
+            now = active(connection)
+            return now is None or (
+                gallery_size(connection, model_id).references
+                >= gallery_size(connection, now).references
+            )
+
+    def seen_by_both(self, model_id: str, other_id: str) -> NDArray[np.int64]:
+        """Return the ids (n,) of the references that both models have seen, ascending."""
+        mine, theirs = aliased(EmbeddingRow), aliased(EmbeddingRow)
+        query = (
+            select(mine.reference_id)
+            .join(theirs, theirs.reference_id == mine.reference_id)
+            .where(mine.model_id == model_id, theirs.model_id == other_id)
+        )
+        with self._database.read() as connection:
+            return np.sort(np.fromiter(connection.execute(query).scalars(), dtype=np.int64))
+
+    def keep(self, model_id: str, files: ModelFiles) -> None:
+        """Keep a registered model's files; those kept before are replaced."""
+        with self._database.write() as connection:
+            stored = select(ModelFilesRow.model_id).where(ModelFilesRow.model_id == model_id)
+            values = {"manifest": files.manifest, "network": files.network}
+            if connection.execute(stored).first() is None:
+                connection.execute(insert(ModelFilesRow).values(model_id=model_id, **values))
+            else:
+                connection.execute(
+                    update(ModelFilesRow).where(ModelFilesRow.model_id == model_id).values(**values)
+                )
+
+    def files(self, model_id: str) -> ModelFiles | None:
+        """Return a model's files; None if the registry has none of this model."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                select(ModelFilesRow.manifest, ModelFilesRow.network).where(
+                    ModelFilesRow.model_id == model_id
+                )
+            ).first()
+        return None if row is None else ModelFiles(row.manifest, row.network)
+
+    def begin(self, model_id: str, caller: str) -> str | None:
+        """Make a registered model the active one if none is and it has seen every reference.
+
+        Returns the id of the active model; None if there is still none.
+        """
+        with self._database.write() as connection:
+            if active(connection) is None:
+                switch(connection, model_id, caller)
+            return active(connection)
+
+    def switch(self, model_id: str, caller: str) -> int:
+        """Make a registered model the active one if it has seen every reference.
+
+        Returns how many it has yet to see; 0 is a model that is active now.
+        """
+        with self._database.write() as connection:
+            return switch(connection, model_id, caller)
+
+    def register(self, model_id: str, name: str, dimension: int) -> None:
+        """Make a model known; once more is nothing, with another dimension InvalidVector."""
+        with self._database.write() as connection:
+            register(connection, model_id, name, dimension)
+
+    def gallery_size(self, model_id: str) -> GallerySize:
+        """Return how many writers and references the model can compare with; one lookup."""
+        with self._database.read() as connection:
+            return gallery_size(connection, model_id)
 
 
 # Run with every request, so built once.
@@ -193,127 +317,3 @@ def switch(connection: Connection, model_id: str, caller: str) -> int:
             )
         )
     return lacking
-
-
-class Models:
-    """One process's door to the registry's models; thread-safe, raises as `Registry` does."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def active(self) -> str | None:
-        """Return the id of the active model, None if the registry has none yet; one SELECT."""
-        with self._database.read() as connection:
-            return active(connection)
-
-    def before(self) -> str | None:
-        """Return the id of the model that was active before the active one."""
-        with self._database.read() as connection:
-            return before(connection)
-
-    def known(self) -> list[KnownModel]:
-        """Return every model, oldest first."""
-        with self._database.read() as connection:
-            states: dict[str | None, Literal["active", "before"]] = {
-                before(connection): "before",
-                active(connection): "active",
-            }
-            references = reference_count(connection)
-            rows = connection.execute(
-                select(
-                    ModelRow.model_id,
-                    ModelRow.name,
-                    ModelRow.dimension,
-                    ModelRow.reference_count,
-                    ModelFilesRow.model_id.label("kept"),
-                )
-                .outerjoin(ModelFilesRow, ModelFilesRow.model_id == ModelRow.model_id)
-                .order_by(ModelRow.created_at)
-            ).all()
-        return [
-            KnownModel(
-                model_id=row.model_id,
-                name=row.name,
-                dimension=row.dimension,
-                embedded=row.reference_count,
-                references=references,
-                state=states.get(row.model_id),
-                kept=row.kept is not None,
-            )
-            for row in rows
-        ]
-
-    def missing(self, model_id: str) -> int:
-        """Return how many references the model has yet to see."""
-        with self._database.read() as connection:
-            return missing(connection, model_id)
-
-    def knows_all(self, model_id: str) -> bool:
-        """Whether the model has seen every reference that the active one has; two lookups."""
-        with self._database.read() as connection:
-            now = active(connection)
-            return now is None or (
-                gallery_size(connection, model_id).references
-                >= gallery_size(connection, now).references
-            )
-
-    def seen_by_both(self, model_id: str, other_id: str) -> NDArray[np.int64]:
-        """Return the ids (n,) of the references that both models have seen, ascending."""
-        mine, theirs = aliased(EmbeddingRow), aliased(EmbeddingRow)
-        query = (
-            select(mine.reference_id)
-            .join(theirs, theirs.reference_id == mine.reference_id)
-            .where(mine.model_id == model_id, theirs.model_id == other_id)
-        )
-        with self._database.read() as connection:
-            return np.sort(np.fromiter(connection.execute(query).scalars(), dtype=np.int64))
-
-    def keep(self, model_id: str, files: ModelFiles) -> None:
-        """Keep a registered model's files; those kept before are replaced."""
-        with self._database.write() as connection:
-            stored = select(ModelFilesRow.model_id).where(ModelFilesRow.model_id == model_id)
-            values = {"manifest": files.manifest, "network": files.network}
-            if connection.execute(stored).first() is None:
-                connection.execute(insert(ModelFilesRow).values(model_id=model_id, **values))
-            else:
-                connection.execute(
-                    update(ModelFilesRow).where(ModelFilesRow.model_id == model_id).values(**values)
-                )
-
-    def files(self, model_id: str) -> ModelFiles | None:
-        """Return a model's files; None if the registry has none of this model."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                select(ModelFilesRow.manifest, ModelFilesRow.network).where(
-                    ModelFilesRow.model_id == model_id
-                )
-            ).first()
-        return None if row is None else ModelFiles(row.manifest, row.network)
-
-    def begin(self, model_id: str, caller: str) -> str | None:
-        """Make a registered model the active one if none is and it has seen every reference.
-
-        Returns the id of the active model; None if there is still none.
-        """
-        with self._database.write() as connection:
-            if active(connection) is None:
-                switch(connection, model_id, caller)
-            return active(connection)
-
-    def switch(self, model_id: str, caller: str) -> int:
-        """Make a registered model the active one if it has seen every reference.
-
-        Returns how many it has yet to see; 0 is a model that is active now.
-        """
-        with self._database.write() as connection:
-            return switch(connection, model_id, caller)
-
-    def register(self, model_id: str, name: str, dimension: int) -> None:
-        """Make a model known; once more is nothing, with another dimension InvalidVector."""
-        with self._database.write() as connection:
-            register(connection, model_id, name, dimension)
-
-    def gallery_size(self, model_id: str) -> GallerySize:
-        """Return how many writers and references the model can compare with; one lookup."""
-        with self._database.read() as connection:
-            return gallery_size(connection, model_id)

@@ -1,6 +1,7 @@
 """The reference signatures of a writer: adding, listing, showing and erasing them.
 
-Each function takes the connection of a transaction that somebody else begins and commits.
+`References` gives each question and change a transaction of its own; the functions below it take
+the connection of a transaction that somebody else begins and commits.
 """
 
 from collections import defaultdict
@@ -77,6 +78,60 @@ class StoredImage:
 
     data: bytes
     media_type: str
+
+
+class References:
+    """The writers' reference signatures; every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self, writer_id: str, model_id: str, references: Sequence[NewReference]
+    ) -> list[Reference]:
+        """Add references under a model, all or none, in the given order.
+
+        Raises UnknownWriter, ModelChanged, DuplicateReference, and what `Embeddings.put` raises.
+        """
+        with self._database.write() as connection:
+            return add(connection, writer_id, model_id, references)
+
+    def held(self, images: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of these (writer_id, sha256) that are references; thousands at most."""
+        with self._database.read() as connection:
+            return held(connection, images)
+
+    def of_writer(self, writer_id: str) -> list[Reference]:
+        """Return a writer's references, oldest first; raises UnknownWriter."""
+        with self._database.read() as connection:
+            return listed(connection, writer_id)
+
+    def sha256_to_id(self, writer_id: str) -> dict[str, int]:
+        """Return sha256 -> reference_id of a writer; empty for one who is not enrolled."""
+        with self._database.read() as connection:
+            return sha256_to_id(connection, writer_id)
+
+    def image(self, writer_id: str, reference_id: int, cleaned: bool = False) -> StoredImage:
+        """Return the uploaded image, or its cleaned preview.
+
+        Raises UnknownWriter, UnknownReference and ImageNotHeld.
+        """
+        with self._database.read() as connection:
+            return image(connection, writer_id, reference_id, cleaned)
+
+    def erase(self, writer_id: str, reference_id: int) -> None:
+        """Erase one reference for good, as `Writers.erase` does.
+
+        Raises UnknownWriter, UnknownReference and ErasureIncomplete.
+        """
+        with self._database.write() as connection:
+            erase(connection, writer_id, reference_id)
+        self._database.purge_erased()
+
+    def writers_of(self, reference_ids: Collection[int]) -> dict[int, str]:
+        """Return reference_id -> writer_id of those of these references that are there."""
+        with self._database.read() as connection:
+            return embeddings.writers_of(connection, reference_ids)
 
 
 _HELD = select(ReferenceRow.sha256).where(
@@ -250,57 +305,3 @@ def _row(writer_id: str, reference: NewReference, created_at: datetime) -> dict[
         "cleaned_png": reference.cleaned_png,
         "image": reference.image,
     }
-
-
-class References:
-    """The writers' reference signatures; every method is one transaction."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def add(
-        self, writer_id: str, model_id: str, references: Sequence[NewReference]
-    ) -> list[Reference]:
-        """Add references under a model, all or none, in the given order.
-
-        Raises UnknownWriter, ModelChanged, DuplicateReference, and what `Embeddings.put` raises.
-        """
-        with self._database.write() as connection:
-            return add(connection, writer_id, model_id, references)
-
-    def held(self, images: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Return those of these (writer_id, sha256) that are references; thousands at most."""
-        with self._database.read() as connection:
-            return held(connection, images)
-
-    def of_writer(self, writer_id: str) -> list[Reference]:
-        """Return a writer's references, oldest first; raises UnknownWriter."""
-        with self._database.read() as connection:
-            return listed(connection, writer_id)
-
-    def sha256_to_id(self, writer_id: str) -> dict[str, int]:
-        """Return sha256 -> reference_id of a writer; empty for one who is not enrolled."""
-        with self._database.read() as connection:
-            return sha256_to_id(connection, writer_id)
-
-    def image(self, writer_id: str, reference_id: int, cleaned: bool = False) -> StoredImage:
-        """Return the uploaded image, or its cleaned preview.
-
-        Raises UnknownWriter, UnknownReference and ImageNotHeld.
-        """
-        with self._database.read() as connection:
-            return image(connection, writer_id, reference_id, cleaned)
-
-    def erase(self, writer_id: str, reference_id: int) -> None:
-        """Erase one reference for good, as erase_writer does.
-
-        Raises UnknownWriter, UnknownReference and ErasureIncomplete.
-        """
-        with self._database.write() as connection:
-            erase(connection, writer_id, reference_id)
-        self._database.purge_erased()
-
-    def writers_of(self, reference_ids: Collection[int]) -> dict[int, str]:
-        """Return reference_id -> writer_id of those of these references that are there."""
-        with self._database.read() as connection:
-            return embeddings.writers_of(connection, reference_ids)

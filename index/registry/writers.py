@@ -1,6 +1,7 @@
 """Who is enrolled: making, finding, renaming and erasing writers.
 
-Each function takes the connection of a transaction that somebody else begins and commits.
+`Writers` gives each question and change a transaction of its own; the functions below it take the
+connection of a transaction that somebody else begins and commits.
 """
 
 import base64
@@ -51,6 +52,90 @@ class WriterPage:
 
     writers: tuple[Writer, ...]
     next_cursor: str | None
+
+
+class Writers:
+    """Who is enrolled; every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(
+        self,
+        writer_id: str,
+        name: str,
+        model_id: str | None = None,
+        references: Sequence[NewReference] = (),
+    ) -> tuple[Writer, list[Reference]]:
+        """Enroll a writer, with references under a model if there are any: all or nothing.
+
+        Raises InvalidWriter, WriterExists, and what `References.add` raises.
+        """
+        with self._database.write() as connection:
+            create(connection, writer_id, name)
+            added: list[Reference] = []
+            if references:
+                if model_id is None:
+                    raise ValueError("Expected the model that encoded the references, got None.")
+                added = reference_rows.add(connection, writer_id, model_id, references)
+            return get(connection, writer_id), added
+
+    def get(self, writer_id: str) -> Writer:
+        """Return a writer; raises UnknownWriter."""
+        with self._database.read() as connection:
+            return get(connection, writer_id)
+
+    def knows(self, writer_id: str) -> bool:
+        """Whether somebody is enrolled under this id."""
+        with self._database.read() as connection:
+            return exists(connection, writer_id)
+
+    def names_of(self, writer_ids: Collection[str]) -> dict[str, str]:
+        """Return id -> name of those of these writers who are enrolled; thousands at most."""
+        with self._database.read() as connection:
+            return names_of(connection, writer_ids)
+
+    def page(
+        self, cursor: str | None = None, limit: int = 50, search: str | None = None
+    ) -> WriterPage:
+        """Return a page of writers in the order of their ids; raises InvalidCursor.
+
+        `search` is found anywhere in id or name, whatever the case; `cursor` is an earlier
+        page's `next_cursor`.
+        """
+        with self._database.read() as connection:
+            return page(connection, cursor, limit, search)
+
+    def rename(self, writer_id: str, name: str) -> Writer:
+        """Give a writer another name; raises InvalidWriter and UnknownWriter."""
+        with self._database.write() as connection:
+            rename(connection, writer_id, name)
+            return get(connection, writer_id)
+
+    def erase(self, writer_id: str) -> int:
+        """Erase a writer with all references for good; return how many references there were.
+
+        Afterwards no file of the database holds them; the snapshots of indexes are for
+        `Gallery.forget_snapshots`. Raises UnknownWriter and ErasureIncomplete.
+        """
+        with self._database.write() as connection:
+            count = erase(connection, writer_id)
+        self._database.purge_erased()
+        return count
+
+    def enroll_many(self, model_id: str, enrollments: Sequence[NewEnrollment]) -> int:
+        """Enroll some thousands at most, of whatever writers, all or none; return what was new.
+
+        Unknown writers are created, and images that a writer has already are passed over: the
+        work can be repeated. Raises InvalidWriter, UnknownModel, InvalidVector, InvalidPieces.
+        """
+        names: dict[str, str] = {}
+        for one in enrollments:
+            names[one.writer_id] = names.get(one.writer_id) or one.name
+        new = [(one.writer_id, one.reference) for one in enrollments if one.reference]
+        with self._database.write() as connection:
+            enroll_missing(connection, names)
+            return reference_rows.add_in_bulk(connection, model_id, new)
 
 
 _NAMED = select(WriterRow.writer_id, WriterRow.name).where(
@@ -217,87 +302,3 @@ def _after(cursor: str) -> str:
     if not is_writer_id(writer_id):
         raise InvalidCursor
     return writer_id
-
-
-class Writers:
-    """Who is enrolled; every method is one transaction."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def create(
-        self,
-        writer_id: str,
-        name: str,
-        model_id: str | None = None,
-        references: Sequence[NewReference] = (),
-    ) -> tuple[Writer, list[Reference]]:
-        """Enroll a writer, with references under a model if there are any: all or nothing.
-
-        Raises InvalidWriter, WriterExists, and what `References.add` raises.
-        """
-        with self._database.write() as connection:
-            create(connection, writer_id, name)
-            added: list[Reference] = []
-            if references:
-                if model_id is None:
-                    raise ValueError("Expected the model that encoded the references, got None.")
-                added = reference_rows.add(connection, writer_id, model_id, references)
-            return get(connection, writer_id), added
-
-    def get(self, writer_id: str) -> Writer:
-        """Return a writer; raises UnknownWriter."""
-        with self._database.read() as connection:
-            return get(connection, writer_id)
-
-    def knows(self, writer_id: str) -> bool:
-        """Whether somebody is enrolled under this id."""
-        with self._database.read() as connection:
-            return exists(connection, writer_id)
-
-    def names_of(self, writer_ids: Collection[str]) -> dict[str, str]:
-        """Return id -> name of those of these writers who are enrolled; thousands at most."""
-        with self._database.read() as connection:
-            return names_of(connection, writer_ids)
-
-    def page(
-        self, cursor: str | None = None, limit: int = 50, search: str | None = None
-    ) -> WriterPage:
-        """Return a page of writers in the order of their ids; raises InvalidCursor.
-
-        `search` is found anywhere in id or name, whatever the case; `cursor` is an earlier
-        page's `next_cursor`.
-        """
-        with self._database.read() as connection:
-            return page(connection, cursor, limit, search)
-
-    def rename(self, writer_id: str, name: str) -> Writer:
-        """Give a writer another name; raises InvalidWriter and UnknownWriter."""
-        with self._database.write() as connection:
-            rename(connection, writer_id, name)
-            return get(connection, writer_id)
-
-    def erase(self, writer_id: str) -> int:
-        """Erase a writer with all references for good; return how many references there were.
-
-        Afterwards no file of the database holds them; the snapshots of indexes are for
-        `Gallery.forget_snapshots`. Raises UnknownWriter and ErasureIncomplete.
-        """
-        with self._database.write() as connection:
-            count = erase(connection, writer_id)
-        self._database.purge_erased()
-        return count
-
-    def enroll_many(self, model_id: str, enrollments: Sequence[NewEnrollment]) -> int:
-        """Enroll some thousands at most, of whatever writers, all or none; return what was new.
-
-        Unknown writers are created, and images that a writer has already are passed over: the
-        work can be repeated. Raises InvalidWriter, UnknownModel, InvalidVector, InvalidPieces.
-        """
-        names: dict[str, str] = {}
-        for one in enrollments:
-            names[one.writer_id] = names.get(one.writer_id) or one.name
-        new = [(one.writer_id, one.reference) for one in enrollments if one.reference]
-        with self._database.write() as connection:
-            enroll_missing(connection, names)
-            return reference_rows.add_in_bulk(connection, model_id, new)

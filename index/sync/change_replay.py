@@ -49,10 +49,10 @@ def replay(registry: Registry, replayed: Replayed, model_id: str) -> Replayed:
 
 
 def fill(registry: Registry, index: LocalIndex, model_id: str) -> Replayed:
-    """Fill an empty index with every vector of the model; `follow` it before it is used.
+    """Fill an empty index with every vector of the model; `replay` to it before it is used.
 
     The place is where the log was before the first vector was read: changes made while this
-    runs are applied by `follow`, some for the second time.
+    runs are applied by `replay`, some for the second time.
     """
     position = registry.changes.head()
     for reference_ids, vectors in batches(registry, model_id, index.dimension):

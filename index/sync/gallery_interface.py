@@ -23,7 +23,7 @@ class OpenReport:
 
 
 class Gallery(Protocol):
-    """`Gallery` and `SharedGallery`; thread-safe; built after a fork, opened before a search."""
+    """A `LocalGallery` or `SharedGallery`; thread-safe; built after a fork, opened before use."""
 
     def open(self) -> OpenReport:
         """Bring the index to where the registry is, by whatever way there is."""

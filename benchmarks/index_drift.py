@@ -19,8 +19,7 @@ from benchmarks.index_engines import Ivf
 from benchmarks.signature_like import REFERENCES_PER_WRITER, gallery
 from index.ivf.index import IvfIndex
 from index.ivf.recall_probes import NEAREST
-from index.ivf.search_params import RecallTarget
-from index.sync.rebuild_policy import drifted
+from index.vectors.vector_index import RecallTarget
 from service.decisions.identify import neighbours_fetched
 
 FETCHED = neighbours_fetched()  # As many near references as an identification asks for.
@@ -82,7 +81,7 @@ def measure(size: int) -> list[dict[str, Any]]:
             index = IvfIndex.load(path, there.shape[1])
             come = way(others)
             index.add(np.arange(size + 1, 2 * size + 1), come)
-            seen = drifted(index)
+            seen = index.has_drifted()
             now = index.fit()
             held = np.concatenate([there, come])
             row = {"others": name, "found": found(index, held, probes)}

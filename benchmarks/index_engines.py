@@ -14,13 +14,13 @@ from benchmarks.signature_like import writers_of
 from index.ivf import build
 from index.ivf.index import IvfIndex
 from index.ivf.recall_probes import ExactNeighbours
-from index.ivf.search_params import RecallTarget, Tuned
+from index.ivf.search_params import Tuned
 from index.ivf.tune import tune
 from index.registry.change_log import Position
 from index.sync.rebuild_policy import KINDS
 from index.sync.snapshot import Origin, SnapshotFolder
 from index.vectors.flat_index import FlatIndex
-from index.vectors.vector_index import VectorIndex
+from index.vectors.vector_index import RecallTarget, VectorIndex
 from service.decisions.identify import neighbours_fetched
 
 FETCHED = neighbours_fetched()  # As many near references as an identification asks for.

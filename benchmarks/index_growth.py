@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.signature_like import gallery
-from index.ivf.search_params import RecallTarget
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.sync.local_gallery import LocalGallery
 from index.sync.rebuild_policy import build
+from index.vectors.vector_index import RecallTarget
 from service.decisions.identify import neighbours_fetched
 
 FETCHED = neighbours_fetched()  # As many near references as an identification asks for.

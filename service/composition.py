@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from encoder.inference.encoder import Encoder
-from index.ivf.search_params import RecallTarget
 from index.milvus.address import is_milvus, read_milvus_url
 from index.registry.registry import Registry
 from index.registry.schema_version import require_current
 from index.sync.gallery_interface import Gallery
 from index.sync.local_gallery import LocalGallery
+from index.vectors.vector_index import RecallTarget
 from service.decisions.identify import neighbours_fetched
 from service.errors import StartRefused
 from service.models.active_model import active_artifact, open_encoder, require_embeddings

@@ -17,9 +17,10 @@ from index.ivf import coarse_codes, fine_codes
 from index.ivf.file_format import MOST_LISTS, Trained
 from index.ivf.index import IvfIndex
 from index.ivf.recall_probes import NEAREST, ExactNeighbours, WritersOf
-from index.ivf.search_params import RecallTarget, SearchParams, Tuned
+from index.ivf.search_params import SearchParams, Tuned
 from index.ivf.tune import tune
 from index.vectors.faiss_threads import use_one_faiss_thread
+from index.vectors.vector_index import RecallTarget
 
 Batch = tuple[NDArray[np.int64], NDArray[np.float32]]  # Ids (n,) and vectors (n, d).
 Batches = Callable[[], Iterable[Batch]]  # A gallery, read from its start at every call.

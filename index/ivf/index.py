@@ -27,13 +27,19 @@ from index.ivf.search_params import SearchParams, Tuned, least_fetched, stands_o
 from index.vectors import heap_trim
 from index.vectors.faiss_threads import use_one_faiss_thread
 from index.vectors.unit_vectors import unit_vectors
-from index.vectors.vector_index import NO_NEIGHBOURS, Neighbours
+from index.vectors.vector_index import NO_NEIGHBOURS, Neighbours, RecallTarget
 
 # A list as near as this to the nearest may hold a vector: sums are rounded by up to so much.
 _SAME_SIMILARITY = 1e-4
 # Of what a 4-bit code loses: where rounding decides, another code may be as good, or nearly.
 _AS_GOOD, _ROUNDING = 1.2, 1e-3
 _LOOKED_AT = 2000  # References, to say how well all fit.
+_OUTGROWN = 4  # So many times as many references as it was tuned for want other lists.
+# Where what came since does not fit what was trained, less is found: `benchmarks.index_drift`.
+# Others of the same kind lose 1.07 times as much at 50,000, 1.3 times at 12,000: lists fitted to
+# fewer fit these alone.
+_WORSE, _LOOKED_FOR_FROM = 1.2, 50_000
+_CHANGED = 8  # Of so many references one has changed: it is worth a look.
 
 
 class IvfIndex:
@@ -198,6 +204,26 @@ class IvfIndex:
         vectors, centroids = self._trained.fine.decode(fine), self._trained.centroids[numbers]
         codes = self._trained.coarse.encode(vectors, centroids)
         return float(self._trained.coarse.losses(vectors, centroids, codes).mean()), imbalance
+
+    def suits(self, target: RecallTarget) -> bool:
+        """Whether it was tuned to this target, with not much fewer references than now."""
+        tuned = self.tuned
+        if target.nearest != tuned.params.nearest or tuned.fetched not in {0, target.fetched}:
+            return False
+        return self.size() < _OUTGROWN * tuned.size
+
+    def may_have_drifted(self) -> bool:
+        """Whether an eighth has changed since `fit` was last asked for."""
+        if not self.tuned.loss or self.size() < _LOOKED_FOR_FROM:
+            return False
+        return self.changed * _CHANGED >= self.size()
+
+    def has_drifted(self) -> bool:
+        """Whether what is held no longer fits what was trained; False if too little changed."""
+        if not self.may_have_drifted():
+            return False
+        loss, imbalance = self.fit()
+        return loss > _WORSE * self.tuned.loss or imbalance > _WORSE * self.tuned.imbalance
 
     def memory_bytes(self) -> int:
         """About how much memory the index takes."""

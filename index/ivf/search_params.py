@@ -12,19 +12,6 @@ NEVER = 4.0  # So much nothing stands out.
 
 
 @dataclass(frozen=True)
-class RecallTarget:
-    """What searches are to find: this share of the `nearest` (1 or 10) exactly nearest references.
-
-    A caller fetches `fetched` neighbours at the least, and scores the writers behind them exactly,
-    on all of their references. So a reference is found where any of its writer's is fetched.
-    """
-
-    fetched: int
-    nearest: int = 10
-    recall: float = 0.999
-
-
-@dataclass(frozen=True)
 class SearchParams:
     """How far a search looks.
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from index.ivf.index import IvfIndex
 from index.ivf.recall_probes import ExactNeighbours, Trial, Trials, WritersOf
-from index.ivf.search_params import NEVER, RecallTarget, SearchParams, Tuned
+from index.ivf.search_params import NEVER, SearchParams, Tuned
+from index.vectors.vector_index import RecallTarget
 
 _CANDIDATES = (128, 256, 512, 1024, 2048)
 _FIRST_PARTS = (64, 32, 16, 8, 4)  # Of the lists: what a first look may go through.

@@ -18,17 +18,16 @@ from index.errors import (
     SnapshotNotSaved,
     SnapshotUnusable,
 )
-from index.ivf.search_params import RecallTarget
 from index.registry.change_log import START, Position
 from index.registry.registry import Registry
 from index.sync.change_replay import Replayed, replay
 from index.sync.consistency import CheckReport, ErasureReport, compare_all, compare_some
 from index.sync.gallery_interface import OpenReport
-from index.sync.rebuild_policy import KINDS, build, drifted, may_have_drifted, outgrown
+from index.sync.rebuild_policy import KINDS, build, outgrown
 from index.sync.snapshot import Origin, SnapshotFolder
 from index.vectors.flat_index import FlatIndex
 from index.vectors.unit_vectors import leading
-from index.vectors.vector_index import Neighbours
+from index.vectors.vector_index import Neighbours, RecallTarget
 
 logger = logging.getLogger(__name__)
 
@@ -246,7 +245,7 @@ class LocalGallery:
     def _grow_when_due(self) -> None:
         growing = self._grower is not None and self._grower.is_alive()
         index = self._replayed.index
-        due = outgrown(index, self._ivf_from, self._target) or may_have_drifted(index)
+        due = outgrown(index, self._ivf_from, self._target) or index.may_have_drifted()
         if growing or not due:
             return
         self._grower = threading.Thread(target=self._grow_or_warn, daemon=True)
@@ -258,7 +257,7 @@ class LocalGallery:
         Unless it is due for no more than a look at whether it has drifted, and has not.
         """
         index = self._replayed.index
-        if not outgrown(index, self._ivf_from, self._target) and not drifted(index):
+        if not outgrown(index, self._ivf_from, self._target) and not index.has_drifted():
             return
         try:
             grown = self._built()

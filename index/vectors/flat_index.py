@@ -11,7 +11,7 @@ from index.errors import DuplicateReference, InvalidVector, SnapshotNotSaved, Sn
 from index.vectors.faiss_threads import use_one_faiss_thread
 from index.vectors.rwlock import ReadersWriterLock
 from index.vectors.unit_vectors import unit_vectors
-from index.vectors.vector_index import NO_NEIGHBOURS, Neighbours
+from index.vectors.vector_index import NO_NEIGHBOURS, Neighbours, RecallTarget
 
 # A vector's place in FAISS's id list and its hash map, and in our set: about so much, as measured.
 _BYTES_PER_ID = 110
@@ -112,6 +112,18 @@ class FlatIndex:
 
     def detach(self) -> None:
         """Do nothing: what was loaded is a copy."""
+
+    def suits(self, target: RecallTarget) -> bool:  # noqa: ARG002  # All is found.
+        """Return True: it finds everything."""
+        return True
+
+    def may_have_drifted(self) -> bool:
+        """Return False: it was made for no gallery in particular."""
+        return False
+
+    def has_drifted(self) -> bool:
+        """Return False."""
+        return False
 
     def save(self, path: Path) -> None:
         """Write a consistent copy to a file; searches go on, changes wait."""

@@ -24,6 +24,19 @@ class Neighbours:
 NO_NEIGHBOURS = Neighbours(np.empty(0, np.int64), np.empty(0, np.float32))
 
 
+@dataclass(frozen=True)
+class RecallTarget:
+    """What searches are to find: this share of the `nearest` (1 or 10) exactly nearest references.
+
+    A caller fetches `fetched` neighbours at the least, and scores the writers behind them exactly,
+    on all of their references. So a reference is found where any of its writer's is fetched.
+    """
+
+    fetched: int
+    nearest: int = 10
+    recall: float = 0.999
+
+
 class VectorIndex(Protocol):
     """Reference ids and their unit vectors, searched by inner product (the cosine).
 
@@ -93,6 +106,18 @@ class LocalIndex(VectorIndex, Protocol):
 
     def detach(self) -> None:
         """Keep nothing of the file that it was loaded from: what is erased is not to stay there."""
+        ...
+
+    def suits(self, target: RecallTarget) -> bool:
+        """Whether it was made for such searches, and for about as many references as there are."""
+        ...
+
+    def may_have_drifted(self) -> bool:
+        """Whether so much changed since it was made that `has_drifted` is worth its while."""
+        ...
+
+    def has_drifted(self) -> bool:
+        """Whether what is held is no longer like what it was made for; takes a moment."""
         ...
 
     def save(self, path: Path) -> None:

@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from encoder.inference.encoder import Encoder
 from encoder.scoring.decision_rule import Verdict
 from encoder.scoring.templates import Signatures
-from index.ivf.search_params import RecallTarget
 from index.registry.embeddings import Claim
 from index.registry.registry import Registry
 from index.sync.rebuild_policy import build
 from index.vectors.unit_vectors import leading
-from index.vectors.vector_index import Neighbours, VectorIndex
+from index.vectors.vector_index import Neighbours, RecallTarget, VectorIndex
 from service.decisions.identify import rank
 from service.writers.template_codec import signatures_of
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 import index
 from index.ivf.build import untuned
 from index.ivf.index import IvfIndex
-from index.ivf.search_params import RecallTarget
 from index.milvus.address import MilvusAddress
 from index.milvus.connection import MilvusConnection
 from index.milvus.index import MilvusIndex
@@ -25,7 +24,7 @@ from index.registry.schema_version import upgrade
 from index.sync.local_gallery import LocalGallery
 from index.vectors.flat_index import FlatIndex
 from index.vectors.unit_vectors import unit_vectors
-from index.vectors.vector_index import Neighbours, VectorIndex
+from index.vectors.vector_index import Neighbours, RecallTarget, VectorIndex
 
 # A new backend is added here, and must pass every test of `test_vector_index`.
 BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex, "milvus": MilvusIndex}

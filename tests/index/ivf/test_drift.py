@@ -8,7 +8,6 @@ import pytest
 from benchmarks.signature_like import gallery
 from index.ivf.build import Sample, filled, lists_for, untuned
 from index.ivf.index import IvfIndex
-from index.sync.rebuild_policy import drifted, may_have_drifted
 
 MODEL = "a" * 64
 SIZE, MORE = 50_000, 20_000
@@ -57,20 +56,20 @@ def test_what_is_unlike_what_was_trained_on_is_seen(trained, vectors, change, fi
     trained.add(np.arange(SIZE, SIZE + MORE), change(vectors[SIZE:]))
     if old_ones_leave:
         trained.remove(np.arange(MORE))
-    assert may_have_drifted(trained)
-    assert drifted(trained) is not fits
+    assert trained.may_have_drifted()
+    assert trained.has_drifted() is not fits
 
 
 def test_it_is_looked_for_when_an_eighth_has_changed(trained, vectors):
-    assert may_have_drifted(trained)  # It was not looked at since it was made, or read from disk.
-    assert not drifted(trained)
+    assert trained.may_have_drifted()  # It was not looked at since it was made, or read from disk.
+    assert not trained.has_drifted()
     trained.add(np.arange(SIZE, SIZE + 4000), vectors[SIZE : SIZE + 4000])
     trained.remove(np.arange(2000))
-    assert not may_have_drifted(trained)
+    assert not trained.may_have_drifted()
     trained.remove(np.arange(2000, 2600))
-    assert may_have_drifted(trained)
-    assert not drifted(trained)
-    assert not may_have_drifted(trained)
+    assert trained.may_have_drifted()
+    assert not trained.has_drifted()
+    assert not trained.may_have_drifted()
 
 
 def test_how_well_it_fits_is_kept_with_the_index(trained, vectors, tmp_path):
@@ -78,8 +77,8 @@ def test_how_well_it_fits_is_kept_with_the_index(trained, vectors, tmp_path):
     trained.save(tmp_path / "index")
     loaded = type(trained).load(tmp_path / "index", vectors.shape[1])
     assert loaded.tuned == trained.tuned
-    assert may_have_drifted(loaded)
-    assert not drifted(loaded)
+    assert loaded.may_have_drifted()
+    assert not loaded.has_drifted()
 
 
 def test_an_index_not_trained_on_a_gallery_or_an_empty_one_has_not_drifted(vectors):
@@ -87,14 +86,14 @@ def test_an_index_not_trained_on_a_gallery_or_an_empty_one_has_not_drifted(vecto
     assert index.fit() == (0.0, 0.0)
     index.add(np.arange(SIZE), turned(vectors[:SIZE]))
     assert index.fit()[0] > 0
-    assert not may_have_drifted(index)
-    assert not drifted(index)
+    assert not index.may_have_drifted()
+    assert not index.has_drifted()
 
 
 def test_an_index_that_no_longer_fits_its_gallery_is_trained_anew(
     registry, open_gallery, new_references, unit, monkeypatch
 ):
-    monkeypatch.setattr("index.sync.rebuild_policy._LOOKED_FOR_FROM", IVF_FROM)
+    monkeypatch.setattr("index.ivf.index._LOOKED_FOR_FROM", IVF_FROM)
 
     def enroll(seeds, towards):
         for seed in seeds:

@@ -10,8 +10,9 @@ from benchmarks.signature_like import gallery
 from index.ivf.build import Sample, filled, untuned
 from index.ivf.packed_blocks import layout_of, saved_blocks, views
 from index.ivf.recall_probes import ExactNeighbours, Trials
-from index.ivf.search_params import RecallTarget, SearchParams, stands_out
+from index.ivf.search_params import SearchParams, stands_out
 from index.ivf.tune import tune
+from index.vectors.vector_index import RecallTarget
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from index.ivf.search_params import RecallTarget
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.sync import snapshot
 from index.sync.local_gallery import LocalGallery
+from index.vectors.vector_index import RecallTarget
 
 MODEL = "a" * 64
 WHOLE, INDEXED = 48, 32

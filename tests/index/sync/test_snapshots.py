@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from index.errors import ErasureIncomplete, SnapshotNotSaved
-from index.ivf.search_params import RecallTarget
 from index.registry.change_log import Position
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.sync.local_gallery import LocalGallery
 from index.sync.snapshot import Origin, SnapshotFolder
 from index.vectors.flat_index import FlatIndex
+from index.vectors.vector_index import RecallTarget
 
 MODEL = "a" * 64
 OTHER = "b" * 64

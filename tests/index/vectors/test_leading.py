@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from index.errors import InvalidVector
-from index.ivf.search_params import RecallTarget
 from index.registry.references import NewReference
 from index.sync.local_gallery import LocalGallery
 from index.vectors.unit_vectors import leading
+from index.vectors.vector_index import RecallTarget
 
 MODEL = "c" * 64
 WHOLE = 576

@@ -20,13 +20,13 @@ from encoder.inference.encoder import Encoder, load_encoder
 from encoder.scoring.local_descriptors import pack, unpack
 from encoder.synthesis import encode_png, synthetic_writer
 from index.errors import ErasureIncomplete, ImageNotHeld
-from index.ivf.search_params import RecallTarget
 from index.registry import database as index_database
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
 from index.registry.writers import NewEnrollment
 from index.sync.local_gallery import LocalGallery
+from index.vectors.vector_index import RecallTarget
 from service.errors import InvalidInput
 from service.transfer import gallery_export
 from service.transfer.gallery_export import Exported, export_gallery

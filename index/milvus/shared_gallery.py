@@ -26,6 +26,7 @@ from index.milvus.sync_worker import SyncResult, SyncWorker
 from index.registry.change_log import Position
 from index.registry.lease import LEASE_S, SharedIndex
 from index.registry.registry import Registry
+from index.sync.background_task import BackgroundTask
 from index.sync.consistency import CheckReport, Difference, ErasureReport, compare_all, compare_some
 from index.sync.gallery_interface import OpenReport
 from index.vectors.unit_vectors import leading
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 REVISION_WAIT_S = 5.0
 # How often an idle process looks whether there is something to drain.
 _LOOK_S = 1.0
+_CLOSE_WAIT_S = 5.0
 
 
 class SharedGallery:
@@ -55,7 +57,7 @@ class SharedGallery:
         self._working = threading.Lock()
         self._wanted = threading.Event()
         self._closing = threading.Event()
-        self._drainer: threading.Thread | None = None
+        self._keeping_up = BackgroundTask(self._keep_up)
 
     def open(self) -> OpenReport:
         """Bring the index to where the registry is, or wait for who does; then keep it there.
@@ -68,7 +70,7 @@ class SharedGallery:
                 logger.info("Another process drains the shared index; the start waits for it.")
                 told = True
             time.sleep(0.1)
-        self._start_drainer()
+        self._keeping_up.start()
         if result.rebuilt is None:
             return OpenReport("shared", None, result.rows)
         return OpenReport("rebuilt", result.rebuilt, result.rows)
@@ -84,7 +86,7 @@ class SharedGallery:
         try:
             return self._index(self._reached(needed)).search(part, k)
         except CollectionMissing:
-            # Made anew by another process a moment ago; or gone, and then the drainer makes it.
+            # Made anew by another process a moment ago; or gone, and then a turn makes it.
             self._wake()
             return self._index(self._reached(needed)).search(part, k)
 
@@ -181,9 +183,8 @@ class SharedGallery:
         """Stop draining and let go of the server; close it before the registry."""
         self._closing.set()
         self._wanted.set()
-        if self._drainer is not None:
-            # What it leaves half done, another process goes on with when the lease has run out.
-            self._drainer.join(REVISION_WAIT_S)
+        # What it leaves half done, another process goes on with when the lease has run out.
+        self._keeping_up.join(_CLOSE_WAIT_S)
         self._server.close()
 
     def _index(self, state: SharedIndex) -> MilvusIndex:
@@ -213,14 +214,10 @@ class SharedGallery:
             return self._worker.turn()
 
     def _wake(self) -> None:
-        """Ask the drainer for a turn; an error that nobody foresaw may have ended it."""
+        """Ask for a turn in the background; an error that nobody foresaw may have ended it."""
         self._wanted.set()
-        if self._drainer is not None and not self._drainer.is_alive():
-            self._start_drainer()
-
-    def _start_drainer(self) -> None:
-        self._drainer = threading.Thread(target=self._keep_up, daemon=True)
-        self._drainer.start()
+        if self._keeping_up.started:
+            self._keeping_up.start()
 
     def _keep_up(self) -> None:
         furthest, must = 0, False

@@ -20,6 +20,7 @@ from index.errors import (
 )
 from index.registry.change_log import START, Position
 from index.registry.registry import Registry
+from index.sync.background_task import BackgroundTask
 from index.sync.change_replay import Replayed, replay
 from index.sync.consistency import CheckReport, ErasureReport, compare_all, compare_some
 from index.sync.gallery_interface import OpenReport
@@ -65,8 +66,8 @@ class LocalGallery:
         self._replaying = threading.Lock()
         self._saved: Position | None = None
         self._save_counts_from = 0
-        self._saver: threading.Thread | None = None
-        self._grower: threading.Thread | None = None
+        self._saving = BackgroundTask(self._save_or_warn)
+        self._growing = BackgroundTask(self._grow_or_warn)
 
     def open(self) -> OpenReport:
         """Load the snapshot, or rebuild from the registry; then apply what is newer.
@@ -203,11 +204,9 @@ class LocalGallery:
 
     def close(self) -> None:
         """Save what is new, so that the next start is quick; close it before the registry."""
-        if self._grower is not None:
-            # It may have minutes to go, and what it makes can be made again.
-            self._grower.join(_CLOSE_WAIT_S)
-        if self._saver is not None:
-            self._saver.join()
+        # It may have minutes to go, and what it makes can be made again.
+        self._growing.join(_CLOSE_WAIT_S)
+        self._saving.join()
         self._save_or_warn()
 
     def _replay(self) -> Replayed:
@@ -235,21 +234,15 @@ class LocalGallery:
 
     def _save_when_due(self, replayed: Replayed) -> None:
         due = max(SAVE_AFTER_CHANGES, replayed.index.size() // 4)
-        saving = self._saver is not None and self._saver.is_alive()
-        if saving or replayed.position.revision - self._save_counts_from < due:
+        if replayed.position.revision - self._save_counts_from < due or self._saving.running:
             return
         self._save_counts_from = replayed.position.revision
-        self._saver = threading.Thread(target=self._save_or_warn, daemon=True)
-        self._saver.start()
+        self._saving.start()
 
     def _grow_when_due(self) -> None:
-        growing = self._grower is not None and self._grower.is_alive()
         index = self._replayed.index
-        due = outgrown(index, self._ivf_from, self._target) or index.may_have_drifted()
-        if growing or not due:
-            return
-        self._grower = threading.Thread(target=self._grow_or_warn, daemon=True)
-        self._grower.start()
+        if outgrown(index, self._ivf_from, self._target) or index.may_have_drifted():
+            self._growing.start()
 
     def _grow_or_warn(self) -> None:
         """Make the index that the size asks for beside the one that answers, then change over.

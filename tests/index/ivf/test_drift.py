@@ -107,8 +107,7 @@ def test_an_index_that_no_longer_fits_its_gallery_is_trained_anew(
 
     def index_now(opened):
         opened.catch_up()
-        if opened._grower is not None:
-            opened._grower.join()
+        opened._growing.join()
         return opened._replayed.index
 
     enroll(range(40), unit(1, seed=1000))

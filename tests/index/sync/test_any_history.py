@@ -127,8 +127,7 @@ class AnyHistory(RuleBasedStateMachine):
     def wait_until_grown(self, place):
         gallery = self.galleries[place]
         gallery.catch_up()
-        if gallery._grower is not None:
-            gallery._grower.join()
+        gallery._growing.join()
 
     @rule(place=places, step=st.integers(0, 5))
     def die_while_saving(self, place, step):
@@ -192,9 +191,8 @@ class AnyHistory(RuleBasedStateMachine):
 
     @staticmethod
     def settle(gallery):
-        for thread in (gallery._grower, gallery._saver):
-            if thread is not None:
-                thread.join()
+        for task in (gallery._growing, gallery._saving):
+            task.join()
 
     def teardown(self):
         for gallery in self.everyone:

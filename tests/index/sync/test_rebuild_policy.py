@@ -20,8 +20,7 @@ def enroll(registry, new_references, writers, count=30):
 def grown(gallery):
     """Wait until nothing grows any more, and say which kind it is then."""
     gallery.catch_up()
-    if gallery._grower is not None:
-        gallery._grower.join()
+    gallery._growing.join()
     return gallery.stats()["kind"]
 
 

@@ -236,7 +236,7 @@ def test_many_changes_save_a_snapshot_by_themselves(registry, folder, new_refere
     assert gallery.stats()["snapshot_revision"] == 0
     registry.references.add("C-1", MODEL, new_references(1, seed=2))
     gallery.catch_up()
-    gallery._saver.join()
+    gallery._saving.join()
     assert gallery.stats()["snapshot_revision"] == 4
     gallery.close()
 

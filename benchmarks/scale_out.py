@@ -2,8 +2,6 @@
 
 `python -m benchmarks.scale_out` drains references into a process of milvus-lite and searches them
 from two galleries, as two replicas would. milvus-lite is no measure of a Milvus server, so what it
-
-FETCHED = neighbours_fetched()  # As many near references as an identification asks for.
 spends is told apart: a replica's own is its processor time, and the statements that it waits for.
 `--database postgresql+psycopg://user@host/name` names an empty database instead of SQLite.
 """
@@ -31,7 +29,9 @@ from index.milvus.shared_gallery import SharedGallery
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
+from service.decisions.identify import neighbours_fetched
 
+FETCHED = neighbours_fetched()  # As many near references as an identification asks for.
 PER_WRITER = 5
 PIECES = np.random.default_rng(0).bytes(120 * PIECE_SIZE)  # As many as a real signature has.
 START_TIMEOUT_S = 60.0

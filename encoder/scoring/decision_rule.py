@@ -288,18 +288,20 @@ class DecisionRule:
 # to these classes is added here where it is not the default that earlier rules had without saying.
 _IDENTIFYING: Mapping[type, tuple[str, ...]] = {
     DecisionRule: ("spread", "calibrations", "default_operating_point", "centre"),
-    Spread: ("population", "shrinkage", "local", "kinds"),
-    Kind: ("name", "axis", "offset", "amounts"),
+    Spread: ("population", "shrinkage", "local", "compensations"),
+    ScriptCompensation: ("name", "axis", "offset", "amounts"),
     Calibration: ("references", "skilled", "random", "points", "random_tail"),
     LogRatio: ("slope", "intercept", "bound"),
     OperatingPoint: ("match", "non_match"),
     RandomTail: ("start", "share", "scale", "fpir"),
 }
+_WRITTEN_AS = {"compensations": "kinds"}  # Fields that go by another name in manifests.
 
 
 def _identity(part: Any) -> Any:
     if type(part) in _IDENTIFYING:
-        return {name: _identity(getattr(part, name)) for name in _IDENTIFYING[type(part)]}
+        names = _IDENTIFYING[type(part)]
+        return {_WRITTEN_AS.get(name, name): _identity(getattr(part, name)) for name in names}
     if isinstance(part, Mapping):
         return {name: _identity(value) for name, value in part.items()}
     return [_identity(one) for one in part] if isinstance(part, tuple) else part

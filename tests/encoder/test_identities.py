@@ -11,7 +11,7 @@ from encoder.scoring.decision_rule import (
     RandomTail,
 )
 from encoder.scoring.score import Spread
-from encoder.scoring.script_compensation import Kind
+from encoder.scoring.script_compensation import ScriptCompensation
 
 POINTS = {"fmr_skilled=5%": OperatingPoint(0.3, 0.2), "fmr_skilled=1%": OperatingPoint(0.4, 0.2)}
 MORE_POINTS = {
@@ -19,7 +19,12 @@ MORE_POINTS = {
     "fmr_skilled=1%": OperatingPoint(0.35, 0.15),
 }
 RULE = DecisionRule(
-    spread=Spread(0.61, 1.5, 0.25, (Kind("Bengali", (0.5, -0.25), 0.125, ((1, 0.1), (3, 0.2))),)),
+    spread=Spread(
+        0.61,
+        1.5,
+        0.25,
+        (ScriptCompensation("Bengali", (0.5, -0.25), 0.125, ((1, 0.1), (3, 0.2))),),
+    ),
     calibrations=(
         Calibration(
             references=1,

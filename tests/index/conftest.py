@@ -18,6 +18,7 @@ from index.ivf.index import IvfIndex
 from index.milvus.address import MilvusAddress
 from index.milvus.connection import MilvusConnection
 from index.milvus.index import MilvusIndex
+from index.milvus.shared_gallery import SharedGallery
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
@@ -35,7 +36,7 @@ ON_POSTGRESQL_TOO = {
     "test_audit_log",
     "test_bulk",
     "test_change_log",
-    "test_gallery_threads",
+    "test_galleries",
     "test_leading",
     "test_lease",
     "test_local_gallery",
@@ -191,6 +192,39 @@ def open_gallery(registry, tmp_path) -> Iterator[Callable[..., LocalGallery]]:
     yield make
     for gallery in opened:
         gallery.close()
+
+
+@pytest.fixture
+def second(database_url) -> Iterator[Registry]:
+    """Another process's registry, on the same database."""
+    other = Registry(database_url)
+    yield other
+    other.close()
+
+
+@pytest.fixture
+def share(registry, milvus_address, monkeypatch) -> Iterator[Callable[..., SharedGallery]]:
+    """Return `share(registry)`: a gallery on the test's server; `.report` says how it opened."""
+    # Tests share the machine with much else; who waits too long is told so where that is tested.
+    monkeypatch.setattr("index.milvus.shared_gallery.REVISION_WAIT_S", 60)
+    opened, models = [], set()
+
+    def make(
+        own_registry: Registry = registry, model_id: str = MODEL, **_of_others: object
+    ) -> SharedGallery:
+        gallery = SharedGallery(own_registry, model_id, DIMENSION, milvus_address)
+        opened.append(gallery)
+        models.add(model_id)
+        gallery.report = gallery.open()
+        return gallery
+
+    yield make
+    for gallery in opened:
+        gallery.close()
+    for model_id in models:
+        server = MilvusConnection(milvus_address, f"{registry.registry_id()}_{model_id}", DIMENSION)
+        server.drop_others(None)
+        server.close()
 
 
 @pytest.fixture

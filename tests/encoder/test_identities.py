@@ -74,20 +74,26 @@ def test_every_field_of_a_rule_is_part_of_its_name():
 
 def each_changed(part, where="rule"):
     """The part with each of its values changed in turn, and where that is."""
-    if is_dataclass(part):
-        for field in fields(part):
-            for place, one in each_changed(getattr(part, field.name), f"{where}.{field.name}"):
-                yield place, replace(part, **{field.name: one})
-    elif isinstance(part, dict):
-        for name in part:
-            for place, one in each_changed(part[name], f"{where}[{name!r}]"):
-                yield place, {**part, name: one}
-    elif isinstance(part, tuple):
-        for number, value in enumerate(part):
-            for place, one in each_changed(value, f"{where}[{number}]"):
-                yield place, (*part[:number], one, *part[number + 1 :])
-    else:
+    values = values_of(part)
+    if values is None:
         yield where, (0.5,) if part is None else part + ("!" if isinstance(part, str) else 1)
+        return
+    for name, value, with_other in values:
+        for place, other in each_changed(value, f"{where}{name}"):
+            yield place, with_other(other)
+
+
+def values_of(part):
+    """What a part is made of: names, values, and how it comes to another one; None if it is one."""
+    if is_dataclass(part):
+        names = [field.name for field in fields(part)]
+        return [(f".{n}", getattr(part, n), lambda o, n=n: replace(part, **{n: o})) for n in names]
+    if isinstance(part, dict):
+        return [(f"[{n!r}]", v, lambda o, n=n: {**part, n: o}) for n, v in part.items()]
+    if isinstance(part, tuple):
+        numbered = enumerate(part)
+        return [(f"[{n}]", v, lambda o, n=n: (*part[:n], o, *part[n + 1 :])) for n, v in numbered]
+    return None
 
 
 def test_a_split_is_the_same_in_every_version():

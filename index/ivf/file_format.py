@@ -70,7 +70,11 @@ def save(
     facts: Mapping[str, object],
     lists: Iterable[tuple[Content, Codes]],
 ) -> None:
-    """Write what was trained, and lists with their fine codes (n, f); raises SnapshotNotSaved."""
+    """Write what was trained, and lists with their fine codes (n, f).
+
+    Raises:
+        SnapshotNotSaved: it could not be written to disk.
+    """
     coarse, fine = trained.coarse, trained.fine
     sizes = {"dimension": len(coarse.axes), "lists": len(trained.centroids), "cells": coarse.cells}
     count = 0
@@ -99,7 +103,11 @@ def save(
 
 @contextmanager
 def opened(path: Path, dimension: int) -> Iterator[Saved]:
-    """Give what the file holds; raises SnapshotUnusable, also from within the block."""
+    """Give what the file holds.
+
+    Raises:
+        SnapshotUnusable: it is no such file, or is damaged; also from within the block.
+    """
     try:
         with path.open("rb") as file:
             yield _read(file, dimension, path.name)
@@ -163,7 +171,11 @@ def _numbers(file: BinaryIO, *shape: int) -> NDArray[np.float32]:
 
 
 def _array(file: BinaryIO, dtype: np.dtype[Any], count: int) -> NDArray[Any]:
-    """Return the next `count` numbers; raises ValueError where the file ends before."""
+    """Return the next `count` numbers.
+
+    Raises:
+        ValueError: the file ends before.
+    """
     left = os.fstat(file.fileno()).st_size - file.tell()
     if not 0 <= count * dtype.itemsize <= left:
         raise ValueError(f"expected {count} numbers, {left} bytes are left")

@@ -255,7 +255,11 @@ class IvfIndex:
 
     @classmethod
     def load(cls, path: Path, dimension: int) -> Self:
-        """Read what `save` wrote; raises SnapshotUnusable for anything else."""
+        """Read what `save` wrote.
+
+        Raises:
+            SnapshotUnusable: the file holds anything else.
+        """
         with file_format.opened(path, dimension) as saved:
             try:
                 tuned = Tuned.from_dict(saved.facts, len(saved.trained.centroids))

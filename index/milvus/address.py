@@ -42,9 +42,12 @@ def is_milvus(url: str) -> bool:
 
 
 def read_milvus_url(url: str) -> MilvusAddress:
-    """Return the address; raises ValueError, whose text repeats nothing of the URL's secrets.
+    """Return the address.
 
     Alone before the @ stands a token; with a colon, user and password.
+
+    Raises:
+        ValueError: the URL is no such address; the text repeats nothing of the URL's secrets.
     """
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES or parts.fragment:

@@ -32,7 +32,11 @@ class MilvusConnection:
     """
 
     def __init__(self, address: MilvusAddress, origin: str, dimension: int) -> None:
-        """Connect; `origin` is made of letters, digits and underscores. Raises IndexUnavailable."""
+        """Connect; `origin` is made of letters, digits and underscores.
+
+        Raises:
+            IndexUnavailable: the server cannot be used.
+        """
         # Its errors are raised again as ours; with a traceback each, they would flood the log.
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
         self.address = address

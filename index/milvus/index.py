@@ -29,8 +29,9 @@ _PAGE = 10_000
 class MilvusIndex:
     """References in a collection; see VectorIndex for what each method promises.
 
-    Every method raises IndexUnavailable where the server cannot be used, and CollectionMissing
-    where the collection has gone.
+    Raises:
+        IndexUnavailable: the server cannot be used; by every method.
+        CollectionMissing: the collection has gone; by every method.
     """
 
     kind = "milvus"
@@ -68,7 +69,8 @@ class MilvusIndex:
     def position(self) -> Position:
         """Return the place in the log that the collection has come to.
 
-        Raises CollectionMissing for one that was never filled to the end.
+        Raises:
+            CollectionMissing: it has gone, or was never filled to the end.
         """
         rows = self._rows([_LOG_ID], ["revision", "mark"])
         if not rows:
@@ -136,7 +138,11 @@ class MilvusIndex:
     def holds(
         self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]
     ) -> NDArray[np.bool_]:
-        """Whether (n,) the vectors are held byte for byte; raises KeyError."""
+        """Whether (n,) the vectors are held byte for byte.
+
+        Raises:
+            KeyError: a reference is not there; its id is the argument.
+        """
         held: dict[int, NDArray[np.float32]] = {
             row[ID]: np.asarray(row[VECTOR], dtype=np.float32)
             for row in self._rows(reference_ids.tolist(), [VECTOR])

@@ -62,7 +62,10 @@ class SharedGallery:
     def open(self) -> OpenReport:
         """Bring the index to where the registry is, or wait for who does; then keep it there.
 
-        Where there is none, it is made, however long that takes. Raises IndexUnavailable.
+        Where there is none, it is made, however long that takes.
+
+        Raises:
+            IndexUnavailable: the server cannot be used.
         """
         told = False
         while (result := self._turn()) is None:
@@ -78,8 +81,12 @@ class SharedGallery:
     def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
         """Return for each probe of (n, d) its nearest references, at most k, nearest first.
 
-        What was enrolled before the call, by whatever process, is found. Raises InvalidVector,
-        IndexBehind and IndexUnavailable.
+        What was enrolled before the call, by whatever process, is found.
+
+        Raises:
+            InvalidVector: they are not finite unit vectors of the expected size.
+            IndexBehind: the index does not come there within REVISION_WAIT_S.
+            IndexUnavailable: the server cannot be used.
         """
         needed = self._registry.changes.head()
         part = leading(probes, self._server.dimension)
@@ -93,7 +100,8 @@ class SharedGallery:
     def catch_up(self) -> int:
         """Wait until the index is where the registry is; return by how many changes it was behind.
 
-        Raises IndexBehind.
+        Raises:
+            IndexBehind: the index does not come there within REVISION_WAIT_S.
         """
         needed = self._registry.changes.head()
         before = self._worker.state().position.revision
@@ -106,7 +114,10 @@ class SharedGallery:
     def forget_snapshots(self) -> None:
         """Return when no search finds what was erased; call it before saying that it is done.
 
-        The server cleans its files by itself, later. Raises ErasureIncomplete.
+        The server cleans its files by itself, later.
+
+        Raises:
+            ErasureIncomplete: rows are erased, but a copy of them may still be on disk.
         """
         try:
             self.catch_up()
@@ -193,7 +204,11 @@ class SharedGallery:
         return MilvusIndex(self._server, state.collection)
 
     def _reached(self, needed: Position) -> SharedIndex:
-        """Wait until the index has come to `needed`; raises IndexBehind after REVISION_WAIT_S."""
+        """Wait until the index has come to `needed`.
+
+        Raises:
+            IndexBehind: it does not come there within REVISION_WAIT_S.
+        """
         give_up_at = time.monotonic() + REVISION_WAIT_S
         pause_s = 0.002
         while not _is_at(state := self._worker.state(), needed):

@@ -51,7 +51,10 @@ class SyncWorker:
         """Work until nothing is newer; None when another process is at it.
 
         An index that is not there, or stands on another history, is made anew from the registry.
-        Raises IndexUnavailable, and LeaseLost when this process was too slow.
+
+        Raises:
+            IndexUnavailable: the server cannot be used.
+            LeaseLost: this process was too slow.
         """
         return self._under_lease(self._go_on)
 
@@ -107,7 +110,11 @@ class SyncWorker:
         return SharedIndex(state.collection, position), ""
 
     def _replay(self, index: MilvusIndex, position: Position) -> int:
-        """Apply what is newer than `position`; return the rows of the log. Raises HistoryForked."""
+        """Apply what is newer than `position`; return the rows of the log.
+
+        Raises:
+            HistoryForked: the registry no longer holds the revision that an index stands on.
+        """
         rows = 0
         while changes := self._registry.changes.since(position, self._model_id, BATCH_ROWS):
             # Taken out first: the place in the log is written with what is put, and promises both.

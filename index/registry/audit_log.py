@@ -122,7 +122,8 @@ _INSERT = insert(DecisionRow)
 def record(connection: Connection, decision: DecisionRecord) -> str:
     """Append a decision to the chain and return its id; the caller holds the decisions' lock.
 
-    Raises ValueError for a number that is not finite: SQL and JSON would keep something else.
+    Raises:
+        ValueError: a number is not finite: SQL and JSON would keep something else.
     """
     previous = connection.execute(_LAST_SHA256).scalar_one_or_none()
     row: dict[str, Any] = {

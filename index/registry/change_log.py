@@ -68,7 +68,8 @@ class ChangeLog:
     def since(self, position: Position, model_id: str, limit: int) -> Changes | None:
         """Return what an index at `position` must apply next, or None; one SELECT.
 
-        Raises HistoryForked when the log is not the one that `position` came from.
+        Raises:
+            HistoryForked: the log is not the one that `position` came from.
         """
         with self._database.read() as connection:
             return changes_since(connection, position, model_id, limit)
@@ -131,9 +132,12 @@ def changes_since(
 ) -> Changes | None:
     """Return up to `limit` lines of the log after `position`, or None when there are none.
 
-    One SELECT. It reads the line at `position` too, which shows that the log is still the one
-    that was read before; raises HistoryForked when it is not. Vectors are those of now: a
-    reference that was put and is erased by a later line is only in `touched`.
+    One SELECT. It reads the line at `position` too, which shows that the log is still the one that
+    was read before. Vectors are those of now: a reference that was put and is erased by a later
+    line is only in `touched`.
+
+    Raises:
+        HistoryForked: the log is not the one that `position` came from.
     """
     rows = connection.execute(
         select(

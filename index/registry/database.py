@@ -110,9 +110,11 @@ class Database:
     def purge_erased(self) -> None:
         """Make sure that no file of the database still holds rows that were deleted.
 
-        SQLite: secure_delete has overwritten them, and cutting off the write-ahead log brings
-        that to the main file. PostgreSQL keeps dead rows until its own VACUUM.
-        Raises ErasureIncomplete when other readers hold the log for BUSY_TIMEOUT_S.
+        SQLite: secure_delete has overwritten them, and cutting off the write-ahead log brings that
+        to the main file. PostgreSQL keeps dead rows until its own VACUUM.
+
+        Raises:
+            ErasureIncomplete: other readers hold the log for BUSY_TIMEOUT_S.
         """
         if not self._sqlite:
             return

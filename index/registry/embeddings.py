@@ -43,7 +43,12 @@ class Embeddings:
         self._database = database
 
     def claim(self, writer_id: str, model_id: str) -> Claim:
-        """Return what a claim is compared with; raises UnknownWriter and NoReferences."""
+        """Return what a claim is compared with.
+
+        Raises:
+            UnknownWriter: nobody is enrolled under this id.
+            NoReferences: the writer is known, but has nothing to compare with.
+        """
         with self._database.read() as connection:
             return claim(connection, writer_id, model_id)
 
@@ -72,7 +77,11 @@ class Embeddings:
         """Add a model's vectors (n, d), and n pieces, of references; return how many were new.
 
         Erased references, and those that have a vector of this model, are passed over.
-        Raises UnknownModel, InvalidVector and InvalidPieces.
+
+        Raises:
+            UnknownModel: the registry has no such model.
+            InvalidVector: they are not finite unit vectors of the expected size.
+            InvalidPieces: they are more bytes than are kept, or not one for each reference.
         """
         with self._database.write() as connection:
             return put(connection, model_id, reference_ids, vectors, pieces)
@@ -131,7 +140,9 @@ _OWNERS = select(ReferenceRow.reference_id, ReferenceRow.writer_id).where(
 def claim(connection: Connection, writer_id: str, model_id: str) -> Claim:
     """Return what a claim to be this writer is compared with, in one SELECT.
 
-    Raises UnknownWriter and NoReferences.
+    Raises:
+        UnknownWriter: nobody is enrolled under this id.
+        NoReferences: the writer is known, but has nothing to compare with.
     """
     rows = connection.execute(_ONE_CLAIMED, {"writer_id": writer_id, "model_id": model_id}).all()
     if not rows:
@@ -210,7 +221,11 @@ def put(
 
     `pieces` are those of each; None where the model keeps none. References that were erased
     meanwhile, or that have a vector of this model, are passed over: the work can be repeated.
-    Raises UnknownModel, InvalidVector and InvalidPieces.
+
+    Raises:
+        UnknownModel: the registry has no such model.
+        InvalidVector: they are not finite unit vectors of the expected size.
+        InvalidPieces: they are more bytes than are kept, or not one for each reference.
     """
     checked = unit_vectors(vectors, models.dimension_of(connection, model_id))
     if len(reference_ids) != len(checked):
@@ -250,7 +265,8 @@ def insert_vectors(
 ) -> None:
     """Write checked vectors (n, d) with their pieces and say so in the log; count yourself.
 
-    Raises InvalidPieces.
+    Raises:
+        InvalidPieces: they are more bytes than are kept, or not one for each reference.
     """
     _require_small(pieces)
     rows = [

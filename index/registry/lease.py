@@ -90,7 +90,8 @@ class Lease:
     def advance(self, state: SharedIndex) -> None:
         """Write how far the index has come, and hold the lease for LEASE_S more.
 
-        Raises LeaseLost, and nothing is written then.
+        Raises:
+            LeaseLost: another process has it; nothing is written then.
         """
         change = self._held().values(
             collection=state.collection,

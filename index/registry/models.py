@@ -197,7 +197,11 @@ _SIZE = select(ModelRow.writer_count, ModelRow.reference_count).where(
 
 
 def register(connection: Connection, model_id: str, name: str, dimension: int) -> None:
-    """Make a model known; once more is nothing, but with another dimension raises InvalidVector."""
+    """Make a model known; once more is nothing.
+
+    Raises:
+        InvalidVector: it is known with another dimension.
+    """
     known = connection.execute(
         select(ModelRow.dimension).where(ModelRow.model_id == model_id)
     ).scalar_one_or_none()
@@ -219,7 +223,11 @@ def register(connection: Connection, model_id: str, name: str, dimension: int) -
 
 
 def dimension_of(connection: Connection, model_id: str) -> int:
-    """Return the length of a model's vectors; raises UnknownModel."""
+    """Return the length of a model's vectors.
+
+    Raises:
+        UnknownModel: the registry has no such model.
+    """
     found = connection.execute(
         select(ModelRow.dimension).where(ModelRow.model_id == model_id)
     ).scalar_one_or_none()
@@ -285,7 +293,9 @@ def require_active(connection: Connection, model_id: str) -> None:
     """Refuse embeddings of a model that is not active: servers would not find what they belong to.
 
     In the enrolling transaction this is exact, since a switch waits for it or the other way round.
-    Raises ModelChanged.
+
+    Raises:
+        ModelChanged: another model is active now.
     """
     now = active(connection)
     if now not in {None, model_id}:

@@ -91,7 +91,13 @@ class References:
     ) -> list[Reference]:
         """Add references under a model, all or none, in the given order.
 
-        Raises UnknownWriter, ModelChanged, DuplicateReference, and what `Embeddings.put` raises.
+        Raises:
+            UnknownWriter: nobody is enrolled under this id.
+            UnknownModel: the registry has no such model.
+            ModelChanged: another model is active now.
+            DuplicateReference: the writer has this very image already.
+            InvalidVector: they are not finite unit vectors of the expected size.
+            InvalidPieces: they are more bytes than are kept, or not one for each reference.
         """
         with self._database.write() as connection:
             return add(connection, writer_id, model_id, references)
@@ -102,7 +108,11 @@ class References:
             return held(connection, images)
 
     def of_writer(self, writer_id: str) -> list[Reference]:
-        """Return a writer's references, oldest first; raises UnknownWriter."""
+        """Return a writer's references, oldest first.
+
+        Raises:
+            UnknownWriter: nobody is enrolled under this id.
+        """
         with self._database.read() as connection:
             return listed(connection, writer_id)
 
@@ -114,7 +124,10 @@ class References:
     def image(self, writer_id: str, reference_id: int, cleaned: bool = False) -> StoredImage:
         """Return the uploaded image, or its cleaned preview.
 
-        Raises UnknownWriter, UnknownReference and ImageNotHeld.
+        Raises:
+            UnknownWriter: nobody is enrolled under this id.
+            UnknownReference: the writer has no such reference.
+            ImageNotHeld: the reference came here as a vector, without its image.
         """
         with self._database.read() as connection:
             return image(connection, writer_id, reference_id, cleaned)
@@ -122,7 +135,10 @@ class References:
     def erase(self, writer_id: str, reference_id: int) -> None:
         """Erase one reference for good, as `Writers.erase` does.
 
-        Raises UnknownWriter, UnknownReference and ErasureIncomplete.
+        Raises:
+            UnknownWriter: nobody is enrolled under this id.
+            UnknownReference: the writer has no such reference.
+            ErasureIncomplete: rows are erased, but a copy of them may still be on disk.
         """
         with self._database.write() as connection:
             erase(connection, writer_id, reference_id)
@@ -146,8 +162,13 @@ def add(
 ) -> list[Reference]:
     """Add references with their embeddings under one model, in the given order.
 
-    Raises UnknownWriter, UnknownModel, ModelChanged, InvalidVector, InvalidPieces and
-    DuplicateReference.
+    Raises:
+        UnknownWriter: nobody is enrolled under this id.
+        UnknownModel: the registry has no such model.
+        ModelChanged: another model is active now.
+        InvalidVector: they are not finite unit vectors of the expected size.
+        InvalidPieces: they are more bytes than are kept, or not one for each reference.
+        DuplicateReference: the writer has this very image already.
     """
     _require_writer(connection, writer_id)
     models.require_active(connection, model_id)
@@ -181,7 +202,12 @@ def add_in_bulk(
     """Add references, each with its writer's id, whose writers are enrolled; return how many.
 
     An image that the writer has already, or that comes twice, is passed over.
-    Raises UnknownModel, ModelChanged, InvalidVector and InvalidPieces.
+
+    Raises:
+        UnknownModel: the registry has no such model.
+        ModelChanged: another model is active now.
+        InvalidVector: they are not finite unit vectors of the expected size.
+        InvalidPieces: they are more bytes than are kept, or not one for each reference.
     """
     models.require_active(connection, model_id)
     dimension = models.dimension_of(connection, model_id)
@@ -216,7 +242,11 @@ def held(connection: Connection, images: Collection[tuple[str, str]]) -> set[tup
 
 
 def listed(connection: Connection, writer_id: str) -> list[Reference]:
-    """Return a writer's references, oldest first; raises UnknownWriter."""
+    """Return a writer's references, oldest first.
+
+    Raises:
+        UnknownWriter: nobody is enrolled under this id.
+    """
     _require_writer(connection, writer_id)
     rows = connection.execute(
         select(
@@ -246,7 +276,10 @@ def sha256_to_id(connection: Connection, writer_id: str) -> dict[str, int]:
 def image(connection: Connection, writer_id: str, reference_id: int, cleaned: bool) -> StoredImage:
     """Return a reference's image as uploaded, or its cleaned preview.
 
-    Raises UnknownWriter, UnknownReference and ImageNotHeld.
+    Raises:
+        UnknownWriter: nobody is enrolled under this id.
+        UnknownReference: the writer has no such reference.
+        ImageNotHeld: the reference came here as a vector, without its image.
     """
     data = ReferenceRow.cleaned_png if cleaned else ReferenceRow.image
     row = connection.execute(
@@ -263,7 +296,12 @@ def image(connection: Connection, writer_id: str, reference_id: int, cleaned: bo
 
 
 def erase(connection: Connection, writer_id: str, reference_id: int) -> None:
-    """Delete one reference and its embeddings; raises UnknownWriter and UnknownReference."""
+    """Delete one reference and its embeddings.
+
+    Raises:
+        UnknownWriter: nobody is enrolled under this id.
+        UnknownReference: the writer has no such reference.
+    """
     _require_writer(connection, writer_id)
     with models.counted(connection, [writer_id]):
         found = connection.execute(

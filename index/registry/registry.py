@@ -18,8 +18,10 @@ from index.registry.writers import Writers
 class Registry:
     """One process's door to the registry; thread-safe; build it after a fork, never before.
 
-    Every method of its nouns is one transaction: a change is on disk when the method returns. Any
-    of them raises RegistryUnavailable when the database cannot be used.
+    Every method of its nouns is one transaction: a change is on disk when the method returns.
+
+    Raises:
+        RegistryUnavailable: the database cannot be used; by every method.
     """
 
     def __init__(self, database_url: str) -> None:

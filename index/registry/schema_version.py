@@ -32,7 +32,8 @@ def head_revision() -> str:
 def current_revision(url: str) -> str | None:
     """Return the schema of the database at `url`; None where there is none yet.
 
-    Raises RegistryUnavailable when the database cannot be opened.
+    Raises:
+        RegistryUnavailable: the database cannot be opened.
     """
     database = Database(url)
     try:
@@ -46,7 +47,10 @@ def upgrade(url: str) -> str:
     """Bring the database at `url` to this version's schema, or leave it as it was.
 
     Safe to run from several processes at once: the second waits and finds nothing to do. Returns
-    the schema; raises SchemaMismatch for a database that a newer version made.
+    the schema.
+
+    Raises:
+        SchemaMismatch: a newer version made the database.
     """
     # Alembic changes an SQLite table by copying and dropping it. With foreign keys on, the drop
     # would delete every row that points there; the switch has no effect inside a transaction.
@@ -63,7 +67,11 @@ def upgrade(url: str) -> str:
 
 
 def require_current(url: str) -> None:
-    """Return when the database has this version's schema; raises SchemaMismatch otherwise."""
+    """Return when the database has this version's schema.
+
+    Raises:
+        SchemaMismatch: it has another.
+    """
     found, expected = current_revision(url), head_revision()
     _require_known(found)
     if found != expected:

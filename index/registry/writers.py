@@ -69,7 +69,14 @@ class Writers:
     ) -> tuple[Writer, list[Reference]]:
         """Enroll a writer, with references under a model if there are any: all or nothing.
 
-        Raises InvalidWriter, WriterExists, and what `References.add` raises.
+        Raises:
+            InvalidWriter: the id or the name cannot be kept.
+            WriterExists: somebody is enrolled under this id already.
+            UnknownModel: the registry has no such model.
+            ModelChanged: another model is active now.
+            DuplicateReference: the writer has this very image already.
+            InvalidVector: they are not finite unit vectors of the expected size.
+            InvalidPieces: they are more bytes than are kept, or not one for each reference.
         """
         with self._database.write() as connection:
             create(connection, writer_id, name)
@@ -81,7 +88,11 @@ class Writers:
             return get(connection, writer_id), added
 
     def get(self, writer_id: str) -> Writer:
-        """Return a writer; raises UnknownWriter."""
+        """Return a writer.
+
+        Raises:
+            UnknownWriter: nobody is enrolled under this id.
+        """
         with self._database.read() as connection:
             return get(connection, writer_id)
 
@@ -98,16 +109,24 @@ class Writers:
     def page(
         self, cursor: str | None = None, limit: int = 50, search: str | None = None
     ) -> WriterPage:
-        """Return a page of writers in the order of their ids; raises InvalidCursor.
+        """Return a page of writers in the order of their ids.
 
-        `search` is found anywhere in id or name, whatever the case; `cursor` is an earlier
-        page's `next_cursor`.
+        `search` is found anywhere in id or name, whatever the case; `cursor` is an earlier page's
+        `next_cursor`.
+
+        Raises:
+            InvalidCursor: the cursor is not an earlier page's.
         """
         with self._database.read() as connection:
             return page(connection, cursor, limit, search)
 
     def rename(self, writer_id: str, name: str) -> Writer:
-        """Give a writer another name; raises InvalidWriter and UnknownWriter."""
+        """Give a writer another name.
+
+        Raises:
+            InvalidWriter: the id or the name cannot be kept.
+            UnknownWriter: nobody is enrolled under this id.
+        """
         with self._database.write() as connection:
             rename(connection, writer_id, name)
             return get(connection, writer_id)
@@ -116,7 +135,11 @@ class Writers:
         """Erase a writer with all references for good; return how many references there were.
 
         Afterwards no file of the database holds them; the snapshots of indexes are for
-        `Gallery.forget_snapshots`. Raises UnknownWriter and ErasureIncomplete.
+        `Gallery.forget_snapshots`.
+
+        Raises:
+            UnknownWriter: nobody is enrolled under this id.
+            ErasureIncomplete: rows are erased, but a copy of them may still be on disk.
         """
         with self._database.write() as connection:
             count = erase(connection, writer_id)
@@ -126,8 +149,14 @@ class Writers:
     def enroll_many(self, model_id: str, enrollments: Sequence[NewEnrollment]) -> int:
         """Enroll some thousands at most, of whatever writers, all or none; return what was new.
 
-        Unknown writers are created, and images that a writer has already are passed over: the
-        work can be repeated. Raises InvalidWriter, UnknownModel, InvalidVector, InvalidPieces.
+        Unknown writers are created, and images that a writer has already are passed over: the work
+        can be repeated.
+
+        Raises:
+            InvalidWriter: the id or the name cannot be kept.
+            UnknownModel: the registry has no such model.
+            InvalidVector: they are not finite unit vectors of the expected size.
+            InvalidPieces: they are more bytes than are kept, or not one for each reference.
         """
         names: dict[str, str] = {}
         for one in enrollments:
@@ -144,7 +173,12 @@ _NAMED = select(WriterRow.writer_id, WriterRow.name).where(
 
 
 def create(connection: Connection, writer_id: str, name: str) -> None:
-    """Enroll a writer without references; raises InvalidWriter and WriterExists."""
+    """Enroll a writer without references.
+
+    Raises:
+        InvalidWriter: the id or the name cannot be kept.
+        WriterExists: somebody is enrolled under this id already.
+    """
     _check(writer_id, name)
     if exists(connection, writer_id):
         raise WriterExists(writer_id)
@@ -167,7 +201,10 @@ def names_of(connection: Connection, writer_ids: Collection[str]) -> dict[str, s
 def enroll_missing(connection: Connection, names: Mapping[str, str]) -> None:
     """Enroll those of these writers, id -> name, who are unknown; name those who have no name.
 
-    A name that somebody has already stays. For some thousands at a time. Raises InvalidWriter.
+    A name that somebody has already stays. For some thousands at a time.
+
+    Raises:
+        InvalidWriter: the id or the name cannot be kept.
     """
     known = names_of(connection, names)
     created_at = datetime.now(UTC)
@@ -199,7 +236,11 @@ def exists(connection: Connection, writer_id: str) -> bool:
 
 
 def get(connection: Connection, writer_id: str) -> Writer:
-    """Return a writer; raises UnknownWriter."""
+    """Return a writer.
+
+    Raises:
+        UnknownWriter: nobody is enrolled under this id.
+    """
     row = connection.execute(_writers().where(WriterRow.writer_id == writer_id)).first()
     if row is None:
         raise UnknownWriter(writer_id)
@@ -209,7 +250,10 @@ def get(connection: Connection, writer_id: str) -> Writer:
 def page(connection: Connection, cursor: str | None, limit: int, search: str | None) -> WriterPage:
     """Return up to `limit` writers after the cursor whose id or name contains `search`.
 
-    Upper and lower case are one, in every script. Raises InvalidCursor.
+    Upper and lower case are one, in every script.
+
+    Raises:
+        InvalidCursor: the cursor is not an earlier page's.
     """
     if limit < 1:
         raise ValueError(f"Expected a limit of at least 1, got {limit}.")
@@ -224,7 +268,12 @@ def page(connection: Connection, cursor: str | None, limit: int, search: str | N
 
 
 def rename(connection: Connection, writer_id: str, name: str) -> None:
-    """Give a writer another name; raises InvalidWriter and UnknownWriter."""
+    """Give a writer another name.
+
+    Raises:
+        InvalidWriter: the id or the name cannot be kept.
+        UnknownWriter: nobody is enrolled under this id.
+    """
     _check(writer_id, name)
     changed = connection.execute(
         update(WriterRow)
@@ -238,7 +287,10 @@ def rename(connection: Connection, writer_id: str, name: str) -> None:
 def erase(connection: Connection, writer_id: str) -> int:
     """Delete a writer, the references and their embeddings; return how many references.
 
-    Raises UnknownWriter. The audit trail keeps its lines, which hold no name and no image.
+    The audit trail keeps its lines, which hold no name and no image.
+
+    Raises:
+        UnknownWriter: nobody is enrolled under this id.
     """
     if not exists(connection, writer_id):
         raise UnknownWriter(writer_id)

@@ -30,7 +30,10 @@ def replay(registry: Registry, replayed: Replayed, model_id: str) -> Replayed:
     """Apply what is newer in the registry, until nothing is; one thread at a time may do this.
 
     Returns the new place, with the rows of the log applied now and the erasures among them.
-    Applying a change twice does no harm. Raises HistoryForked.
+    Applying a change twice does no harm.
+
+    Raises:
+        HistoryForked: the registry no longer holds the revision that an index stands on.
     """
     index, position = replayed.index, replayed.position
     rows = erasures = 0

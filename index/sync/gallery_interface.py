@@ -41,11 +41,19 @@ class Gallery(Protocol):
         ...
 
     def save_snapshot(self) -> None:
-        """Make the next start quick; raises SnapshotNotSaved."""
+        """Make the next start quick.
+
+        Raises:
+            SnapshotNotSaved: it could not be written to disk.
+        """
         ...
 
     def forget_snapshots(self) -> None:
-        """Call it after an erasure, before saying that it is done; raises ErasureIncomplete."""
+        """Call it after an erasure, before saying that it is done.
+
+        Raises:
+            ErasureIncomplete: rows are erased, but a copy of them may still be on disk.
+        """
         ...
 
     def check(self) -> CheckReport:

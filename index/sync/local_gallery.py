@@ -97,8 +97,11 @@ class LocalGallery:
     def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
         """Return for each probe of (n, d) its nearest references, at most k, nearest first.
 
-        Probes may be as long as the registry's vectors, or as the index's. What was enrolled
-        before the call, by whatever process, is found. Raises InvalidVector.
+        Probes may be as long as the registry's vectors, or as the index's. What was enrolled before
+        the call, by whatever process, is found.
+
+        Raises:
+            InvalidVector: they are not finite unit vectors of the expected size.
         """
         self.catch_up()
         return self._replayed.index.search(leading(probes, self._origin.dimension), k)
@@ -114,7 +117,11 @@ class LocalGallery:
         return replayed.rows
 
     def save_snapshot(self) -> None:
-        """Write the index to disk, unless what is there is as new; raises SnapshotNotSaved."""
+        """Write the index to disk, unless what is there is as new.
+
+        Raises:
+            SnapshotNotSaved: it could not be written to disk.
+        """
         with self._folder.locked():
             # Under the lock, and caught up: a snapshot never brings back what was erased before.
             self.catch_up()
@@ -130,7 +137,10 @@ class LocalGallery:
 
         A save that was under way in any process of this host has ended before this returns, and
         every later one starts by applying the erasure. A process that began with the file keeps it,
-        without a name, until it has applied the erasure too. Raises ErasureIncomplete.
+        without a name, until it has applied the erasure too.
+
+        Raises:
+            ErasureIncomplete: rows are erased, but a copy of them may still be on disk.
         """
         try:
             with self._folder.locked():

@@ -60,7 +60,10 @@ class SnapshotFolder:
     def locked(self) -> Iterator[None]:
         """Hold the folder alone among threads and processes, to save or to forget.
 
-        Not reentrant. Raises SnapshotNotSaved when there can be no such folder.
+        Not reentrant.
+
+        Raises:
+            SnapshotNotSaved: there can be no such folder.
         """
         try:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,7 +81,8 @@ class SnapshotFolder:
     ) -> tuple[LocalIndex, Position]:
         """Return the saved index, of one of these kinds, and its place in the change log.
 
-        Raises SnapshotUnusable.
+        Raises:
+            SnapshotUnusable: there is none, or it must not be trusted.
         """
         if not (self._path / _MANIFEST).exists():
             raise SnapshotUnusable("there is no snapshot")
@@ -139,7 +143,8 @@ class SnapshotFolder:
     def forget(self) -> None:
         """Remove the snapshot and whatever an interrupted save has left; hold `locked`.
 
-        Raises OSError when a file cannot be removed.
+        Raises:
+            OSError: a file cannot be removed.
         """
         (self._path / _MANIFEST).unlink(missing_ok=True)
         (self._path / _NEW_MANIFEST).unlink(missing_ok=True)

@@ -89,7 +89,11 @@ class FlatIndex:
     def holds(
         self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]
     ) -> NDArray[np.bool_]:
-        """Whether (n,) the vectors are held byte for byte; raises KeyError."""
+        """Whether (n,) the vectors are held byte for byte.
+
+        Raises:
+            KeyError: a reference is not there; its id is the argument.
+        """
         if not reference_ids.size:
             return np.empty(0, dtype=np.bool_)
         with self._lock.reading():
@@ -135,7 +139,11 @@ class FlatIndex:
 
     @classmethod
     def load(cls, path: Path, dimension: int) -> Self:
-        """Read what `save` wrote; raises SnapshotUnusable for anything else."""
+        """Read what `save` wrote.
+
+        Raises:
+            SnapshotUnusable: the file holds anything else.
+        """
         try:
             loaded: Any = faiss.read_index(str(path))
         except RuntimeError as error:

@@ -17,7 +17,8 @@ _STORED = np.dtype("<f4")
 def unit_vectors(vectors: ArrayLike, dimension: int) -> NDArray[np.float32]:
     """Return `vectors` as a C-contiguous (n, dimension) float32 array.
 
-    Raises InvalidVector where the shape differs, a number is not finite, or a length is not 1.
+    Raises:
+        InvalidVector: the shape differs, a number is not finite, or a length is not 1.
     """
     array = np.ascontiguousarray(vectors, dtype=np.float32)
     if array.ndim != 2 or array.shape[1] != dimension:
@@ -51,7 +52,8 @@ def leading(vectors: NDArray[np.float32], dimension: int) -> NDArray[np.float32]
     whose leading elements are all zero points nowhere; it becomes the first axis, so that its
     reference still counts, and is found when all are asked for.
 
-    Raises InvalidVector where the vectors are shorter, or are not finite unit vectors.
+    Raises:
+        InvalidVector: the vectors are shorter, or are not finite unit vectors.
     """
     if vectors.ndim == 2 and vectors.shape[1] == dimension:
         return vectors
@@ -77,7 +79,8 @@ def to_bytes(vector: NDArray[np.float32]) -> bytes:
 def from_bytes(blobs: Sequence[bytes], dimension: int | None = None) -> NDArray[np.float32]:
     """Return stored vectors as an (n, d) float32 array.
 
-    Raises InvalidVector where they are not all of one size, or not of `dimension` when given.
+    Raises:
+        InvalidVector: they are not all of one size, or not of `dimension` when given.
     """
     width = (len(blobs[0]) if blobs else 0) if dimension is None else dimension * _STORED.itemsize
     if any(len(blob) != width for blob in blobs) or width % _STORED.itemsize:

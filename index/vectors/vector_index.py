@@ -57,7 +57,9 @@ class VectorIndex(Protocol):
     def add(self, reference_ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Add ids (n,) and unit vectors (n, d), all or none.
 
-        Raises InvalidVector, and DuplicateReference for an id that is there or comes twice.
+        Raises:
+            InvalidVector: they are not finite unit vectors of the expected size.
+            DuplicateReference: an id is there or comes twice.
         """
         ...
 
@@ -70,7 +72,9 @@ class VectorIndex(Protocol):
 
         A kind that does not look at every reference may miss some: see its recall.
 
-        Raises InvalidVector, and ValueError for a k below 1.
+        Raises:
+            InvalidVector: they are not finite unit vectors of the expected size.
+            ValueError: k is below 1.
         """
         ...
 
@@ -88,7 +92,9 @@ class VectorIndex(Protocol):
         """Whether (n,) what is held of these references is what adding these vectors would hold.
 
         Byte for byte; a kind that keeps less than the vectors says how closely it can tell.
-        Raises KeyError with an id that is not there.
+
+        Raises:
+            KeyError: a reference is not there; its id is the argument.
         """
         ...
 
@@ -121,13 +127,20 @@ class LocalIndex(VectorIndex, Protocol):
         ...
 
     def save(self, path: Path) -> None:
-        """Write a copy to a file; what changes meanwhile may be in it. Raises SnapshotNotSaved."""
+        """Write a copy to a file; what changes meanwhile may be in it.
+
+        Raises:
+            SnapshotNotSaved: it could not be written to disk.
+        """
         ...
 
     @classmethod
     def load(cls, path: Path, dimension: int) -> Self:
-        """Read what `save` wrote; raises SnapshotUnusable for anything else.
+        """Read what `save` wrote.
 
         It does not find every flipped byte: check the file's sha256 first.
+
+        Raises:
+            SnapshotUnusable: the file holds anything else.
         """
         ...

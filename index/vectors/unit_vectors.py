@@ -21,7 +21,7 @@ def unit_vectors(vectors: ArrayLike, dimension: int) -> NDArray[np.float32]:
         InvalidVector: the shape differs, a number is not finite, or a length is not 1.
     """
     array = np.ascontiguousarray(vectors, dtype=np.float32)
-    if array.ndim != 2 or array.shape[1] != dimension:
+    if array.shape[1:] != (dimension,):
         raise InvalidVector(f"Expected vectors of shape (n, {dimension}), got {array.shape}.")
     unit = are_unit(array)
     if not all(unit):
@@ -55,9 +55,10 @@ def leading(vectors: NDArray[np.float32], dimension: int) -> NDArray[np.float32]
     Raises:
         InvalidVector: the vectors are shorter, or are not finite unit vectors.
     """
-    if vectors.ndim == 2 and vectors.shape[1] == dimension:
+    widths = vectors.shape[1:]
+    if widths == (dimension,):
         return vectors
-    if vectors.ndim != 2 or vectors.shape[1] < dimension:
+    if len(widths) != 1 or widths[0] < dimension:
         raise InvalidVector(
             f"Expected vectors of shape (n, {dimension}) or longer, got {vectors.shape}."
         )

@@ -66,7 +66,7 @@ class KnownModel:
 
 
 class Models:
-    """One process's door to the registry's models; thread-safe, raises as `Registry` does."""
+    """The models that the registry knows, and which is active; every method is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -116,8 +116,10 @@ class SnapshotFolder:
     def save(self, index: LocalIndex, origin: Origin, position: Position) -> None:
         """Write an index that holds at least all changes up to `position`; hold `locked`.
 
-        What is newer than `position` may be in it: applying a change twice does no harm. Raises
-        SnapshotNotSaved, and the snapshot before it is then still there.
+        What is newer than `position` may be in it: applying a change twice does no harm.
+
+        Raises:
+            SnapshotNotSaved: the snapshot before it is then still there.
         """
         data = self._path / f"index-{position.revision}-{uuid4().hex}.faiss"
         try:

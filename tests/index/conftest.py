@@ -34,7 +34,6 @@ TOLERANCES = {"flat": 1e-6, "ivf": 5e-2, "milvus": 1e-6}
 # These run on both databases; the server's start is skipped, saying so, where there is none.
 ON_POSTGRESQL_TOO = {
     "test_audit_log",
-    "test_bulk",
     "test_change_log",
     "test_galleries",
     "test_leading",

@@ -15,7 +15,7 @@ Whoever changes pixels or pieces on purpose takes three steps:
 
     .venv/bin/python tests/encoder/imaging/test_golden.py
 
-The third step alone is enough after another network was shipped, and after `golden/draw.py` has
+The third step alone is enough after another network was shipped, and after `draw_golden.py` has
 added an image. It never accepts other pixels under the same id. An image that is refused now while
 all others are seen as before tells of `quality`, which no id depends on: draw another in its place.
 """

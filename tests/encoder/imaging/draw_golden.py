@@ -5,7 +5,7 @@ Each is of a writer whose signature a change of single grey levels leaves nearly
 another platform's rounding does not look like another preparation. To add a kind, write a function
 for it, then run, at the root of the checkout:
 
-    .venv/bin/python tests/encoder/imaging/golden/draw.py
+    .venv/bin/python tests/encoder/imaging/draw_golden.py
 """
 
 import io
@@ -33,7 +33,7 @@ from benchmarks.scenes import (
     stamped,
 )
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "golden"
 ORIENTATION = ExifTags.Base.Orientation
 
 

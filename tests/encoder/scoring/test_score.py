@@ -10,9 +10,17 @@ from encoder.calibration.fit import fit_log_lr, fit_rule
 from encoder.errors import TrainingDataError, UnknownOperatingPoint, UnusableRule
 from encoder.evaluation.open_set import Drawn, search_scores
 from encoder.evaluation.trials import MOST_PEERS, EmbeddedWriter, population_spread, run_trials
-from encoder.scoring.decision_rule import DecisionRule, RandomTail
+from encoder.scoring.decision_rule import (
+    Calibration,
+    Comparison,
+    DecisionRule,
+    LogRatio,
+    OperatingPoint,
+    RandomTail,
+)
 from encoder.scoring.score import (
     NORMALISATION,
+    ClaimScore,
     Spread,
     claim_score,
     claim_scores,
@@ -157,6 +165,36 @@ def test_verdicts_and_bounds() -> None:
     with pytest.raises(UnknownOperatingPoint, match="fmr_skilled=1%") as caught:
         rule.compare(writer.genuine[[0]], writer.genuine[:5], "fmr=0")
     assert caught.value.requested == "fmr=0"
+
+
+@pytest.mark.parametrize(
+    ("score", "verdict"),
+    [
+        (0.31, "match"),
+        (0.3, "match"),
+        (0.29, "inconclusive"),
+        (0.1, "inconclusive"),
+        (0.09, "non_match"),
+    ],
+)
+def test_a_comparison_is_read_by_its_calibration(score: float, verdict: str) -> None:
+    calibration = Calibration(
+        references=3,
+        skilled=LogRatio(slope=10.0, intercept=-2.0, bound=0.95),
+        random=LogRatio(slope=20.0, intercept=-1.0, bound=4.0),
+        points={"strict": OperatingPoint(0.5, 0.2), "lax": OperatingPoint(0.3, 0.1)},
+        random_tail=RandomTail(start=0.2, share=0.02, scale=0.05, fpir=0.05),
+    )
+    claim = ClaimScore(score, np.full(3, 0.5, np.float32), None)
+    comparison = Comparison(claim, calibration, "lax")
+    assert comparison.verdict == verdict
+    assert comparison.score == score
+    assert (comparison.threshold, comparison.non_match_threshold) == (0.3, 0.1)
+    assert comparison.log_lr == pytest.approx(np.clip(10 * score - 2, -0.95, 0.95))
+    assert comparison.log_lr_random == pytest.approx(min(20 * score - 1, 4.0))
+    assert (comparison.log_lr_bound, comparison.log_lr_random_bound) == (0.95, 4.0)
+    assert comparison.similarities is claim.similarities
+    assert comparison.local_similarities is None
 
 
 def test_thresholds_by_number_of_references() -> None:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import numpy as np
@@ -16,9 +17,6 @@ import index
 from index.ivf.build import untuned
 from index.ivf.index import IvfIndex
 from index.milvus.address import MilvusAddress
-from index.milvus.connection import MilvusConnection
-from index.milvus.index import MilvusIndex
-from index.milvus.shared_gallery import SharedGallery
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
@@ -28,7 +26,7 @@ from index.vectors.unit_vectors import unit_vectors
 from index.vectors.vector_index import Neighbours, RecallTarget, VectorIndex
 
 # A new backend is added here, and must pass every test of `test_vector_index`.
-BACKENDS = {"flat": FlatIndex, "ivf": IvfIndex, "milvus": MilvusIndex}
+BACKENDS = ("flat", "ivf", "milvus")
 # How far a similarity may be off: rounding, or codes of 8 and 4 bits of a hundred numbers.
 TOLERANCES = {"flat": 1e-6, "ivf": 5e-2, "milvus": 1e-6}
 # These run on both databases; the server's start is skipped, saying so, where there is none.
@@ -48,15 +46,23 @@ ON_POSTGRESQL_TOO = {
     "test_sync_worker",
     "test_writers",
 }
+if TYPE_CHECKING:
+    from index.milvus.connection import MilvusConnection
+    from index.milvus.shared_gallery import SharedGallery
+
 if gone := ON_POSTGRESQL_TOO - {one.stem for one in Path(__file__).parent.rglob("test_*.py")}:
     raise pytest.UsageError(f"Renamed, so that they no longer run on PostgreSQL: {gone}")
 DIMENSION = 128
 MODEL = "a" * 64
 
 
-@pytest.fixture(params=sorted(BACKENDS))
+@pytest.fixture(params=BACKENDS)
 def backend(request) -> type[VectorIndex]:
-    return BACKENDS[request.param]
+    if request.param == "milvus":
+        from index.milvus.index import MilvusIndex  # noqa: PLC0415  # As below.
+
+        return MilvusIndex
+    return {"flat": FlatIndex, "ivf": IvfIndex}[request.param]
 
 
 @pytest.fixture
@@ -68,9 +74,9 @@ def tolerance(backend) -> float:
 def empty(backend, unit, request) -> VectorIndex:
     if backend is IvfIndex:
         return untuned(unit(2000, seed=77), list_count=16)
-    if backend is MilvusIndex:
+    if backend.kind == "milvus":
         server = request.getfixturevalue("milvus_server")
-        return MilvusIndex(server, server.create())
+        return backend(server, server.create())
     return backend(DIMENSION)
 
 
@@ -81,7 +87,9 @@ def milvus_address(milvus_lite) -> MilvusAddress:
 
 
 @pytest.fixture
-def milvus_server(milvus_address) -> Iterator[MilvusConnection]:
+def milvus_server(milvus_address) -> "Iterator[MilvusConnection]":
+    from index.milvus.connection import MilvusConnection  # noqa: PLC0415  # Seconds to load.
+
     server = MilvusConnection(milvus_address, "test", DIMENSION)
     yield server
     server.drop_others(None)
@@ -202,8 +210,11 @@ def second(database_url) -> Iterator[Registry]:
 
 
 @pytest.fixture
-def share(registry, milvus_address, monkeypatch) -> Iterator[Callable[..., SharedGallery]]:
+def share(registry, milvus_address, monkeypatch) -> "Iterator[Callable[..., SharedGallery]]":
     """Return `share(registry)`: a gallery on the test's server; `.report` says how it opened."""
+    from index.milvus.connection import MilvusConnection  # noqa: PLC0415  # As above.
+    from index.milvus.shared_gallery import SharedGallery  # noqa: PLC0415
+
     # Tests share the machine with much else; who waits too long is told so where that is tested.
     monkeypatch.setattr("index.milvus.shared_gallery.REVISION_WAIT_S", 60)
     opened, models = [], set()

@@ -1,5 +1,6 @@
 """What the service is promised of a gallery's index, held in this process or by a server."""
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ import numpy as np
 import pytest
 
 from index.errors import InvalidVector
-from index.milvus.index import MilvusIndex
 
 MODEL = "a" * 64
 OTHER = "b" * 64
@@ -30,6 +30,8 @@ def kind(request, registry) -> Kind:
     if request.param == "local":
         open_gallery = request.getfixturevalue("open_gallery")
         return Kind(open_gallery, lambda gallery: gallery._replayed.index, lambda made: {made})
+    from index.milvus.index import MilvusIndex  # noqa: PLC0415  # Seconds to load.
+
     # What applies changes in the background may have been quicker.
     return Kind(
         request.getfixturevalue("share"),
@@ -97,10 +99,11 @@ def test_catch_up_counts_what_it_was_behind(registry, kind, new_references):
 
 def test_a_long_log_is_applied_in_batches(registry, kind, new_references, monkeypatch):
     monkeypatch.setattr("index.sync.change_replay.BATCH_ROWS", 3)
-    monkeypatch.setattr("index.milvus.sync_worker.BATCH_ROWS", 3)
     monkeypatch.setattr("index.sync.change_replay._REBUILD_ROWS", 3)
     monkeypatch.setattr("index.sync.consistency._BATCH", 3)
     gallery = kind.open()
+    if worker := sys.modules.get("index.milvus.sync_worker"):
+        monkeypatch.setattr(worker, "BATCH_ROWS", 3)
     _, added = registry.writers.create("C-1", "", MODEL, new_references(10))
     registry.references.erase("C-1", added[4].reference_id)
     assert gallery.catch_up() in kind.counts(11)

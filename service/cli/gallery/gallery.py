@@ -12,9 +12,9 @@ import click
 
 from service.cli.arguments import FILE, NEW_FILE
 from service.cli.failures import EXIT_NO, fail
+from service.cli.import_progress import INTERRUPTED, Tally, follow, refused_option, report
 from service.cli.output import json_option, note, print_json, progress_bar, show
 from service.cli.session import open_registry
-from service.cli.writers.bulk_import import INTERRUPTED, Tally, follow, refused_option, report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

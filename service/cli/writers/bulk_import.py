@@ -2,69 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.arguments import REPORT, SOURCE
-from service.cli.failures import EXIT_INTERRUPTED, EXIT_NO
-from service.cli.output import json_option, note, print_json, progress_bar, show, table, watched
+from service.cli.arguments import SOURCE
+from service.cli.import_progress import INTERRUPTED, Tally, follow, refused_option, report
+from service.cli.output import json_option, note
 from service.cli.session import open_registry
-from service.cli.writers.enroll import show_refusals
-
-if TYPE_CHECKING:
-    from service.transfer.importing import ImportedBatch
-    from service.transfer.sources.files import FileRefusal
-
-refused_option = click.option(
-    "--refused", metavar="FILE.csv", type=REPORT, help="Write what was refused here."
-)
-INTERRUPTED = "Interrupted. What is enrolled stays; run the same command again to go on."
-
-
-@dataclass
-class Tally:
-    """What an import has come to so far; `complete` once every file was looked at."""
-
-    files: int
-    skipped: int = 0
-    refused: list[FileRefusal] = field(default_factory=list)
-    looked_at: int = 0
-    enrolled: int = 0
-    already_there: int = 0
-
-    @property
-    def complete(self) -> bool:
-        """Whether every file was looked at."""
-        return self.looked_at == self.files
-
-    @property
-    def exit_code(self) -> int:
-        """What the command ends with."""
-        return (EXIT_NO if self.refused else 0) if self.complete else EXIT_INTERRUPTED
-
-    def add(self, batch: ImportedBatch) -> None:
-        """Count a batch that is stored."""
-        self.looked_at += batch.files
-        self.enrolled += batch.enrolled
-        self.already_there += batch.already_there
-        self.refused += batch.refused
-
-    def as_dict(self) -> dict[str, object]:
-        """The same, for JSON."""
-        return {
-            "complete": self.complete,
-            "files": self.files,
-            "enrolled": self.enrolled,
-            "already_there": self.already_there,
-            "skipped": self.skipped,
-            "refused": [asdict(one) for one in self.refused],
-        }
 
 
 @click.command("import")
@@ -116,42 +62,3 @@ def import_source(
             note(INTERRUPTED)
     report(tally, "files", refused, as_json=as_json)
     ctx.exit(tally.exit_code)
-
-
-def follow(batches: Iterable[ImportedBatch], tally: Tally, what: str = "files") -> None:
-    """Count the batches as they are stored, and show how far it is."""
-    with progress_bar(rate=True) as bar:
-        task = bar.add_task("Enrolling", total=tally.files)
-        for batch in batches:
-            tally.add(batch)
-            bar.advance(task, batch.files)
-            if not watched():
-                note(
-                    f"{tally.looked_at} of {tally.files} {what}: {tally.enrolled} enrolled, "
-                    f"{tally.already_there} already there, {len(tally.refused)} refused"
-                )
-
-
-def report(tally: Tally, what: str, refused: Path | None, *, as_json: bool) -> None:
-    """Print what an import came to, and write what it refused where that was asked for."""
-    if refused:
-        _write_refused(refused, tally.refused)
-    if as_json:
-        print_json(tally.as_dict())
-        return
-    counts = (
-        ("enrolled", tally.enrolled),
-        ("already there", tally.already_there),
-        ("refused", len(tally.refused)),
-        ("skipped", tally.skipped),
-        ("not looked at", tally.files - tally.looked_at),
-    )
-    show(table((what, "#count"), counts))
-    show_refusals(tally.refused)
-
-
-def _write_refused(path: Path, refused: Sequence[FileRefusal]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(("file", "writer", "code", "reason"))
-        rows.writerows((one.filename, one.writer_id, one.code, one.reason) for one in refused)

@@ -13,7 +13,8 @@ from encoder.errors import OversizeImage
 from index.errors import UnknownWriter
 from service.cli.arguments import IMAGE, writer_argument
 from service.cli.failures import EXIT_NO
-from service.cli.output import json_option, note, print_json, show, table
+from service.cli.import_progress import show_refusals
+from service.cli.output import json_option, note, print_json, show
 from service.cli.session import open_registry
 from service.errors import ImagesRefused, Refusal
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from index.registry.registry import Registry
     from service.writers.enroll import Enrollment
     from service.writers.uploads import Upload
-
-SHOWN_REFUSALS = 20
 
 
 @click.command()
@@ -72,16 +71,6 @@ def read_uploads(images: Sequence[Path]) -> tuple[list[Upload], list[Refusal]]:
         except OversizeImage as error:
             refused.append(Refusal(shown(path.name), error.code, str(error)))
     return uploads, refused
-
-
-def show_refusals(refused: Sequence[Refusal]) -> None:
-    """Print which images were refused, and why; the first ones, where they are many."""
-    if not refused:
-        return
-    rows = [(one.filename or "", one.reason) for one in refused[:SHOWN_REFUSALS]]
-    show(table(("refused", "why"), rows))
-    if len(refused) > SHOWN_REFUSALS:
-        show(f"... and {len(refused) - SHOWN_REFUSALS} more.")
 
 
 def _enroll(

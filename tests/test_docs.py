@@ -176,3 +176,23 @@ def test_paths_that_are_named_exist(document: Path) -> None:
     paths = re.compile(rf"(?:{'|'.join(FOLDERS)})/[\w./*-]*")
     named = [code for code in inline_code(document) if paths.fullmatch(code)]
     assert [path for path in named if not any(ROOT.glob(path))] == []
+
+
+def test_the_architecture_draws_every_package() -> None:
+    """The tree gives each folder a line of its own, under the folder that it is in."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    tree = re.search(r"## The tree.*?```\n(.*?)```", text, re.DOTALL)
+    assert tree
+    drawn, above = set(), []
+    for line in tree[1].splitlines():
+        if name := re.match(r"( *)([a-z]+)/ ", line):
+            above = [*above[: len(name[1]) // 2], name[2]]
+            drawn.add("/".join(above))
+    packages = {
+        str(found.parent.relative_to(ROOT))
+        for top in ("encoder", "index", "service")
+        for found in (ROOT / top).rglob("__init__.py")
+    }
+    detail = {one for one in packages if one.startswith(("service/cli/", "service/transfer/"))}
+    assert packages - detail - drawn == set()
+    assert [one for one in drawn if not (ROOT / one).is_dir()] == []

@@ -1,4 +1,4 @@
-"""Servers that tests of several rooms work with, each a process of our own on loopback."""
+"""Servers that tests of several packages work with, each a process of our own on loopback."""
 
 import os
 import shutil

@@ -1,7 +1,7 @@
 """Verifies a claim: is this signature the claimed writer's? It reads SQL, never the index."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from encoder.imaging.acquire import Acquisition
@@ -13,9 +13,18 @@ from service.decisions.answering_model import AnsweringModel
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Upload, acquire_one, describe_each
 
-# What a comparison says of each reference is told beside that reference.
-_BY_REFERENCE = {"similarities", "local_similarities"}
-_FIGURES = [one.name for one in fields(Comparison) if one.name not in _BY_REFERENCE]
+# What answers say of a comparison as a whole; the similarities are told beside each reference.
+_FIGURES = (
+    "verdict",
+    "score",
+    "log_lr",
+    "log_lr_random",
+    "log_lr_bound",
+    "log_lr_random_bound",
+    "threshold",
+    "non_match_threshold",
+    "operating_point",
+)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import numpy as np
 
 from encoder.scoring.local_descriptors import pack
 from index.registry.references import NewReference
+from service.composition import recall_target
 from service.models.model_comparison import ComparedModel, compare_models
 from service.writers.uploads import acquire_each, describe_each
 
@@ -31,6 +32,7 @@ def test_a_probes_writer_is_found_behind_anothers_many_references(services, uplo
     # Nearer than the writer's own, and more than are fetched at first: but all are the same.
     enroll("same", *[vector(0.9, 0.0, 0.436)] * 100)
     [probe, *_] = enroll("own", vector(1.0), vector(0.85, 0.53), vector(0.85, -0.53))
-    model = ComparedModel(encoder, registry, services.settings.index_ivf_from, nearest=10)
+    settings = services.settings
+    model = ComparedModel(encoder, registry, settings.index_ivf_from, recall_target(settings))
     [counted] = compare_models(model, model, registry, np.array([probe.reference_id]))
     assert counted.first == {(True, True): 1}

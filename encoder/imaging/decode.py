@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from encoder.cautions import Caution
 from encoder.errors import OversizeImage, UndecodableImage
 
 MEDIA_TYPES = {
@@ -43,7 +44,7 @@ DAMAGES = (
 )
 STRIP_ROWS = 256
 DEEP_WHITE = 65535  # White in 16-bit grey.
-FURTHER_PAGES = "The file has further pages; only the first was read."
+FURTHER_PAGES = Caution("further-pages", "The file has further pages; only the first was read.")
 # A progressive JPEG may paint the whole image once more with every scan; cameras use about ten.
 MAX_JPEG_SCANS = 100
 START_OF_SCAN = b"\xff\xda"  # Never within a scan's own data (ITU-T T.81, B.1.1.5).
@@ -64,7 +65,7 @@ class DecodedImage:
 
     gray: NDArray[np.uint8]
     media_type: str
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Caution, ...] = ()
 
 
 def decode(data: bytes, limits: ImageLimits | None = None) -> DecodedImage:

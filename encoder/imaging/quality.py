@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 import cv2
 import numpy as np
 
+from encoder.cautions import Caution
 from encoder.errors import FailureToAcquire
 from encoder.imaging.ink import CleanedSignature
 from encoder.imaging.pixels import Mask, as_uint8
@@ -34,21 +35,21 @@ class Quality:
         ink_height_px, ink_width_px: size of the ink's box in the scan.
         ink_fraction: share of that box that is ink, 0 to 1.
         contrast: grey levels between paper and ink, 0 to 255.
-        warnings: sentences for the person who scanned it.
+        warnings: what makes answers about this image less sure.
     """
 
     ink_height_px: int
     ink_width_px: int
     ink_fraction: float
     contrast: float
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Caution, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """The same, ready for JSON."""
-        return asdict(self) | {"warnings": list(self.warnings)}
+        return asdict(self) | {"warnings": [one.as_dict() for one in self.warnings]}
 
 
-def assess(cleaned: CleanedSignature, notes: tuple[str, ...] = ()) -> Quality:
+def assess(cleaned: CleanedSignature, notes: tuple[Caution, ...] = ()) -> Quality:
     """Accept cleaned ink, with warnings, or refuse it.
 
     Args:
@@ -74,9 +75,14 @@ def assess(cleaned: CleanedSignature, notes: tuple[str, ...] = ()) -> Quality:
     _refuse_what_is_no_signature(cleaned, area)
     warnings = list(notes)
     if cleaned.contrast < LOW_CONTRAST:
-        warnings.append("The ink is faint; a darker scan compares better.")
+        warnings.append(Caution("faint", "The ink is faint; a darker scan compares better."))
     if any(share > WARN_CUT_SHARE for share in cleaned.border_runs):
-        warnings.append("Ink runs to the edge of the image; part of the signature may be cut off.")
+        warnings.append(
+            Caution(
+                "cut-edge",
+                "Ink runs to the edge of the image; part of the signature may be cut off.",
+            )
+        )
     return Quality(
         ink_height_px=height,
         ink_width_px=width,

@@ -12,6 +12,7 @@ from typing import Any
 from apiflask import Schema
 from apiflask.fields import AwareDateTime, Dict, Float, Integer, List, Nested, String
 
+from encoder.cautions import as_stored
 from encoder.imaging.acquire import Acquisition
 from encoder.imaging.preview import preview_png
 from encoder.inference.encoder import Encoder
@@ -50,6 +51,19 @@ class Model(Schema):
     )
 
 
+class Warned(Schema):
+    """What makes an answer less sure."""
+
+    code = String(metadata=about("A stable word for it.", "faint"))
+    message = String(metadata=about("What was found, and what to do."))
+
+
+WARNINGS = (
+    "What makes the answer less sure. A warning about the image turns `non_match` into "
+    "`inconclusive`; `replay` and `too-simple` turn `match` into `inconclusive`."
+)
+
+
 class Quality(Schema):
     """What was measured on the image."""
 
@@ -57,7 +71,7 @@ class Quality(Schema):
     ink_width_px = Integer(metadata=about("Width of the ink in the scan, in pixels.", 540))
     ink_fraction = Float(metadata=about("Share of the ink's box that is ink.", 0.09))
     contrast = Float(metadata=about("Grey levels between paper and ink, 0 to 255.", 148.0))
-    warnings = List(String(), metadata=about("What makes the answer less sure.", []))
+    warnings = List(Nested(Warned), metadata=about("What makes answers about it less sure.", []))
 
 
 class Refused(Schema):
@@ -87,7 +101,14 @@ class References(Schema):
 
 def references(stored: Sequence[StoredReference]) -> Json:
     """Fill `References`."""
-    return {"references": [asdict(reference) for reference in stored]}
+    return {"references": [reference(one) for one in stored]}
+
+
+def reference(stored: StoredReference) -> Json:
+    """Fill `Reference`; its warnings may have been stored by an earlier version."""
+    shown = asdict(stored)
+    warnings = map(as_stored, shown["quality"].get("warnings", ()))
+    return shown | {"quality": shown["quality"] | {"warnings": list(warnings)}}
 
 
 class Enrolled(References):
@@ -99,12 +120,10 @@ class Enrolled(References):
 def enrolled(done: Enrollment, registry: Registry, include: str | None) -> Json:
     """Fill `Enrolled`, with the cleaned images if `include` asks for them."""
     listed: list[Json] = []
-    for reference in done.references:
-        one = asdict(reference)
+    for added in done.references:
+        one = reference(added)
         if include == CLEANED:
-            stored = registry.references.image(
-                reference.writer_id, reference.reference_id, cleaned=True
-            )
+            stored = registry.references.image(added.writer_id, added.reference_id, cleaned=True)
             one["cleaned"] = data_url(stored.data)
         listed.append(one)
     return {"references": listed, "refused": [asdict(one) for one in done.refused]}
@@ -184,6 +203,7 @@ class Verification(Schema):
         metadata=about("`match`, `inconclusive` or `non_match`.", "match")
         | {"enum": ["match", "inconclusive", "non_match"]}
     )
+    warnings = List(Nested(Warned), metadata=about(WARNINGS, []))
     score = Float(metadata=about("The comparison score: higher is more alike.", 0.71))
     log_lr = Float(
         metadata=about(
@@ -238,6 +258,7 @@ class Identification(Schema):
         metadata=about(f"`identified` or `not_enrolled`. {RESEMBLES}", "identified")
         | {"enum": ["identified", "not_enrolled"]}
     )
+    warnings = List(Nested(Warned), metadata=about("What makes the answer less sure.", []))
     candidates = List(Nested(Candidate))
     threshold = Float(
         metadata=about("What the best score must reach in a gallery of this size.", 0.55)

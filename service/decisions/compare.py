@@ -43,4 +43,5 @@ def compare(
         compared_references(comparison, named),
         probe.acquisition,
         AnsweringModel.of(encoder),
+        probe.acquisition.quality.warnings,
     )

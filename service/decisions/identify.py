@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.cautions import Caution
 from encoder.imaging.acquire import Acquisition
 from encoder.inference.encoder import Encoder
 from encoder.scoring.score import SHORTLIST
@@ -78,12 +79,14 @@ class Identification:
     gallery_size: int  # Writers that the query signature was compared with.
     acquisition: Acquisition
     model: AnsweringModel
+    warnings: tuple[Caution, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The answer, ready for JSON."""
         return {
             "decision_id": self.decision_id,
             "verdict": self.verdict,
+            "warnings": [one.as_dict() for one in self.warnings],
             "candidates": [candidate.as_dict() for candidate in self.candidates],
             "threshold": self.threshold,
             "gallery_size": self.gallery_size,
@@ -139,6 +142,7 @@ def identify(
         gallery_size=gallery_size,
         acquisition=acquired.acquisition,
         model=AnsweringModel.of(encoder),
+        warnings=acquired.acquisition.quality.warnings,
     )
 
 

@@ -4,18 +4,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from encoder.cautions import Caution
 from encoder.imaging.acquire import Acquisition
 from encoder.inference.encoder import Encoder
-from encoder.scoring.decision_rule import Comparison
+from encoder.scoring.decision_rule import Comparison, Verdict
 from index.registry.audit_log import DecisionRecord
 from index.registry.registry import Registry
 from service.decisions.answering_model import AnsweringModel
+from service.decisions.cautious_verdict import cautious_verdict
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Upload, acquire_one, describe_each
 
 # What answers say of a comparison as a whole; the similarities are told beside each reference.
 _FIGURES = (
-    "verdict",
     "score",
     "log_lr",
     "log_lr_random",
@@ -43,18 +44,29 @@ class ComparedReference:
 
 @dataclass(frozen=True)
 class Verification:
-    """The answer to "is it this writer's?", with everything that it rests on."""
+    """The answer to "is it this writer's?", with everything that it rests on.
+
+    `warnings` say what makes it less sure; the verdict heeds them, the score does not.
+    """
 
     decision_id: str | None  # None where nothing is recorded.
     comparison: Comparison
     references: tuple[ComparedReference, ...]
     acquisition: Acquisition
     model: AnsweringModel
+    warnings: tuple[Caution, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the comparison comes to, as far as the warnings let it stand."""
+        return cautious_verdict(self.comparison.verdict, self.warnings)
 
     def as_dict(self) -> dict[str, Any]:
         """The answer, ready for JSON."""
         return {
             "decision_id": self.decision_id,
+            "verdict": self.verdict,
+            "warnings": [one.as_dict() for one in self.warnings],
             **{name: getattr(self.comparison, name) for name in _FIGURES},
             "references": [asdict(reference) for reference in self.references],
             "quality": self.acquisition.quality.as_dict(),
@@ -83,10 +95,11 @@ def verify(
     probe = describe_each([acquired], encoder)
     comparison = encoder.rule.compare(probe, signatures_of(claim, encoder), operating_point)
     reference_ids = tuple(int(reference_id) for reference_id in claim.reference_ids)
+    warnings = acquired.acquisition.quality.warnings
     decision_id = registry.decisions.record(
         DecisionRecord(
             kind="verify",
-            verdict=comparison.verdict,
+            verdict=cautious_verdict(comparison.verdict, warnings),
             writer_id=writer_id,
             operating_point=comparison.operating_point,
             score=comparison.score,
@@ -106,6 +119,7 @@ def verify(
         compared_references(comparison, [(one, None) for one in reference_ids]),
         acquired.acquisition,
         AnsweringModel.of(encoder),
+        warnings,
     )
 
 

@@ -223,9 +223,17 @@ def _is_quality(text: str) -> bool:
     if not isinstance(found, dict) or found.keys() != {one.name for one in fields(Quality)}:
         return False
     warnings = found.pop("warnings")
-    texts = isinstance(warnings, list) and all(isinstance(one, str) for one in warnings)
     numbers = all(type(one) in {int, float} for one in found.values())
-    return texts and numbers and is_clean_text("".join(warnings))
+    return numbers and isinstance(warnings, list) and all(map(_is_warning, warnings))
+
+
+def _is_warning(found: object) -> bool:
+    """Whether this is a `Caution`, or the sentence alone that earlier versions wrote."""
+    if isinstance(found, dict) and found.keys() == {"code", "message"}:
+        texts = list(found.values())
+    else:
+        texts = [found]
+    return all(isinstance(one, str) and is_clean_text(one) for one in texts)
 
 
 def _refuse_constant(name: str) -> None:

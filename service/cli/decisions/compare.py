@@ -46,4 +46,4 @@ def compare(
         operating_point=operating_point,
     )
     print_verification(answer, "the writer of the references", as_json=as_json)
-    ctx.exit(0 if answer.comparison.verdict == "match" else EXIT_NO)
+    ctx.exit(0 if answer.verdict == "match" else EXIT_NO)

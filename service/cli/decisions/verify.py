@@ -49,7 +49,7 @@ def verify(
             caller=caller(),
         )
     print_verification(answer, f"writer {writer_id}", as_json=as_json)
-    ctx.exit(0 if answer.comparison.verdict == "match" else EXIT_NO)
+    ctx.exit(0 if answer.verdict == "match" else EXIT_NO)
 
 
 def print_verification(answer: Verification, claimed: str, *, as_json: bool) -> None:

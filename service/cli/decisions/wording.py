@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.panel import Panel
 
+from encoder.cautions import Caution
 from encoder.scoring.decision_rule import Comparison
 from service.cli.output import table
 from service.decisions.identify import Identification
@@ -26,7 +27,7 @@ VERDICTS = {
 def verification_parts(answer: Verification, claimed: str) -> Iterator[RenderableType]:
     """Draw the answer of verify or compare; `claimed` says whose signature it should be."""
     found = answer.comparison
-    title, colour, sentence = VERDICTS[found.verdict]
+    title, colour, sentence = VERDICTS[answer.verdict]
     count = len(answer.references)
     lines = [
         sentence.format(claimed=claimed),
@@ -34,7 +35,7 @@ def verification_parts(answer: Verification, claimed: str) -> Iterator[Renderabl
         f"Compared with {count} reference{'s' if count != 1 else ''}.",
         strength(found.log_lr, found.log_lr_bound, "a skilled forger"),
         strength(found.log_lr_random, found.log_lr_random_bound, "another writer"),
-        *_warnings(answer.acquisition.quality.warnings),
+        *_warnings(answer.warnings),
     ]
     yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
     yield _similarities(answer)
@@ -59,7 +60,7 @@ def identification_parts(answer: Identification) -> Iterator[RenderableType]:
             "The signature resembles nobody enough"
             f"{_nearest(answer)}. The writer is probably not enrolled."
         )
-    lines = [sentence, compared, *_warnings(answer.acquisition.quality.warnings)]
+    lines = [sentence, compared, *_warnings(answer.warnings)]
     yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
     if answer.candidates:
         rows = [(one.writer_id, one.name, f"{one.score:.3f}") for one in answer.candidates]
@@ -110,8 +111,8 @@ def _similarities(answer: Verification) -> RenderableType:
     return drawn
 
 
-def _warnings(warnings: Sequence[str]) -> list[str]:
-    return [f"Note: {warning}" for warning in warnings]
+def _warnings(warnings: Sequence[Caution]) -> list[str]:
+    return [f"Note: {warning.message}" for warning in warnings]
 
 
 def _origin(answer: Verification | Identification) -> str:

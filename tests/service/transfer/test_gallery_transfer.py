@@ -39,7 +39,7 @@ QUALITY = {
     "ink_width_px": 90,
     "ink_fraction": 0.1,
     "contrast": 180.5,
-    "warnings": ["Faint."],
+    "warnings": ["Faint.", {"code": "faint", "message": "Faint."}],
 }
 
 

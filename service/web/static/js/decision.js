@@ -101,7 +101,7 @@ export function queryPair(answer, file) {
         ? captioned(plate(answer.cleaned, "The query signature after cleaning"), "As compared, cleaned")
         : null,
     ),
-    warningList(answer.quality?.warnings),
+    warningList(answer.warnings),
   );
 }
 

@@ -35,7 +35,7 @@ export function warningList(warnings = []) {
   return el(
     "ul",
     { class: "warnings" },
-    warnings.map((words) => el("li", {}, icon("warning"), el("span", {}, words))),
+    warnings.map((one) => el("li", {}, icon("warning"), el("span", {}, one.message))),
   );
 }
 

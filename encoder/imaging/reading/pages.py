@@ -1,0 +1,66 @@
+"""Takes, of the pages of a file, the first on which there is ink."""
+
+from collections.abc import Generator
+from contextlib import closing
+
+from encoder.cautions import Caution
+from encoder.errors import FailureToAcquire
+from encoder.imaging.ink import clean
+from encoder.imaging.pixels import Gray
+from encoder.imaging.quality import assess
+from encoder.imaging.reading.page import Page
+
+BLANK = {"no-ink", "too-little-ink", "too-small"}  # Refusals of a page that is as good as blank.
+FURTHER_PAGES = "further-pages"
+
+
+def first_with_ink(pages: Generator[Page, None, None]) -> tuple[Gray, tuple[Caution, ...]]:
+    """Grey levels of the first page with ink, and what to say of the others.
+
+    A file of one page is not looked at: what is on it is judged later.
+
+    Args:
+        pages: read one by one; no more of them than needed.
+
+    Raises:
+        FailureToAcquire: `no-ink`, where there are several pages and all that were read are blank.
+        ImageError: a page that had to be read cannot be.
+    """
+    with closing(pages):
+        first = page = next(pages)
+        number = 1
+        while first.more and not _shows_ink(page.gray):
+            following = next(pages, None)
+            if following is None:
+                break
+            page, number = following, number + 1
+        else:
+            return page.gray, _notes(number, more=page.more and not page.views)
+    if first.views:
+        return first.gray, ()
+    unread = "; the pages after them were not read" if page.more else ""
+    raise FailureToAcquire(
+        "no-ink",
+        f"The file has several pages, and no ink was found on the first {number}{unread}. "
+        "Send the page with the signature alone.",
+    )
+
+
+def _shows_ink(gray: Gray) -> bool:
+    try:
+        assess(clean(gray))
+    except FailureToAcquire as refusal:
+        return refusal.code not in BLANK
+    return True
+
+
+def _notes(number: int, *, more: bool) -> tuple[Caution, ...]:
+    notes: list[Caution] = []
+    if number > 1:
+        before = "Page 1 shows" if number == 2 else f"Pages 1 to {number - 1} show"  # noqa: PLR2004
+        notes.append(Caution("other-page", f"{before} no ink; page {number} was read."))
+    if more:
+        notes.append(
+            Caution(FURTHER_PAGES, f"The file has further pages; only page {number} was read.")
+        )
+    return tuple(notes)

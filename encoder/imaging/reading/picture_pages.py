@@ -1,0 +1,160 @@
+"""Reads the pages of a picture file through Pillow, each upright and no larger than needed."""
+
+import io
+import struct
+import threading
+from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
+
+import cv2
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from encoder.errors import UndecodableImage
+from encoder.imaging.ink import MAX_SIDE_PX
+from encoder.imaging.pixels import Gray, as_uint8
+from encoder.imaging.reading.file_budget import jpeg_frame
+from encoder.imaging.reading.grey_levels import grey_levels
+from encoder.imaging.reading.heap_trim import give_back
+from encoder.imaging.reading.limits import ImageLimits, refuse_too_many_pixels
+from encoder.imaging.reading.page import MAX_PAGES, Page
+from encoder.imaging.reading.resolution import at_working_resolution, pixel_aspect
+from encoder.imaging.reading.silence import silence_decoders
+
+# Pillow's own pixel limit would warn in the middle of a request; `ImageLimits` is checked instead.
+Image.MAX_IMAGE_PIXELS = None
+silence_decoders()
+
+MAX_PIXELS_OF_PAGES = 2  # Times `max_image_pixels`: what the pages looked at hold together.
+# Larger pictures are decoded one after the other: each takes a hundred megabytes and more.
+HEAVY_PIXELS = 8_000_000
+_heavy = threading.Lock()
+_VIEWS = "MPO"  # So Pillow calls a JPEG with a second picture behind it, as some phones write.
+_JPEGS = {"JPEG", _VIEWS}
+_VIDEO = {"HEIF", "AVIF"}
+# What turns grey levels of each EXIF orientation upright (CIPA DC-008, tag 0x0112): whether rows
+# become columns first, and which way they are flipped then (OpenCV: 1 across, 0 down, -1 both).
+UPRIGHT = {
+    2: (False, 1),
+    3: (False, -1),
+    4: (False, 0),
+    5: (True, None),
+    6: (True, 1),
+    7: (True, -1),
+    8: (True, 0),
+}
+# What Pillow's readers raise on damaged files of one kind or another.
+DAMAGES = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    MemoryError,
+    struct.error,
+)
+
+
+def picture_pages(data: bytes, kind: str, limits: ImageLimits) -> Generator[Page, None, None]:
+    """Read pages until the caller stops, there are no more, or they hold too many pixels.
+
+    Args:
+        data: a file whose structure was checked.
+        kind: Pillow's name of its format.
+        limits: what a page may weigh.
+
+    Raises:
+        UndecodableImage: a page is damaged.
+        OversizeImage: a page has too many pixels.
+    """
+    with _opened(data, kind) as image:
+        left = MAX_PIXELS_OF_PAGES * limits.max_image_pixels
+        for number in range(MAX_PAGES):
+            most = _most_pixels(image, data, limits, first=number == 0)
+            refuse_too_many_pixels(f"{kind} page" if number else kind, image.size, most)
+            left -= image.width * image.height
+            try:
+                gray = _read_page(image)
+            except DAMAGES as error:
+                raise _damaged(kind, image) from error
+            more = _go_on(image, number + 1)
+            yield Page(gray, more, views=image.format == _VIEWS)
+            if not more or left < 0:
+                return
+
+
+def _opened(data: bytes, kind: str) -> Image.Image:
+    if kind == "HEIF":
+        import pillow_heif  # noqa: PLC0415 - An extra, looked for before.
+
+        pillow_heif.register_heif_opener(thumbnails=False)
+    try:
+        return Image.open(io.BytesIO(data), formats=(kind,))
+    except (UnidentifiedImageError, *DAMAGES) as error:
+        raise UndecodableImage(
+            "damaged-image",
+            f"The file begins like a {kind}, but what follows is damaged or cut short; scan or "
+            "export it again.",
+        ) from error
+
+
+def _most_pixels(image: Image.Image, data: bytes, limits: ImageLimits, *, first: bool) -> int:
+    """How many pixels this page may have, by what its decoder holds at once."""
+    if image.format in _VIDEO:
+        return limits.max_video_pixels
+    if image.format in _JPEGS and first and not jpeg_frame(data).several_scans:
+        return limits.max_reduced_pixels
+    return limits.max_image_pixels
+
+
+def _go_on(image: Image.Image, number: int) -> bool:
+    """Go to a page; counting them all would take time that a caller decides."""
+    try:
+        image.seek(number)
+    except DAMAGES:
+        return False
+    return True
+
+
+def _read_page(image: Image.Image) -> Gray:
+    """Grey levels of the page that the file is at, upright, at working resolution."""
+    cut_from_16 = ";16" in str(image.tile)
+    aspect = pixel_aspect(image)
+    _reduce_while_decoding(image)
+    is_heavy = image.width * image.height > HEAVY_PIXELS
+    turn: AbstractContextManager[object] = _heavy if is_heavy else nullcontext()
+    with turn:
+        image.load()
+        gray = at_working_resolution(grey_levels(image, cut_from_16=cut_from_16), aspect)
+        gray = _upright(gray, image)
+        if is_heavy:
+            image.im = None  # The pixels: the file is read on.
+            give_back()
+    return gray
+
+
+def _reduce_while_decoding(image: Image.Image) -> None:
+    """Let a JPEG's decoder leave out detail that working resolution has no room for."""
+    times = max(image.size) // MAX_SIDE_PX
+    if image.format in _JPEGS and times > 1:
+        image.draft(image.mode, (max(1, image.width // times), max(1, image.height // times)))
+
+
+def _upright(gray: Gray, image: Image.Image) -> Gray:
+    if image.format == "TIFF":
+        return gray  # Pillow turns these itself while it loads them.
+    swap, flip = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation), (False, None))
+    if swap:
+        gray = as_uint8(cv2.transpose(gray))
+    return gray if flip is None else as_uint8(cv2.flip(gray, flip))
+
+
+def _damaged(kind: str, image: Image.Image) -> UndecodableImage:
+    return UndecodableImage(
+        "damaged-image",
+        f"The {kind} of {image.width} x {image.height} pixels is damaged or cut short; scan or "
+        "export it again.",
+    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from encoder.errors import FailureToAcquire
 from encoder.imaging.pixels import Gray, Mask, as_uint8
 from encoder.imaging.ruled_lines import remove_ruled_lines
 
@@ -36,6 +37,9 @@ EDGE_ZONE, MIN_EDGE_ZONE_PX = 25, 2
 EDGE_LINE = 0.6  # and is dark along so much of it: no stroke runs along an edge so far.
 # A dot of a pen is about as wide as its strokes; half that square, and 4 px, is a speck.
 SPECK_STROKES, SPECK_PX = 0.5, 4.0
+# Pieces of ink and holes in them, beyond specks: a page of handwriting has hundreds.
+MAX_PIECES = 4_000
+RING_PX = 4  # Fewer pixels enclose none.
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,9 @@ def clean(gray: Gray) -> CleanedSignature:
 
     Args:
         gray: `(h, w)` uint8 grey levels of a scan, dark on light or light on dark.
+
+    Raises:
+        FailureToAcquire: `too-many-pieces`: a pattern, print or noise.
     """
     gray = _bounded(gray)
     if _median(gray) < DARK_PAGE:
@@ -173,8 +180,14 @@ def _stroke_width(mask: Mask) -> float:
 
 
 def _remove_specks(mask: Mask, stroke_width: float) -> None:
-    """Blank, in place, pieces too small for a dot of this pen."""
+    """Blank, in place, pieces too small for a dot of this pen.
+
+    Raises:
+        FailureToAcquire: `too-many-pieces`: what is left falls into more than any writing does.
+    """
     smallest = max(SPECK_PX, SPECK_STROKES * stroke_width**2)
+    if _most_outlines(mask) > MAX_PIECES:
+        _bound_pieces(mask, smallest)
     outlines, nesting = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     for number, outline in enumerate(outlines):
         is_hole = nesting[0, number, 3] >= 0  # The white inside of a loop, with a parent.
@@ -183,6 +196,42 @@ def _remove_specks(mask: Mask, stroke_width: float) -> None:
         # An outline of n steps through pixel centres around area a holds a + n/2 + 1 pixels (Pick).
         if cv2.contourArea(outline) + len(outline) / 2 + 1 < smallest:
             cv2.drawContours(mask, [outline], -1, 0, cv2.FILLED)
+
+
+def _most_outlines(mask: Mask) -> int:
+    """How many outlines of pieces and holes there are at most: corners that each one has."""
+    ink = np.pad(mask, 1) > 0
+    here, left, above = ink[1:-1, 1:-1], ink[1:-1, :-2], ink[:-2, 1:-1]
+    pieces = here & ~(left | above | ink[:-2, :-2] | ink[:-2, 2:])
+    holes = left & above & ~here
+    return int(np.count_nonzero(pieces)) + int(np.count_nonzero(holes))
+
+
+def _bound_pieces(mask: Mask, smallest: float) -> None:
+    """Blank, in place, all that is certainly a speck; refuse the rest where it is too much.
+
+    One pass over the pixels, however many specks there are: outlines cost time each.
+
+    Raises:
+        FailureToAcquire: `too-many-pieces`.
+    """
+    pieces, labels, boxes, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    area = boxes[:, cv2.CC_STAT_AREA]
+    arm = area / RING_PX  # A slanting square of so many pixels to a side encloses most.
+    filled = area + np.where(area < RING_PX, 0, 2 * arm**2 - 2 * arm + 1)
+    box = boxes[:, cv2.CC_STAT_WIDTH] * boxes[:, cv2.CC_STAT_HEIGHT]
+    is_speck = np.minimum(box, filled) < smallest
+    is_speck[0] = False  # The paper.
+    np.putmask(mask, is_speck[labels], 0)
+    left = pieces - 1 - int(np.count_nonzero(is_speck))
+    if left <= MAX_PIECES:
+        left += cv2.connectedComponents(255 - mask, connectivity=4)[0] - 1
+    if left > MAX_PIECES:
+        raise FailureToAcquire(
+            "too-many-pieces",
+            f"The ink falls into more than {MAX_PIECES} pieces and holes: a pattern, print or "
+            "noise. Crop the image to the signature alone, or scan it in grey.",
+        )
 
 
 def _border_runs(mask: Mask) -> tuple[float, float, float, float]:

@@ -14,6 +14,8 @@ from encoder.imaging.pixels import Gray, as_uint8
 SQUARE = 0.01  # Off by less, resolutions are equal but for rounding.
 # More than any device's: a 240 x 72 dpi printer, a 204 x 391 dpi fax. Beyond, the file is wrong.
 MAX_ASPECT = 4.0
+# In two levels, a stroke thinner than the coarser dots breaks where it covers less than half of one.
+BREAKS_FROM = 1.5  # How many times as coarse that axis is from which such gaps are closed.
 TURNED_OVER = range(5, 9)  # EXIF orientations whose rows were columns.
 
 
@@ -75,6 +77,22 @@ def at_working_resolution(gray: Gray, aspect: float = 1.0) -> Gray:
     if size[0] < width or size[1] < height:  # Reduce by area first, each axis that shrinks.
         reduced = (min(size[0], width), min(size[1], height))
         gray = as_uint8(cv2.resize(gray, reduced, interpolation=cv2.INTER_AREA))
-    if size != gray.shape[::-1]:
-        gray = as_uint8(cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR))
-    return gray
+    if size == gray.shape[::-1]:
+        return gray
+    breaks = max(aspect, 1 / aspect) >= BREAKS_FROM and _has_two_levels(gray)
+    gray = as_uint8(cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR))
+    return _with_gaps_closed(gray, max(aspect, 1 / aspect)) if breaks else gray
+
+
+def _has_two_levels(gray: Gray) -> bool:
+    counts = cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel()
+    return int(counts[0] + counts[-1]) == gray.size
+
+
+def _with_gaps_closed(gray: Gray, coarseness: float) -> Gray:
+    """Grey levels whose ink, the rarer of light and dark, has no gap of half a coarse dot."""
+    side = 2 * round(coarseness / 2) + 1
+    dot = cv2.getStructuringElement(cv2.MORPH_CROSS, (side, side))
+    is_dark_ink = cv2.mean(gray)[0] > 127  # noqa: PLR2004 - The middle of grey.
+    close = cv2.MORPH_OPEN if is_dark_ink else cv2.MORPH_CLOSE
+    return as_uint8(cv2.morphologyEx(gray, close, dot))

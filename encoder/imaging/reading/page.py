@@ -15,8 +15,10 @@ class Page:
         gray: `(h, w)` uint8, upright, at working resolution.
         more: whether another page follows it.
         views: whether what follows are views of the same, as phones write them, not pages.
+        aspect: how many times as many dots an inch it had across as down.
     """
 
     gray: Gray
     more: bool
     views: bool = False
+    aspect: float = 1.0

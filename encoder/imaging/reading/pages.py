@@ -1,6 +1,6 @@
 """Takes, of the pages of a file, the first on which there is ink."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 
 from encoder.cautions import Caution
@@ -11,7 +11,7 @@ from encoder.imaging.quality import assess
 from encoder.imaging.reading.page import Page
 
 BLANK = {"no-ink", "too-little-ink", "too-small"}  # Refusals of a page that is as good as blank.
-FURTHER_PAGES = "further-pages"
+COARSE = 1.5  # Times as many dots in one direction as in the other, from which it is told.
 
 
 def first_with_ink(pages: Generator[Page, None, None]) -> tuple[Gray, tuple[Caution, ...]]:
@@ -35,7 +35,7 @@ def first_with_ink(pages: Generator[Page, None, None]) -> tuple[Gray, tuple[Caut
                 break
             page, number = following, number + 1
         else:
-            return page.gray, _notes(number, more=page.more and not page.views)
+            return page.gray, tuple(_notes(page, number))
     if first.views:
         return first.gray, ()
     unread = "; the pages after them were not read" if page.more else ""
@@ -54,13 +54,18 @@ def _shows_ink(gray: Gray) -> bool:
     return True
 
 
-def _notes(number: int, *, more: bool) -> tuple[Caution, ...]:
-    notes: list[Caution] = []
+def _notes(page: Page, number: int) -> Iterator[Caution]:
     if number > 1:
         before = "Page 1 shows" if number == 2 else f"Pages 1 to {number - 1} show"  # noqa: PLR2004
-        notes.append(Caution("other-page", f"{before} no ink; page {number} was read."))
-    if more:
-        notes.append(
-            Caution(FURTHER_PAGES, f"The file has further pages; only page {number} was read.")
+        yield Caution("other-page", f"{before} no ink; page {number} was read.")
+    if page.more and not page.views:
+        yield Caution(
+            "further-pages", f"The file has further pages; only page {number} was read."
         )
-    return tuple(notes)
+    coarseness = max(page.aspect, 1 / page.aspect)
+    if coarseness >= COARSE:
+        yield Caution(
+            "uneven-resolution",
+            f"The image has {coarseness:.1f} times as many dots in one direction as in the other, "
+            "as a fax in its coarse mode; thin strokes may be lost. Scan at 300 dpi both ways.",
+        )

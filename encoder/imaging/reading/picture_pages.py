@@ -77,11 +77,11 @@ def picture_pages(data: bytes, kind: str, limits: ImageLimits) -> Generator[Page
             refuse_too_many_pixels(f"{kind} page" if number else kind, image.size, most)
             left -= image.width * image.height
             try:
-                gray = _read_page(image)
+                gray, aspect = _read_page(image)
             except DAMAGES as error:
                 raise _damaged(kind, image) from error
             more = _go_on(image, number + 1)
-            yield Page(gray, more, views=image.format == _VIEWS)
+            yield Page(gray, more, image.format == _VIEWS, aspect)
             if not more or left < 0:
                 return
 
@@ -119,8 +119,8 @@ def _go_on(image: Image.Image, number: int) -> bool:
     return True
 
 
-def _read_page(image: Image.Image) -> Gray:
-    """Grey levels of the page that the file is at, upright, at working resolution."""
+def _read_page(image: Image.Image) -> tuple[Gray, float]:
+    """The page that the file is at, upright, at working resolution; and its pixels' aspect."""
     cut_from_16 = ";16" in str(image.tile)
     aspect = pixel_aspect(image)
     _reduce_while_decoding(image)
@@ -133,7 +133,7 @@ def _read_page(image: Image.Image) -> Gray:
         if is_heavy:
             image.im = None  # The pixels: the file is read on.
             give_back()
-    return gray
+    return gray, aspect
 
 
 def _reduce_while_decoding(image: Image.Image) -> None:

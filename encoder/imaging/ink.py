@@ -39,7 +39,21 @@ EDGE_LINE = 0.6  # and is dark along so much of it: no stroke runs along an edge
 SPECK_STROKES, SPECK_PX = 0.5, 4.0
 # Pieces of ink and holes in them, beyond specks: a page of handwriting has hundreds.
 MAX_PIECES = 4_000
+MARK_PX = 20  # Pixels of one mark: fewer are noise.
 RING_PX = 4  # Fewer pixels enclose none.
+
+
+@dataclass(frozen=True)
+class BlankPage:
+    """What is on a page without ink.
+
+    Attributes:
+        brightest: its brightest grey level, 0 to 255.
+        contrast: grey levels by which its darkest marks, of a few pixels at least, differ from it.
+    """
+
+    brightest: int
+    contrast: float
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,7 @@ class CleanedSignature:
         contrast: grey levels between paper and ink, 0 to 255.
         stroke_width_px: mean width of the strokes.
         border_runs: for left, top, right, bottom, the share of that side covered by ink.
+        blank: what was there instead, where there is no ink.
     """
 
     ink: Mask
@@ -62,6 +77,7 @@ class CleanedSignature:
     contrast: float
     stroke_width_px: float
     border_runs: tuple[float, float, float, float]
+    blank: BlankPage | None = None
 
 
 def clean(gray: Gray) -> CleanedSignature:
@@ -73,7 +89,7 @@ def clean(gray: Gray) -> CleanedSignature:
     Raises:
         FailureToAcquire: `too-many-pieces`: a pattern, print or noise.
     """
-    gray = _bounded(gray)
+    page = gray = _bounded(gray)
     if _median(gray) < DARK_PAGE:
         gray = 255 - gray
     flat, unevenness = _flatten(gray)
@@ -90,7 +106,15 @@ def clean(gray: Gray) -> CleanedSignature:
         contrast=contrast,
         stroke_width_px=stroke_width,
         border_runs=_border_runs(mask),
+        blank=None if width else _blank_page(page, flat),
     )
+
+
+def _blank_page(gray: Gray, flat: Gray) -> BlankPage:
+    smooth = as_uint8(cv2.GaussianBlur(flat, (SMOOTHING_PX, SMOOTHING_PX), 0))
+    marks = min(MARK_PX, smooth.size - 1)
+    darkest = int(np.partition(smooth, marks, axis=None)[marks])
+    return BlankPage(int(gray.max()), float(max(0, _median(flat) - darkest)))
 
 
 def _bounded(gray: Gray) -> Gray:

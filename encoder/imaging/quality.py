@@ -7,7 +7,7 @@ import numpy as np
 
 from encoder.cautions import Caution
 from encoder.errors import FailureToAcquire
-from encoder.imaging.ink import CleanedSignature
+from encoder.imaging.ink import MIN_CONTRAST, BlankPage, CleanedSignature
 from encoder.imaging.pixels import Mask, as_uint8
 
 MIN_HEIGHT_PX = 16  # Of the ink: below, strokes are too few pixels to tell a hand.
@@ -21,6 +21,8 @@ PRINT_MIN_PIECES = 60  # Connected pieces of ink, most of them low: lines of typ
 PRINT_MAX_PIECE_HEIGHT = 0.2  # Median height of the pieces over the height of all ink.
 LEVEL_RUN = 0.4  # Of the width of the ink: a straight run from which a line counts as ruled.
 UPRIGHT_RUN = 0.67  # Of the height of the ink.
+BLACK_PAGE = 32  # Grey level that some pixel of a page reaches, unless it is black all over.
+BLANK_CONTRAST = 4.0  # Grey levels within which nothing is written.
 LOW_CONTRAST = 45.0  # Grey levels between paper and ink below which a warning is given.
 LOOK_WIDTH_PX = 200  # Ruled lines are looked for in ink reduced to this width,
 LOOK_INK = 32  # where a pixel is ink from an eighth of 255 on, so that thin lines stay,
@@ -62,9 +64,7 @@ def assess(cleaned: CleanedSignature, notes: tuple[Caution, ...] = ()) -> Qualit
     """
     height, width = cleaned.ink.shape
     if not height or not width:
-        raise FailureToAcquire(
-            "no-ink", "No ink was found: the page looks blank. Scan the signature again, darker."
-        )
+        raise FailureToAcquire("no-ink", _why_no_ink(cleaned.blank))
     if (height < MIN_HEIGHT_PX and width < MIN_WIDTH_PX) or width < MIN_HEIGHT_PX:
         raise FailureToAcquire(
             "too-small",
@@ -92,6 +92,31 @@ def assess(cleaned: CleanedSignature, notes: tuple[Caution, ...] = ()) -> Qualit
     )
 
 
+def _why_no_ink(page: BlankPage | None) -> str:
+    if page is None:
+        return "No ink was found: the page looks blank. Scan the signature again, darker."
+    if page.brightest < BLACK_PAGE:
+        return (
+            f"No ink was found: the image is black all over, its brightest level {page.brightest} "
+            "of 255. Check the exposure, or save it in grey of 8 bits."
+        )
+    if page.contrast < BLANK_CONTRAST:
+        return (
+            f"No ink was found: the page is blank, all of it within {page.contrast:.0f} of 255 grey "
+            "levels. Check that the side with the signature was scanned."
+        )
+    if page.contrast < MIN_CONTRAST:
+        return (
+            "No ink was found: the page is blank or its ink too light. Its darkest marks differ "
+            f"from the paper by {page.contrast:.0f} of 255 grey levels; at least "
+            f"{MIN_CONTRAST:.0f} are needed. Scan the signature again, darker."
+        )
+    return (
+        "No ink was found: there are only specks, shadows or lines along the edge. Check that the "
+        "right part of the page was scanned."
+    )
+
+
 def _refuse_what_is_no_signature(cleaned: CleanedSignature, area: int) -> None:
     height, width = cleaned.ink.shape
     if area > MAX_INK_FRACTION * height * width and min(height, width) > MIN_HEIGHT_PX:
@@ -103,8 +128,8 @@ def _refuse_what_is_no_signature(cleaned: CleanedSignature, area: int) -> None:
     if area < MIN_LENGTH_DIAGONALS * cleaned.stroke_width_px * float(np.hypot(height, width)):
         raise FailureToAcquire(
             "too-little-ink",
-            "There is too little ink for a signature: a mark or some dots. Check that the right "
-            "part of the page was scanned.",
+            f"There is too little ink for a signature: {area} pixels of it in a box of {width} x "
+            f"{height}, a mark or some dots. Check that the right part of the page was scanned.",
         )
     if sum(share > MAX_CUT_SHARE for share in cleaned.border_runs) > 1:
         raise FailureToAcquire(

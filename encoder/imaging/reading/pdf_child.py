@@ -16,9 +16,7 @@ DPI, POINTS = 300, 72  # Dots an inch at most, and the units of a PDF an inch.
 
 def main() -> int:
     """Draw, and return the exit code."""
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    hold_to_limits()
     import pypdfium2  # noqa: PLC0415 - Its parent knows this module where the extra is missing.
 
     side, most = int(sys.argv[1]), int(sys.argv[2])
@@ -32,6 +30,13 @@ def main() -> int:
     except (ArithmeticError, ValueError):
         return DAMAGED
     return 0 if count else EMPTY
+
+
+def hold_to_limits() -> None:
+    """Bound what this process may take; nothing raises it again."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def _draw(page: "pypdfium2.PdfPage", side: int, *, more: bool) -> None:  # type: ignore[name-defined] # noqa: F821

@@ -57,8 +57,10 @@ def pdf_pages(data: bytes) -> Generator[Page, None, None]:
 
         timer = threading.Timer(MAX_SECONDS, end)
         timer.start()
+        drawn = 0
         try:
-            yield from _pages_of(child, data)
+            for drawn, page in enumerate(_pages_of(child, data), start=1):  # noqa: B007
+                yield page
             code = child.wait()
         finally:
             timer.cancel()
@@ -68,7 +70,7 @@ def pdf_pages(data: bytes) -> Generator[Page, None, None]:
             "too-complex",
             f"The PDF took more than {MAX_SECONDS:.0f} seconds to draw; send the page as PNG.",
         )
-    if code:
+    if code or not drawn:
         raise UndecodableImage(*_REFUSALS.get(code, _FAILED))
 
 

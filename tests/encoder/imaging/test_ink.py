@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from encoder.errors import FailureToAcquire
 from encoder.imaging.canvas import SPREAD, canvas_scale, to_canvas
-from encoder.imaging.ink import clean
+from encoder.imaging.ink import MAX_PIECES, clean
 from encoder.imaging.quality import assess
 from encoder.synthesis import synthetic_writer
 
@@ -139,6 +139,12 @@ def dots() -> NDArray[np.uint8]:
     return image
 
 
+def edge() -> NDArray[np.uint8]:
+    image = page()
+    image[:, :4] = 30
+    return image
+
+
 def rules() -> NDArray[np.uint8]:
     image = page()
     for y in range(30, HEIGHT - 20, 40):
@@ -189,6 +195,86 @@ def test_refuses_what_is_no_signature(image: NDArray[np.uint8], code: str) -> No
         assess(clean(image))
     assert caught.value.code == code
     assert str(caught.value).endswith(".")
+
+
+def light_ink() -> NDArray[np.uint8]:
+    return on_paper(drawn(7), 240, 228).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (np.zeros((HEIGHT, WIDTH), np.uint8), "black all over, its brightest level 0 of 255"),
+        (np.full((HEIGHT, WIDTH), 9, np.uint8), "black all over, its brightest level 9 of 255"),
+        (page(), "the page is blank, all of it within 0 of 255"),
+        (noisy(page()), "the page is blank or"),
+        (noisy(page() // 2), "the page is blank"),
+        (light_ink(), "differ from the paper by 13 of 255 grey levels; at least 18"),
+        (edge(), "only specks, shadows or lines along the edge"),
+    ],
+    ids=["black", "nearly black", "blank", "noise", "grey", "light ink", "edge"],
+)
+def test_says_why_there_is_no_ink(image: NDArray[np.uint8], words: str) -> None:
+    with pytest.raises(FailureToAcquire, match=words) as caught:
+        assess(clean(image))
+    assert caught.value.code == "no-ink"
+
+
+def grid(pitch: int) -> NDArray[np.uint8]:
+    image = np.full((2400, 2400), 255, np.uint8)
+    image[::pitch] = image[:, ::pitch] = 0
+    return image
+
+
+def grains(share: float) -> NDArray[np.uint8]:
+    return ((np.random.default_rng(2).random((2400, 2400)) > share) * 255).astype(np.uint8)
+
+
+def board(side: int) -> NDArray[np.uint8]:
+    return ((np.indices((2400, 2400)) // side).sum(axis=0) % 2 * 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [grid(6), grid(8), grid(20), grains(0.003), grains(0.05), grains(0.5), board(7), board(12)],
+    ids=["grid 6", "grid 8", "grid 20", "few grains", "grains", "noise", "board 7", "board 12"],
+)
+def test_outlines_are_looked_at_in_bounded_number(
+    image: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = 0
+    find = cv2.findContours
+
+    def count(*arguments: object) -> object:
+        nonlocal looked_at
+        found = find(*arguments)
+        looked_at += len(found[0])
+        return found
+
+    monkeypatch.setattr(cv2, "findContours", count)
+    with pytest.raises(FailureToAcquire):
+        assess(clean(image))
+    assert looked_at <= 3 * MAX_PIECES
+
+
+def test_many_specks_beside_a_signature_are_left_out_in_one_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ink = np.zeros((1600, 2400), np.uint8)
+    small = drawn(7)
+    ink[600 : 600 + small.shape[0], 700 : 700 + small.shape[1]] = small
+    scan = on_paper(ink)
+    rng = np.random.default_rng(4)
+    for y, x in zip(rng.integers(2, 590, 9000), rng.integers(2, 2390, 9000), strict=True):
+        scan[y, x : x + 2] = 30
+    image = np.clip(scan, 0, 255).astype(np.uint8)
+    monkeypatch.setattr("encoder.imaging.ink.SPECK_PX", 30.0)
+    at_once = clean(image)
+    monkeypatch.setattr("encoder.imaging.ink.MAX_PIECES", 10**9)  # One by one.
+    one_by_one = clean(image)
+    assert at_once.box == one_by_one.box
+    assert np.array_equal(at_once.ink, one_by_one.ink)
+    assert cv2.countNonZero(at_once.ink) > 0
 
 
 @pytest.mark.parametrize("seed", range(40, 60))

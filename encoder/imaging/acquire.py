@@ -15,10 +15,13 @@ from encoder.imaging.decode import ImageLimits, decode
 from encoder.imaging.ink import clean
 from encoder.imaging.pixels import Mask
 from encoder.imaging.quality import Quality, assess
+from encoder.imaging.reading.heap_trim import give_back
 
 # Raised, to any text that it never was before, when canvases or pieces change, and only then: it
 # makes every model and every stored embedding foreign. `test_golden` says when, and what follows.
 PREPROCESSING_ID = "ce8684ba766e88f2a5688a131de28e876a6b2e265e212c6a21827db90092c628"
+
+LARGE_PAGE_PIXELS = 1_000_000  # From which cleaning leaves so much memory that it is given back.
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ def acquire(
     """Read one signature image and prepare it for the network.
 
     Args:
-        data: the bytes of a PNG, JPEG, TIFF, WebP or BMP file.
+        data: the bytes of an image file, or a PDF.
         canvas_size: height and width of the canvas, px.
         limits: what the file may weigh.
 
@@ -56,4 +59,6 @@ def acquire(
     cleaned = clean(decoded.gray)
     quality = assess(cleaned, decoded.warnings)
     canvas = to_canvas(cleaned.ink, canvas_size)
+    if decoded.gray.size > LARGE_PAGE_PIXELS:
+        give_back()
     return Acquisition(canvas, quality, decoded.media_type, cleaned.ink)

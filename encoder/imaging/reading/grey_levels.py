@@ -3,6 +3,7 @@
 Works in strips of rows: a page of 40 megapixels in wide numbers would weigh several times itself.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -43,10 +44,25 @@ def grey_levels(image: Image.Image, *, cut_from_16: bool = False) -> Gray:
             strip = strip if strip.mode == "LA" else strip.convert("RGBA")
             alpha[rows] = strip.getchannel("A")
         luma[rows] = _luma(strip)
-    seen = luma if alpha is None else luma[alpha > SEEN]
-    _lift(luma, seen, DIMMEST_OF_16 if cut_from_16 else DIMMEST)
-    if alpha is not None:
-        _flatten(luma, alpha)
+    return flattened(luma, alpha, DIMMEST_OF_16 if cut_from_16 else DIMMEST)
+
+
+def flattened(luma: Gray, alpha: NDArray[np.uint8] | None, dimmest: int = DIMMEST) -> Gray:
+    """The same array `(h, w)`, spread over the whole range and without transparency.
+
+    Args:
+        luma: grey levels, changed in place.
+        alpha: opacity of each, 0 to 255, or None where all are opaque.
+        dimmest: the brightest level below which nothing is spread.
+    """
+    step = _step(luma.size)
+    sample = luma[::step, ::step]
+    if alpha is None:
+        _lift(luma, sample, dimmest)
+    else:
+        opacity = alpha[::step, ::step]
+        _lift(luma, sample[opacity > SEEN], dimmest)
+        _flatten(luma, alpha, _backdrop(luma[::step, ::step], opacity))
     return luma
 
 
@@ -70,16 +86,15 @@ def _luma(strip: Image.Image) -> Gray:
     return np.asarray(strip.convert("L"))
 
 
-def _sample(levels: NDArray[np.generic]) -> NDArray[np.generic]:
-    step = max(1, int((levels.size / SAMPLE_PIXELS) ** (1 / levels.ndim)))
-    return levels[(slice(None, None, step),) * levels.ndim]
+def _step(pixels: int) -> int:
+    """Every which row and column is looked at, of so many pixels."""
+    return max(1, math.isqrt(pixels // SAMPLE_PIXELS))
 
 
-def _brightest(levels: NDArray[np.generic]) -> float:
+def _brightest(sample: NDArray[np.generic]) -> float:
     """The level that all but the last thousandth stay below: one that is there."""
-    sample = _sample(levels).ravel()
     place = min(int(BRIGHT * sample.size), sample.size - 1)
-    return float(np.partition(sample, place)[place])
+    return float(np.partition(sample, place, axis=None)[place])
 
 
 def _lift(luma: Gray, seen: NDArray[np.uint8], dimmest: int) -> None:
@@ -93,9 +108,9 @@ def _lift(luma: Gray, seen: NDArray[np.uint8], dimmest: int) -> None:
         np.take(table, luma, out=luma)
 
 
-def _flatten(luma: Gray, alpha: NDArray[np.uint8]) -> None:
-    """Set, in place, what is visible on a page of one level that its ink stands out from."""
-    backdrop = np.uint16(_backdrop(_sample(luma), _sample(alpha)))
+def _flatten(luma: Gray, alpha: NDArray[np.uint8], level: int) -> None:
+    """Set, in place, what is visible on a page of one level."""
+    backdrop = np.uint16(level)
     height = max(1, STRIP_PIXELS // luma.shape[1])
     for top in range(0, len(luma), height):
         rows = slice(top, top + height)
@@ -125,7 +140,10 @@ def _deep(image: Image.Image) -> Gray:
     are as bright as at the left. Fractions up to 1 are taken as they are.
     """
     unsigned = image.mode == "I" and _is_unsigned(image)
-    parts = [_sample(_numbers(strip, unsigned=unsigned)).ravel() for _, strip in _strips(image)]
+    step = _step(image.width * image.height)
+    parts = [
+        _numbers(strip, unsigned=unsigned)[::step, ::step].ravel() for _, strip in _strips(image)
+    ]
     sample = np.concatenate(parts)
     if not np.isfinite(sample).all():
         raise ValueError("the picture holds values that are not numbers")

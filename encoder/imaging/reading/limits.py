@@ -14,12 +14,14 @@ class ImageLimits:
         max_image_pixels: of one page.
         max_reduced_pixels: of a JPEG that can be reduced while it is decoded.
         max_video_pixels: of HEIC and AVIF, whose decoders hold several copies of a picture.
+        max_animated_pixels: of an animated WebP, whose decoder holds more.
     """
 
     max_image_bytes: int = 10 * 2**20
     max_image_pixels: int = 40_000_000
     max_reduced_pixels: int = 210_000_000
     max_video_pixels: int = 25_000_000
+    max_animated_pixels: int = 16_000_000
 
 
 def refuse_too_many_bytes(size: int, limits: ImageLimits) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
 
 import cv2
+import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from encoder.errors import UndecodableImage
 from encoder.imaging.ink import MAX_SIDE_PX
 from encoder.imaging.pixels import Gray, as_uint8
 from encoder.imaging.reading.file_budget import jpeg_frame
-from encoder.imaging.reading.grey_levels import grey_levels
+from encoder.imaging.reading.grey_levels import flattened, grey_levels
 from encoder.imaging.reading.heap_trim import give_back
 from encoder.imaging.reading.limits import ImageLimits, refuse_too_many_pixels
 from encoder.imaging.reading.page import MAX_PAGES, Page
@@ -31,6 +32,7 @@ _heavy = threading.Lock()
 _VIEWS = "MPO"  # So Pillow calls a JPEG with a second picture behind it, as some phones write.
 _JPEGS = {"JPEG", _VIEWS}
 _VIDEO = {"HEIF", "AVIF"}
+_CHANNELS_WITH_ALPHA = 4
 # What turns grey levels of each EXIF orientation upright (CIPA DC-008, tag 0x0112): whether rows
 # become columns first, and which way they are flipped then (OpenCV: 1 across, 0 down, -1 both).
 UPRIGHT = {
@@ -105,6 +107,8 @@ def _most_pixels(image: Image.Image, data: bytes, limits: ImageLimits, *, first:
     """How many pixels this page may have, by what its decoder holds at once."""
     if image.format in _VIDEO:
         return limits.max_video_pixels
+    if image.format == "WEBP" and image.is_animated:
+        return limits.max_animated_pixels
     if image.format in _JPEGS and first and not jpeg_frame(data).several_scans:
         return limits.max_reduced_pixels
     return limits.max_image_pixels
@@ -127,13 +131,33 @@ def _read_page(image: Image.Image) -> tuple[Gray, float]:
     is_heavy = image.width * image.height > HEAVY_PIXELS
     turn: AbstractContextManager[object] = _heavy if is_heavy else nullcontext()
     with turn:
-        image.load()
-        gray = at_working_resolution(grey_levels(image, cut_from_16=cut_from_16), aspect)
-        gray = _upright(gray, image)
+        gray = _decoded(image, cut_from_16=cut_from_16, is_heavy=is_heavy)
+        gray = _upright(at_working_resolution(gray, aspect), image)
         if is_heavy:
             image.im = None  # The pixels: the file is read on.
             give_back()
     return gray, aspect
+
+
+def _decoded(image: Image.Image, *, cut_from_16: bool, is_heavy: bool) -> Gray:
+    if is_heavy and image.format == "WEBP" and not image.is_animated:
+        # Pillow decodes every WebP as an animation, in four copies of 4 bytes a pixel.
+        return _webp_levels(image)
+    image.load()
+    return grey_levels(image, cut_from_16=cut_from_16)
+
+
+def _webp_levels(image: Image.Image) -> Gray:
+    file = np.frombuffer(image.fp.getbuffer(), np.uint8)
+    picture = cv2.imdecode(file, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    if picture is None:
+        raise ValueError("the WebP is damaged")
+    has_alpha = picture.shape[-1] == _CHANNELS_WITH_ALPHA
+    alpha = as_uint8(cv2.extractChannel(picture, 3)) if has_alpha else None
+    code = cv2.COLOR_BGRA2GRAY if has_alpha else cv2.COLOR_BGR2GRAY
+    luma = as_uint8(cv2.cvtColor(picture, code))
+    del picture  # Four times as large as what is left of it.
+    return flattened(luma, alpha)
 
 
 def _reduce_while_decoding(image: Image.Image) -> None:

@@ -43,8 +43,8 @@ def _resolutions(image: Image.Image) -> list[tuple[float, float]]:
         return [_pair(*info["jfif_density"])]
     if "aspect" in info:  # A PNG that gives no unit.
         return [_pair(*info["aspect"])]
-    if image.format in {"PNG", "BMP"} and "dpi" in info:
-        return [_pair(*info["dpi"])]
+    if image.format in {"PNG", "BMP"}:  # A PNG's EXIF can stand behind its pixels: not asked.
+        return [_pair(*info.get("dpi", (0, 0)))]
     exif = image.getexif()
     return [_pair(exif.get(ExifTags.Base.XResolution), exif.get(ExifTags.Base.YResolution))]
 

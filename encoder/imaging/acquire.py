@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.imaging.canvas import to_canvas
-from encoder.imaging.decode import ImageLimits, decode
+from encoder.imaging.decode import DecodedImage, ImageLimits, decode
 from encoder.imaging.ink import clean
 from encoder.imaging.pixels import Mask
 from encoder.imaging.quality import Quality, assess
@@ -56,9 +56,15 @@ def acquire(
         ImageError: the file cannot be read, is over the limits, or shows no usable signature.
     """
     decoded = decode(data, limits)
+    try:
+        return _prepared(decoded, canvas_size)
+    finally:
+        if decoded.gray.size > LARGE_PAGE_PIXELS:
+            give_back()
+
+
+def _prepared(decoded: DecodedImage, canvas_size: tuple[int, int]) -> Acquisition:
     cleaned = clean(decoded.gray)
     quality = assess(cleaned, decoded.warnings)
     canvas = to_canvas(cleaned.ink, canvas_size)
-    if decoded.gray.size > LARGE_PAGE_PIXELS:
-        give_back()
     return Acquisition(canvas, quality, decoded.media_type, cleaned.ink)

@@ -14,6 +14,7 @@ from encoder.imaging.reading.limits import ImageLimits
 
 MAX_PARTS = 20_000  # Chunks of a PNG, strips or tiles of a TIFF; a row each of a tall scan are fewer.
 MAX_SEGMENTS = 2_000  # Of a JPEG, before its first scan; cameras write some dozens.
+MAX_PADDING = 100_000  # Bytes between these, which Pillow skips one by one.
 MAX_FIELDS = 1_000  # Of one directory of a TIFF.
 MAX_DIRECTORIES = 12  # Looked at here; pages beyond are not read.
 # A progressive JPEG may paint the whole image once more with every scan; cameras use about ten.
@@ -26,8 +27,9 @@ _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _SEVERAL_SCANS = {0xC2, 0xC6, 0xCA, 0xCE}
 _BARE = {0x01, *range(0xD0, 0xD9)}  # Markers without a length.
 _SOS = 0xDA
-# Pillow unpacks run lengths of BMP in Python, pixel by pixel.
-MAX_RUN_LENGTH_PIXELS = 4_000_000
+# Pillow unpacks run lengths of BMP in Python, byte by byte and pixel by pixel.
+MAX_RUN_LENGTH_PIXELS = 2_000_000
+MAX_RUN_LENGTH_BYTES = 1_000_000
 _BMP_RUN_LENGTHS = {1, 2}
 # Tags of TIFF 6.0: strips and tiles, their number and size.
 _STRIPS, _TILES, _TILE_WIDTH, _TILE_HEIGHT = 273, 324, 322, 323
@@ -79,11 +81,14 @@ def jpeg_frame(data: bytes) -> JpegFrame:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    at = 2
+    at, padding = 2, 0
     for _ in range(MAX_SEGMENTS):
         found = _MARKER.search(data, at)
         if found is None:
             return
+        padding += found.start(1) - at - 1
+        if padding > MAX_PADDING:
+            raise _too_many("JPEG", f"{padding} bytes between its segments")
         marker, at = found[1][0], found.end()
         if marker in _BARE:
             continue
@@ -124,6 +129,8 @@ def _check_bmp(data: bytes, limits: ImageLimits) -> None:
     header = data[14:34].ljust(20, b"\0")
     size, width, height, _, _, compression = struct.unpack("<IiiHHI", header)
     if size >= 40 and compression in _BMP_RUN_LENGTHS:  # noqa: PLR2004 - BITMAPINFOHEADER's size.
+        if len(data) > MAX_RUN_LENGTH_BYTES:
+            raise _too_many("BMP", f"{len(data)} bytes of run lengths")
         if abs(width * height) > MAX_RUN_LENGTH_PIXELS:
             raise OversizeImage(
                 "too-many-pixels",

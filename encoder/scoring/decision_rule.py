@@ -15,7 +15,7 @@ import numpy as np
 
 from encoder.errors import UnknownOperatingPoint, UnusableRule
 from encoder.scoring.centring import Centre, centred
-from encoder.scoring.score import ClaimScore, Spread, claim_score
+from encoder.scoring.score import ClaimScore, Spread, claim_score, each_claim_score
 from encoder.scoring.script_compensation import ScriptCompensation
 from encoder.scoring.templates import Signatures, Vectors
 
@@ -195,6 +195,10 @@ class DecisionRule:
     def claim(self, probe: Signatures, references: Signatures) -> ClaimScore:
         """Score one signature (n = 1) as it is stored against references, one or more."""
         return claim_score(self.centred(probe), self.centred(references), self.spread)
+
+    def claims(self, probes: Signatures, references: Signatures) -> list[ClaimScore]:
+        """Score each of n signatures as they are stored against references, one or more."""
+        return each_claim_score(self.centred(probes), self.centred(references), self.spread)
 
     def compare(
         self, probe: Signatures, references: Signatures, operating_point: str | None = None

@@ -115,12 +115,21 @@ def stacked(parts: Sequence[Similarities]) -> Similarities:
 
 def claim_score(probe: Signatures, references: Signatures, spread: Spread) -> ClaimScore:
     """Compare one signature (n = 1) with a writer's references, one or more."""
-    found = similarities(probe, references)
+    return each_claim_score(probe, references, spread)[0]
+
+
+def each_claim_score(
+    probes: Signatures, references: Signatures, spread: Spread
+) -> list[ClaimScore]:
+    """Compare each of n signatures with a writer's references, one or more."""
+    found = similarities(probes, references)
     allowance = spread.allowance(references.vectors)
-    score = claim_scores(found, own_similarities(references), spread, allowance)
-    return ClaimScore(
-        float(score[0]), found.whole[0], None if found.local is None else found.local[0]
-    )
+    scores = claim_scores(found, own_similarities(references), spread, allowance)
+    local = [None] * len(scores) if found.local is None else list(found.local)
+    return [
+        ClaimScore(float(score), whole, alike)
+        for score, whole, alike in zip(scores, found.whole, local, strict=True)
+    ]
 
 
 def claim_scores(

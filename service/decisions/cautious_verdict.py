@@ -6,7 +6,7 @@ from encoder.cautions import Caution
 from encoder.scoring.decision_rule import Verdict
 
 # Of what is told beside the verdict and leaves it as it is.
-ONLY_TOLD = frozenset({"seen-before"})
+ONLY_TOLD = frozenset({"seen-before", "straightened"})
 # What the score says nothing against: a copy and a mark that anyone can make are alike.
 NEVER_A_MATCH = frozenset({"replay", "too-simple"})
 
@@ -20,6 +20,11 @@ def cautious_verdict(verdict: Verdict, warnings: Sequence[Caution]) -> Verdict:
     codes = {one.code for one in warnings} - ONLY_TOLD
     if verdict == "non_match" and codes:
         return "inconclusive"
-    if verdict == "match" and codes & NEVER_A_MATCH:
+    if verdict == "match" and clears_nobody(warnings):
         return "inconclusive"
     return verdict
+
+
+def clears_nobody(warnings: Sequence[Caution]) -> bool:
+    """Say whether no likeness, however close, makes this a match or finds its writer."""
+    return any(one.code in NEVER_A_MATCH for one in warnings)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from encoder.inference.encoder import Encoder
+from encoder.inference.orientation import compare_as_it_lies
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.verify import Verification, compared_references
 from service.errors import ImagesRefused
@@ -35,7 +36,9 @@ def compare(
         )
     probe = acquire_one(probe_upload, encoder)
     signatures = describe_each([*references, probe], encoder)
-    comparison = encoder.rule.compare(signatures[-1:], signatures[:-1], operating_point)
+    comparison, told = compare_as_it_lies(
+        probe.acquisition, signatures[-1:], signatures[:-1], encoder, operating_point
+    )
     named = [(None, reference.upload.filename) for reference in references]
     return Verification(
         None,
@@ -43,5 +46,5 @@ def compare(
         compared_references(comparison, named),
         probe.acquisition,
         AnsweringModel.of(encoder),
-        probe.acquisition.quality.warnings,
+        (*probe.acquisition.quality.warnings, *told),
     )

@@ -14,6 +14,14 @@ from numpy.typing import NDArray
 from encoder.cautions import Caution
 from encoder.imaging.acquire import Acquisition
 from encoder.inference.encoder import Encoder
+from encoder.inference.orientation import (
+    STRAIGHTENING,
+    TOLD,
+    describe_posed,
+    lies_turned,
+    penalised,
+    straightened_by,
+)
 from encoder.scoring.score import SHORTLIST
 from encoder.scoring.templates import Signatures
 from index.registry.audit_log import DecisionRecord
@@ -23,6 +31,7 @@ from index.sync.gallery_interface import Gallery
 from index.vectors.vector_index import Neighbours
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.candidates import DEFAULT_CANDIDATES
+from service.decisions.cautious_verdict import clears_nobody
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Upload, acquire_one, describe_each
 
@@ -111,11 +120,15 @@ def identify(
     """
     acquired = acquire_one(upload, encoder)
     probe = describe_each([acquired], encoder)
-    candidates = rank(probe, top, encoder=encoder, registry=registry, index=gallery)
     gallery_size = registry.models.gallery_size(encoder.model_id).writers
-    best_references = candidates[0].reference_count if candidates else 0
-    threshold = encoder.rule.identification_threshold(gallery_size, best_references)
-    found = bool(candidates) and candidates[0].score >= threshold
+    search = _Search(encoder, registry, gallery, gallery_size, top)
+    candidates = search.rank(probe)
+    told: tuple[Caution, ...] = ()
+    if candidates and not search.reached_by(candidates):
+        candidates, told = search.as_it_lies(acquired.acquisition, candidates)
+    warnings = (*acquired.acquisition.quality.warnings, *told)
+    threshold = search.threshold(candidates)
+    found = search.reached_by(candidates) and not clears_nobody(warnings)
     verdict: Literal["identified", "not_enrolled"] = "identified" if found else "not_enrolled"
     decision_id = registry.decisions.record(
         DecisionRecord(
@@ -142,8 +155,64 @@ def identify(
         gallery_size=gallery_size,
         acquisition=acquired.acquisition,
         model=AnsweringModel.of(encoder),
-        warnings=acquired.acquisition.quality.warnings,
+        warnings=warnings,
     )
+
+
+@dataclass(frozen=True)
+class _Search:
+    """One search for whose a signature is, and when somebody counts as found."""
+
+    encoder: Encoder
+    registry: Registry
+    gallery: Gallery
+    gallery_size: int
+    top: int
+
+    def rank(self, probe: Signatures) -> tuple[Candidate, ...]:
+        """Return the writers whom a probe (n = 1) resembles most, best first."""
+        return rank(
+            probe, self.top, encoder=self.encoder, registry=self.registry, index=self.gallery
+        )
+
+    def threshold(self, candidates: Sequence[Candidate]) -> float:
+        """Return the score that the first of candidates must reach to be named."""
+        references = candidates[0].reference_count if candidates else 0
+        return self.encoder.rule.identification_threshold(self.gallery_size, references)
+
+    def reached_by(self, candidates: Sequence[Candidate]) -> bool:
+        """Say whether the first of candidates, if any, is found."""
+        return bool(candidates) and candidates[0].score >= self.threshold(candidates)
+
+    def as_it_lies(
+        self, acquisition: Acquisition, candidates: tuple[Candidate, ...]
+    ) -> tuple[tuple[Candidate, ...], tuple[Caution, ...]]:
+        """Search anew for a signature that lies askew, sideways or mirrored on its page.
+
+        Returns:
+            The candidates of the signature straightened, if that finds somebody, or else those
+            given; and what there is to tell.
+        """
+        probes = describe_posed(acquisition, (*STRAIGHTENING, *TOLD), self.encoder)
+        near = [
+            max(found.similarities.tolist(), default=-1.0)
+            for found in self.gallery.search(probes.vectors, 1)
+        ]
+        askew = max(
+            range(len(STRAIGHTENING)),
+            key=lambda one: penalised(near[one], STRAIGHTENING[one].degrees),
+        )
+        degrees = STRAIGHTENING[askew].degrees
+        straightened = tuple(
+            replace(one, score=penalised(one.score, degrees))
+            for one in self.rank(probes[[askew]])
+        )
+        if self.reached_by(straightened):
+            return straightened, (straightened_by(degrees),)
+        turned = max(range(len(STRAIGHTENING), len(near)), key=near.__getitem__)
+        if self.reached_by(self.rank(probes[[turned]])):
+            return candidates, (lies_turned(TOLD[turned - len(STRAIGHTENING)]),)
+        return candidates, ()
 
 
 def rank(

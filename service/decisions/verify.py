@@ -7,6 +7,7 @@ from typing import Any
 from encoder.cautions import Caution
 from encoder.imaging.acquire import Acquisition
 from encoder.inference.encoder import Encoder
+from encoder.inference.orientation import compare_as_it_lies
 from encoder.scoring.decision_rule import Comparison, Verdict
 from index.registry.audit_log import DecisionRecord
 from index.registry.registry import Registry
@@ -93,9 +94,11 @@ def verify(
     claim = registry.embeddings.claim(writer_id, encoder.model_id)
     acquired = acquire_one(upload, encoder)
     probe = describe_each([acquired], encoder)
-    comparison = encoder.rule.compare(probe, signatures_of(claim, encoder), operating_point)
+    comparison, told = compare_as_it_lies(
+        acquired.acquisition, probe, signatures_of(claim, encoder), encoder, operating_point
+    )
     reference_ids = tuple(int(reference_id) for reference_id in claim.reference_ids)
-    warnings = acquired.acquisition.quality.warnings
+    warnings = (*acquired.acquisition.quality.warnings, *told)
     decision_id = registry.decisions.record(
         DecisionRecord(
             kind="verify",

@@ -1,0 +1,132 @@
+"""Compares a query signature that may lie askew, sideways or mirrored on its page.
+
+Genuine signatures turned by ten degrees are refused by the dozen, and those turned by ninety all
+but always. So a query signature that does not match as it came is looked at again: straightened by
+a few degrees, which may let it match, and turned on its side, on its head or over, which is only
+told. A page that lies so is for a person to turn, and a forger gains nothing by it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from encoder.cautions import Caution
+from encoder.imaging.acquire import Acquisition
+from encoder.imaging.canvas import to_canvas
+from encoder.imaging.turning import MIRRORED, SIDEWAYS, Pose, posed
+from encoder.inference.encoder import Encoder
+from encoder.scoring.decision_rule import Comparison
+from encoder.scoring.score import ClaimScore
+from encoder.scoring.templates import Signatures
+
+# A signature straightened by half a step is compared as well as a straight one.
+STRAIGHTENING = tuple(Pose(degrees) for degrees in (-12, -6, 6, 12))
+# What each degree costs of the score. At 0.01 genuine signatures turned by 10 degrees are refused
+# as seldom as straight ones on most data sets, and skilled forgeries, which would choose the best
+# of five angles at 0, gain nothing on CEDAR and Bengali (docs/notes/encoder-experiments.md).
+PENALTY_PER_DEGREE = 0.01
+TOLD = (*SIDEWAYS, *MIRRORED)
+# A signature counts as turned if turned back it fits the writer better than others do, and makes
+# the writer so many times likelier than as it came, both as log10 of the likelihood ratio.
+LEAST_LOG_LR, LEAST_GAIN = 0.0, 1.0
+
+
+def describe_posed(
+    acquisition: Acquisition, poses: Sequence[Pose], encoder: Encoder
+) -> Signatures:
+    """What the network sees of one signature laid in each of n poses."""
+    size = encoder.canvas_size
+    return encoder.describe(np.stack([to_canvas(posed(acquisition.ink, p), size) for p in poses]))
+
+
+def compare_as_it_lies(
+    acquisition: Acquisition,
+    probe: Signatures,
+    references: Signatures,
+    encoder: Encoder,
+    operating_point: str | None = None,
+) -> tuple[Comparison, tuple[Caution, ...]]:
+    """Compare a query signature with references, one or more, whichever way its page lay.
+
+    One that matches as it came costs nothing more than `DecisionRule.compare`.
+
+    Args:
+        acquisition: of the query signature.
+        probe: what the network sees of it as it came (n = 1).
+
+    Returns:
+        The comparison, of the signature straightened where that lifts the verdict, and what there
+        is to tell: `straightened`, `turned`, `mirrored`, or nothing.
+
+    Raises:
+        UnknownOperatingPoint: the model was not calibrated for `operating_point`.
+    """
+    rule = encoder.rule
+    comparison = rule.compare(probe, references, operating_point)
+    if comparison.verdict == "match":
+        return comparison, ()
+    poses = (*STRAIGHTENING, *TOLD)
+    claims = rule.claims(describe_posed(acquisition, poses, encoder), references)
+    straightened, degrees = _straightened(comparison, claims[: len(STRAIGHTENING)])
+    if straightened.verdict == "match":
+        return straightened, (straightened_by(degrees),)
+    turned = _turned(comparison, claims[len(STRAIGHTENING) :])
+    if turned is not None:
+        return comparison, (lies_turned(turned),)
+    if straightened.verdict != comparison.verdict:
+        return straightened, (straightened_by(degrees),)
+    return comparison, ()
+
+
+def penalised(score: float, degrees: int) -> float:
+    """The score of a signature straightened by so many degrees, for comparison with others."""
+    return score - PENALTY_PER_DEGREE * abs(degrees)
+
+
+def straightened_by(degrees: int) -> Caution:
+    """Say that the score is that of the signature turned clockwise by `degrees`."""
+    way = "clockwise" if degrees > 0 else "anticlockwise"
+    return Caution(
+        "straightened",
+        f"The signature lies askew against the references; it was turned {way} by {abs(degrees)} "
+        f"degrees for the comparison, at {PENALTY_PER_DEGREE * abs(degrees):.2f} of its score.",
+    )
+
+
+def lies_turned(pose: Pose) -> Caution:
+    """Say that the signature resembles the references much more in this pose."""
+    way = f"turned clockwise by {pose.degrees} degrees" if pose.degrees else ""
+    if not pose.mirrored:
+        return Caution(
+            "turned",
+            f"The signature resembles the references much more when it is {way}: the page "
+            "probably lay the wrong way round. Turn the image, and send it again.",
+        )
+    both = f"mirrored and {way}" if way else "mirrored left to right"
+    return Caution(
+        "mirrored",
+        f"The signature resembles the references much more when it is {both}: the image is "
+        "probably mirrored, or shows the back of the sheet. Send it the right way round.",
+    )
+
+
+def _straightened(
+    comparison: Comparison, claims: Sequence[ClaimScore]
+) -> tuple[Comparison, int]:
+    """Return the best comparison among that as it came and those straightened, and its angle."""
+    best, angle = comparison.claim, 0
+    for pose, claim in zip(STRAIGHTENING, claims, strict=True):
+        score = penalised(claim.score, pose.degrees)
+        if score > best.score:
+            best, angle = replace(claim, score=score), pose.degrees
+    return replace(comparison, claim=best), angle
+
+
+def _turned(comparison: Comparison, claims: Sequence[ClaimScore]) -> Pose | None:
+    """Return the pose in which the signature fits much better than as it came, if there is one."""
+    ratio = comparison.calibration.random
+    number = int(np.argmax([claim.score for claim in claims]))
+    score = claims[number].score
+    gain = ratio.slope * (score - comparison.score)  # The ratios themselves end at their bounds.
+    return TOLD[number] if ratio.of(score) >= LEAST_LOG_LR and gain >= LEAST_GAIN else None

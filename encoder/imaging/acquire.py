@@ -65,6 +65,6 @@ def acquire(
 
 def _prepared(decoded: DecodedImage, canvas_size: tuple[int, int]) -> Acquisition:
     cleaned = clean(decoded.gray)
-    quality = assess(cleaned, decoded.warnings)
+    quality = assess(cleaned, decoded.gray, canvas_size, decoded.warnings)
     canvas = to_canvas(cleaned.ink, canvas_size)
     return Acquisition(canvas, quality, decoded.media_type, cleaned.ink)

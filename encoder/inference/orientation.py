@@ -14,9 +14,9 @@ import numpy as np
 from encoder.cautions import Caution
 from encoder.imaging.acquire import Acquisition
 from encoder.imaging.canvas import to_canvas
-from encoder.imaging.turning import MIRRORED, SIDEWAYS, Pose, posed
 from encoder.inference.encoder import Encoder
-from encoder.scoring.decision_rule import Comparison
+from encoder.inference.turning import MIRRORED, SIDEWAYS, Pose, posed
+from encoder.scoring.decision_rule import SIMPLE_LOG_LR, Comparison
 from encoder.scoring.score import ClaimScore
 from encoder.scoring.templates import Signatures
 
@@ -32,9 +32,7 @@ TOLD = (*SIDEWAYS, *MIRRORED)
 LEAST_LOG_LR, LEAST_GAIN = 0.0, 1.0
 
 
-def describe_posed(
-    acquisition: Acquisition, poses: Sequence[Pose], encoder: Encoder
-) -> Signatures:
+def describe_posed(acquisition: Acquisition, poses: Sequence[Pose], encoder: Encoder) -> Signatures:
     """What the network sees of one signature laid in each of n poses."""
     size = encoder.canvas_size
     return encoder.describe(np.stack([to_canvas(posed(acquisition.ink, p), size) for p in poses]))
@@ -64,6 +62,8 @@ def compare_as_it_lies(
     """
     rule = encoder.rule
     comparison = rule.compare(probe, references, operating_point)
+    if any(one.code == "too-simple" for one in acquisition.quality.warnings):
+        return replace(comparison, ceiling=SIMPLE_LOG_LR), ()  # It is alike whichever way it lies.
     if comparison.verdict == "match":
         return comparison, ()
     poses = (*STRAIGHTENING, *TOLD)
@@ -111,9 +111,7 @@ def lies_turned(pose: Pose) -> Caution:
     )
 
 
-def _straightened(
-    comparison: Comparison, claims: Sequence[ClaimScore]
-) -> tuple[Comparison, int]:
+def _straightened(comparison: Comparison, claims: Sequence[ClaimScore]) -> tuple[Comparison, int]:
     """Return the best comparison among that as it came and those straightened, and its angle."""
     best, angle = comparison.claim, 0
     for pose, claim in zip(STRAIGHTENING, claims, strict=True):

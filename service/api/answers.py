@@ -71,6 +71,9 @@ class Quality(Schema):
     ink_width_px = Integer(metadata=about("Width of the ink in the scan, in pixels.", 540))
     ink_fraction = Float(metadata=about("Share of the ink's box that is ink.", 0.09))
     contrast = Float(metadata=about("Grey levels between paper and ink, 0 to 255.", 148.0))
+    complexity = Float(
+        metadata=about("By how many full turns the ink's outline winds; an X's winds 3 times.", 21)
+    )
     warnings = List(Nested(Warned), metadata=about("What makes answers about it less sure.", []))
 
 

@@ -204,8 +204,7 @@ class _Search:
         )
         degrees = STRAIGHTENING[askew].degrees
         straightened = tuple(
-            replace(one, score=penalised(one.score, degrees))
-            for one in self.rank(probes[[askew]])
+            replace(one, score=penalised(one.score, degrees)) for one in self.rank(probes[[askew]])
         )
         if self.reached_by(straightened):
             return straightened, (straightened_by(degrees),)

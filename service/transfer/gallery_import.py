@@ -213,14 +213,18 @@ def _pieces_problem(data: bytes | None, expected: bool) -> Problem | None:
 
 
 def _is_quality(text: str) -> bool:
-    """Whether text is JSON of a `Quality`: its fields, of their types, finite."""
+    """Whether text is JSON of a `Quality`: its fields, of their types, finite.
+
+    Earlier versions wrote no `complexity`.
+    """
     if len(text) > MAX_QUALITY_CHARACTERS:
         return False
     try:
         found = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return False
-    if not isinstance(found, dict) or found.keys() != {one.name for one in fields(Quality)}:
+    expected = {one.name for one in fields(Quality)}
+    if not isinstance(found, dict) or found.keys() | {"complexity"} != expected:
         return False
     warnings = found.pop("warnings")
     numbers = all(type(one) in {int, float} for one in found.values())

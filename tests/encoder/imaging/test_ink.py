@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from encoder.errors import FailureToAcquire
 from encoder.imaging.canvas import SPREAD, canvas_scale, to_canvas
 from encoder.imaging.ink import MAX_PIECES, clean
-from encoder.imaging.quality import assess
+from encoder.imaging.quality import Quality, assess
 from encoder.synthesis import synthetic_writer
 
 SEEDS = (7, 21, 33)
@@ -65,13 +65,16 @@ def test_light_on_dark_is_inverted(seed: int) -> None:
     assert overlap(255 - on_paper(ink), ink) > 0.9
 
 
+def judged(gray: NDArray[np.uint8]) -> Quality:
+    return assess(clean(gray), gray, (144, 288))
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_faint_pencil_is_found_with_a_warning(seed: int) -> None:
     ink = drawn(seed)
     scan = on_paper(ink, 230, 195)
     assert overlap(scan, ink) > 0.8
-    cleaned = clean(scan.astype(np.uint8))
-    assert [one.code for one in assess(cleaned).warnings] == ["faint"]
+    assert [one.code for one in judged(scan.astype(np.uint8)).warnings] == ["faint"]
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -192,7 +195,7 @@ def tiny() -> NDArray[np.uint8]:
 )
 def test_refuses_what_is_no_signature(image: NDArray[np.uint8], code: str) -> None:
     with pytest.raises(FailureToAcquire) as caught:
-        assess(clean(image))
+        judged(image)
     assert caught.value.code == code
     assert str(caught.value).endswith(".")
 
@@ -281,4 +284,4 @@ def test_many_specks_beside_a_signature_are_left_out_in_one_pass(
 def test_accepts_synthetic_signatures(seed: int) -> None:
     writer = synthetic_writer(seed)
     for scan in (writer.genuine(0), writer.forgery(0)):
-        assert assess(clean(scan)).ink_width_px > 32
+        assert judged(scan).ink_width_px > 32

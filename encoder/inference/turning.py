@@ -1,4 +1,4 @@
-"""Turns ink and mirrors it, as a sheet lies when it was scanned askew, sideways or from the back."""
+"""Turns ink and mirrors it, as sheets lie that were scanned askew, sideways or from the back."""
 
 from dataclasses import dataclass
 

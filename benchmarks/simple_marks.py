@@ -3,8 +3,8 @@
     python -m benchmarks.simple_marks
 
 Each of 30 invented people makes a mark of one kind, five references and three queries, with a hand
-of their own: its slant, its proportions and its pen. Everybody's queries are compared with everybody
-else's references. The real hand varies less evenly; what counts is how near strangers come.
+of their own: its slant, its proportions and its pen. Everybody's queries are compared with the
+references of everybody else. Real hands vary less evenly; what counts is how near strangers come.
 """
 
 import argparse

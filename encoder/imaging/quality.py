@@ -1,6 +1,6 @@
 """Judges whether cleaned ink can serve as a signature; refusals are failures to acquire."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import cv2
 import numpy as np
@@ -60,6 +60,10 @@ class Quality:
     contrast: float
     complexity: float = 0.0
     warnings: tuple[Caution, ...] = ()
+
+    def with_warnings(self, more: tuple[Caution, ...]) -> "Quality":
+        """The same with more warnings."""
+        return replace(self, warnings=(*self.warnings, *more))
 
     def as_dict(self) -> dict[str, object]:
         """The same, ready for JSON."""

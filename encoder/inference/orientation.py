@@ -30,6 +30,8 @@ TOLD = (*SIDEWAYS, *MIRRORED)
 # A signature counts as turned if turned back it fits the writer better than others do, and makes
 # the writer so many times likelier than as it came, both as log10 of the likelihood ratio.
 LEAST_LOG_LR, LEAST_GAIN = 0.0, 1.0
+LEAST_AMONG = 3  # Of fewer signatures nobody knows which lies the right way.
+FAR_SHARE = 0.5  # Of how alike a writer's signatures are on the mean; turned ones are less.
 
 
 def describe_posed(acquisition: Acquisition, poses: Sequence[Pose], encoder: Encoder) -> Signatures:
@@ -77,6 +79,26 @@ def compare_as_it_lies(
     if straightened.verdict != comparison.verdict:
         return straightened, (straightened_by(degrees),)
     return comparison, ()
+
+
+def turned_among(
+    acquisitions: Sequence[Acquisition], signatures: Signatures, encoder: Encoder
+) -> list[tuple[Caution, ...]]:
+    """Say of each of n signatures of one writer whether it lies otherwise than the rest.
+
+    Only those far from the rest are looked at again, so that the usual ones cost nothing more.
+    """
+    told: list[tuple[Caution, ...]] = [() for _ in acquisitions]
+    if len(acquisitions) < LEAST_AMONG:
+        return told
+    vectors = encoder.rule.centred(signatures).vectors
+    alike = (vectors @ vectors.T).sum(axis=1) - 1
+    far = FAR_SHARE * encoder.rule.spread.population * (len(vectors) - 1)
+    for number in np.flatnonzero(alike < far).tolist():
+        rest = signatures[[one for one in range(len(vectors)) if one != number]]
+        found = compare_as_it_lies(acquisitions[number], signatures[[number]], rest, encoder)[1]
+        told[number] = tuple(one for one in found if one.code != "straightened")
+    return told
 
 
 def penalised(score: float, degrees: int) -> float:

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
+from encoder.cautions import Caution
 from encoder.inference.encoder import Encoder
 from encoder.inference.orientation import compare_as_it_lies
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.verify import Verification, compared_references
 from service.errors import ImagesRefused
-from service.writers.uploads import Upload, acquire_each, acquire_one, describe_each
+from service.writers.uploads import Acquired, Upload, acquire_each, acquire_one, describe_each
 
 
 def compare(
@@ -46,5 +47,14 @@ def compare(
         compared_references(comparison, named),
         probe.acquisition,
         AnsweringModel.of(encoder),
-        (*probe.acquisition.quality.warnings, *told),
+        (*probe.acquisition.quality.warnings, *told, *_of_references(references)),
     )
+
+
+def _of_references(references: Sequence[Acquired]) -> list[Caution]:
+    """Say what is awkward about the references, by their files' names."""
+    return [
+        Caution(one.code, f"Reference {number} ({reference.upload.filename!r}): {one.message}")
+        for number, reference in enumerate(references, 1)
+        for one in reference.acquisition.quality.warnings
+    ]

@@ -139,7 +139,8 @@ def _prepare(
     held = registry.references.held(asked) if asked else set()
     seen = [_recognise(one, held, encoder) if isinstance(one, _Read) else one for one in read]
     found = [one for one in seen if isinstance(one, _Found)]
-    made = iter(new_references([one.acquired for one in found], encoder))
+    acquired = [one.acquired for one in found]
+    made = iter(new_references(acquired, encoder, several_writers=True))
     return [
         NewEnrollment(one.file.writer_id, one.file.writer_name, next(made))
         if isinstance(one, _Found)

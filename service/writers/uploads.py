@@ -10,6 +10,7 @@ from encoder.errors import ImageError
 from encoder.imaging.acquire import Acquisition
 from encoder.imaging.preview import preview_png
 from encoder.inference.encoder import Encoder
+from encoder.inference.orientation import turned_among
 from encoder.scoring.templates import Signatures
 from index.registry.references import NewReference
 from service.errors import Refusal
@@ -81,22 +82,29 @@ def describe_each(acquired: Sequence[Acquired], encoder: Encoder) -> Signatures:
     return encoder.describe(np.stack([one.acquisition.canvas for one in acquired]))
 
 
-def new_references(acquired: Sequence[Acquired], encoder: Encoder) -> list[NewReference]:
-    """Describe signatures in one batch, and make of each what the registry keeps of a reference."""
+def new_references(
+    acquired: Sequence[Acquired], encoder: Encoder, *, several_writers: bool = False
+) -> list[NewReference]:
+    """Describe signatures in one batch, and make of each what the registry keeps of a reference.
+
+    Those of one writer are warned of where they lie otherwise than the rest.
+    """
     if not acquired:
         return []
     signatures = describe_each(acquired, encoder)
     pieces = packed_pieces(signatures)
+    alone = [one.acquisition for one in acquired]
+    told = [()] * len(acquired) if several_writers else turned_among(alone, signatures, encoder)
     return [
         NewReference(
             image=one.upload.data,
             media_type=one.acquisition.media_type,
             cleaned_png=preview_png(one.acquisition.ink),
             sha256=one.sha256,
-            quality=one.acquisition.quality.as_dict(),
+            quality=one.acquisition.quality.with_warnings(turned).as_dict(),
             vector=vector,
             filename=one.upload.filename,
             pieces=own,
         )
-        for one, vector, own in zip(acquired, signatures.vectors, pieces, strict=True)
+        for one, vector, own, turned in zip(acquired, signatures.vectors, pieces, told, strict=True)
     ]

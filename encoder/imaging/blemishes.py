@@ -18,8 +18,8 @@ MIN_WINDOW_PX = 15  # or so wide: the light may change across the page.
 FLOAT_NOISE = np.float32(1e-5)  # Sums that run along a page are so far from 0 where nothing is.
 # Where the scan has two levels only, hollow strokes are known by their holes, as long as the
 # strokes and as narrow: (outline)^2 / 4 area is pi for a circle, 4 for a square, 15 for a slit 13
-# times as long as wide. In so much of all outlines they are found in 1 % of real signatures.
-SLIT, WARN_SLIT_SHARE = 15.0, 0.33
+# times as long as wide. So much of all outlines they are in up to 4 % of real signatures.
+SLIT, WARN_SLIT_SHARE = 15.0, 0.22
 MOST_OUTLINES = 500  # Of more, the longest.
 LOOK_SIDE_PX = 400  # The widest place is looked for in ink reduced to this side.
 

@@ -22,7 +22,7 @@ TOLERANCE = 0.015
 MOST_OUTLINES = 500  # Of more, the longest: a signature has a few dozen.
 CORNERS_OF_A_LINE = 2  # What is left of a thin straight stroke.
 # Anyone can make a mark of no more turns in all,
-FEW_TURNS = 5.0
+FEW_TURNS = 4.0
 # or of so few pieces that are as simple as a printed letter each. Of the real signatures of six
 # data sets that is 0.9 % at most (docs/robustness.md).
 FEW_PIECES, TURNS_OF_A_LETTER = 3, 3.5

@@ -22,10 +22,13 @@ MAX_INK_FRACTION = 0.5  # Of the box of the ink: pens leave more paper than they
 MAX_RULED_SHARE = 0.5  # Of the ink, in straight runs: more, and it is a form or a table.
 MAX_CUT_SHARE = 0.065  # Share of a page's side under ink from which strokes count as cut off.
 WARN_CUT_SHARE = MAX_CUT_SHARE / 2  # From which a warning is given,
-WARN_CUT_STROKES = 2  # or so many strokes that end at one edge: one may merely touch it.
+WARN_CUT_STROKES = 1  # or so many strokes that run to one edge: with two pixels of paper none does.
 # Pixels of the canvas to one of ink. Up to 1 a coarser scan costs nothing; at 1.25 to 1.5 genuine
 # signatures are refused two to thirty times as often as at full resolution, at 2 all but always.
 WARN_SCALE = 1.0
+# Width of the strokes on the canvas, px. Pens are 1 to 5 wide there; drawn three times as wide, at
+# 5 to 7, nine in ten genuine signatures are refused against references in the usual pen.
+WARN_STROKE_PX = 6.0
 # From here on, other writers' signatures are no more told from the writer's own: an equal error
 # rate of 15 to 29 %, from 0. References as small can still be matched below it, so that it is not
 # where the errors of small queries against large references double (docs/robustness.md).
@@ -103,6 +106,7 @@ def assess(
         _coarse(cleaned.ink, scale),
         _cut_off(cleaned),
         hollow(cleaned, filled),
+        _wide(cleaned.stroke_width_px * scale) if scale <= WARN_SCALE else None,
         blocks(gray, cleaned, scale),
         _too_simple(mark),
     )
@@ -171,6 +175,16 @@ def _coarse(ink: Mask, scale: float) -> Caution | None:
         "low-resolution",
         f"The ink is {width} x {height} pixels; {width * scale:.0f} x {height * scale:.0f} are "
         f"compared, {scale:.1f} times as many each way. Scan it again at 300 dpi, not enlarged.",
+    )
+
+
+def _wide(stroke_px: float) -> Caution | None:
+    if stroke_px <= WARN_STROKE_PX:
+        return None
+    return Caution(
+        "wide-pen",
+        f"The pen is very wide for the size of the signature: {stroke_px:.0f} pixels at the size "
+        f"compared, up to {WARN_STROKE_PX:.0f} are usual. Sign with a ballpoint or fineliner.",
     )
 
 

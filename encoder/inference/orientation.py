@@ -26,7 +26,7 @@ STRAIGHTENING = tuple(Pose(degrees) for degrees in (-12, -6, 6, 12))
 # as seldom as straight ones on most data sets, and skilled forgeries, which would choose the best
 # of five angles at 0, gain nothing on CEDAR and Bengali (docs/notes/encoder-experiments.md).
 PENALTY_PER_DEGREE = 0.01
-TOLD = (*SIDEWAYS, *MIRRORED)
+POSES = (*STRAIGHTENING, *SIDEWAYS, *MIRRORED)
 # A signature counts as turned if turned back it fits the writer better than others do, and makes
 # the writer so many times likelier than as it came, both as log10 of the likelihood ratio.
 LEAST_LOG_LR, LEAST_GAIN = 0.0, 1.0
@@ -68,12 +68,11 @@ def compare_as_it_lies(
         return replace(comparison, ceiling=SIMPLE_LOG_LR), ()  # It is alike whichever way it lies.
     if comparison.verdict == "match":
         return comparison, ()
-    poses = (*STRAIGHTENING, *TOLD)
-    claims = rule.claims(describe_posed(acquisition, poses, encoder), references)
+    claims = rule.claims(describe_posed(acquisition, POSES, encoder), references)
     straightened, degrees = _straightened(comparison, claims[: len(STRAIGHTENING)])
     if straightened.verdict == "match":
         return straightened, (straightened_by(degrees),)
-    turned = _turned(comparison, claims[len(STRAIGHTENING) :])
+    turned = _turned(comparison, claims)
     if turned is not None:
         return comparison, (lies_turned(turned),)
     if straightened.verdict != comparison.verdict:
@@ -118,12 +117,13 @@ def straightened_by(degrees: int) -> Caution:
 
 def lies_turned(pose: Pose) -> Caution:
     """Say that the signature resembles the references much more in this pose."""
-    way = f"turned clockwise by {pose.degrees} degrees" if pose.degrees else ""
+    clock = "clockwise" if pose.degrees > 0 else "anticlockwise"
+    way = f"turned {clock} by {abs(pose.degrees)} degrees" if pose.degrees else ""
     if not pose.mirrored:
         return Caution(
             "turned",
-            f"The signature resembles the references much more when it is {way}: the page "
-            "probably lay the wrong way round. Turn the image, and send it again.",
+            f"The signature resembles the references much more when it is {way}: it "
+            "probably lay the wrong way, or askew. Turn the image, and send it again.",
         )
     both = f"mirrored and {way}" if way else "mirrored left to right"
     return Caution(
@@ -149,4 +149,4 @@ def _turned(comparison: Comparison, claims: Sequence[ClaimScore]) -> Pose | None
     number = int(np.argmax([claim.score for claim in claims]))
     score = claims[number].score
     gain = ratio.slope * (score - comparison.score)  # The ratios themselves end at their bounds.
-    return TOLD[number] if ratio.of(score) >= LEAST_LOG_LR and gain >= LEAST_GAIN else None
+    return POSES[number] if ratio.of(score) >= LEAST_LOG_LR and gain >= LEAST_GAIN else None

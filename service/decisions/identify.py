@@ -15,8 +15,8 @@ from encoder.cautions import Caution
 from encoder.imaging.acquire import Acquisition
 from encoder.inference.encoder import Encoder
 from encoder.inference.orientation import (
+    POSES,
     STRAIGHTENING,
-    TOLD,
     describe_posed,
     lies_turned,
     penalised,
@@ -193,7 +193,7 @@ class _Search:
             The candidates of the signature straightened, if that finds somebody, or else those
             given; and what there is to tell.
         """
-        probes = describe_posed(acquisition, (*STRAIGHTENING, *TOLD), self.encoder)
+        probes = describe_posed(acquisition, POSES, self.encoder)
         near = [
             max(found.similarities.tolist(), default=-1.0)
             for found in self.gallery.search(probes.vectors, 1)
@@ -208,9 +208,9 @@ class _Search:
         )
         if self.reached_by(straightened):
             return straightened, (straightened_by(degrees),)
-        turned = max(range(len(STRAIGHTENING), len(near)), key=near.__getitem__)
+        turned = max(range(len(near)), key=near.__getitem__)
         if self.reached_by(self.rank(probes[[turned]])):
-            return candidates, (lies_turned(TOLD[turned - len(STRAIGHTENING)]),)
+            return candidates, (lies_turned(POSES[turned]),)
         return candidates, ()
 
 

@@ -1,4 +1,7 @@
-"""Error rates of perturbed probes against references as they were scanned."""
+"""Error rates of perturbed probes against references as they were scanned.
+
+Probes are straightened as in serving: the best of their scores counts, at each angle's cost.
+"""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,21 +22,27 @@ from encoder.evaluation.protocols import Fold
 from encoder.evaluation.rates import as_row, comparison_rates, shipped_rates
 from encoder.evaluation.stress.perturbations import PERTURBATIONS, Perturbation
 from encoder.imaging.acquire import acquire
+from encoder.imaging.canvas import to_canvas
 from encoder.imaging.decode import decode
 from encoder.imaging.pixels import Gray
+from encoder.inference.orientation import STRAIGHTENING, penalised
+from encoder.inference.turning import Pose, posed
 from encoder.metrics.confidence_intervals import REPLICATES, Scored, draw_weights
 from encoder.scoring.score import claim_scores, own_similarities, similarities
 from encoder.scoring.templates import Signatures, joined
 
 REFERENCES = 5
 PROBES = 4  # Of either kind, for each writer.
+POSES = (Pose(), *STRAIGHTENING)
+COSTS = np.array([-penalised(0.0, pose.degrees) for pose in POSES])
 
 
 @dataclass(frozen=True)
 class Perturbed:
     """One writer's references, and the probes that could be acquired under each perturbation.
 
-    `genuine` and `forged` hold signatures by perturbation, at most `PROBES` of each.
+    `genuine` and `forged` hold signatures by perturbation, at most `PROBES` of each, and each as
+    it came and straightened by every angle, one after another.
     """
 
     group: str
@@ -84,7 +93,8 @@ def _row(pool: Pool, weights: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def _failures(writers: Sequence[Perturbed], name: str) -> int:
-    return sum(w.attempts - len(w.genuine[name]) - len(w.forged[name]) for w in writers)
+    described = sum(len(w.genuine[name]) + len(w.forged[name]) for w in writers)
+    return sum(w.attempts for w in writers) - described // len(POSES)
 
 
 def _pool(
@@ -93,7 +103,7 @@ def _pool(
     scored: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in KINDS}
     for claimed, fold in zip(writers, fold_of, strict=True):
         others = [
-            writer.genuine[name][:1]
+            writer.genuine[name][: len(POSES)]
             for writer, other in zip(writers, fold_of, strict=True)
             if other == fold and writer.group != claimed.group
         ]
@@ -107,7 +117,8 @@ def _pool(
         allowance = spread.allowance(claimed.references.vectors)
         for kind, described in probes.items():
             found = similarities(described, claimed.references)
-            scored[kind].append(claim_scores(found, own, spread, allowance))
+            scores = claim_scores(found, own, spread, allowance).reshape(-1, len(POSES))
+            scored[kind].append((scores - COSTS).max(axis=1))
     together, of_fold = {}, {}
     for kind, parts in scored.items():
         sizes = [part.size for part in parts]
@@ -134,6 +145,7 @@ def _read_writer(folder: Path, fold: Fold, rng: np.random.Generator) -> Perturbe
         return None
     grays = {"genuine": genuine[REFERENCES:], "forged": _some(folder, "forged_*", PROBES, rng)}
     references = _described(fold, genuine[:REFERENCES], PERTURBATIONS["as scanned"], rng)
+    references = references[:: len(POSES)]
     if not len(references):
         return None
     probes = {
@@ -167,13 +179,13 @@ def _some(folder: Path, pattern: str, count: int, rng: np.random.Generator) -> l
 def _described(
     fold: Fold, grays: Sequence[Gray], change: Perturbation, rng: np.random.Generator
 ) -> Signatures:
-    """Those that can still be acquired, through the door of every image."""
-    canvases = []
+    """Those that can still be acquired, through the door of every image, in each pose."""
+    canvases, size = [], fold.encoder.canvas_size
     for gray in grays:
         data = cv2.imencode(".bmp", change(gray, rng))[1].tobytes()
         try:
-            canvases.append(fold.encoder.acquire(data).canvas)
+            ink = fold.encoder.acquire(data).ink
         except ImageError:
             continue  # Counted: fewer come back than were tried.
-    size = fold.encoder.canvas_size
+        canvases += [to_canvas(posed(ink, pose), size) for pose in POSES]
     return fold.describe(np.stack(canvases) if canvases else np.zeros((0, *size), np.uint8))

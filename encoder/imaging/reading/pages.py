@@ -48,7 +48,7 @@ def first_with_ink(pages: Generator[Page, None, None]) -> tuple[Gray, tuple[Caut
 
 def _shows_ink(gray: Gray) -> bool:
     try:
-        assess(clean(gray))
+        assess(clean(gray), gray, CANVAS_SIZE)
     except FailureToAcquire as refusal:
         return refusal.code not in BLANK
     return True

@@ -219,7 +219,7 @@ def light_ink() -> NDArray[np.uint8]:
 )
 def test_says_why_there_is_no_ink(image: NDArray[np.uint8], words: str) -> None:
     with pytest.raises(FailureToAcquire, match=words) as caught:
-        assess(clean(image))
+        assess(clean(image), image, (144, 288))
     assert caught.value.code == "no-ink"
 
 
@@ -256,7 +256,7 @@ def test_outlines_are_looked_at_in_bounded_number(
 
     monkeypatch.setattr(cv2, "findContours", count)
     with pytest.raises(FailureToAcquire):
-        assess(clean(image))
+        assess(clean(image), image, (144, 288))
     assert looked_at <= 3 * MAX_PIECES
 
 

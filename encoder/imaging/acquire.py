@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.imaging.canvas import to_canvas
+from encoder.imaging.canvas import CANVAS_SIZE, to_canvas
 from encoder.imaging.decode import DecodedImage, ImageLimits, decode
 from encoder.imaging.ink import clean
 from encoder.imaging.pixels import Mask
@@ -43,7 +43,7 @@ class Acquisition:
 
 
 def acquire(
-    data: bytes, canvas_size: tuple[int, int] = (144, 288), limits: ImageLimits | None = None
+    data: bytes, canvas_size: tuple[int, int] = CANVAS_SIZE, limits: ImageLimits | None = None
 ) -> Acquisition:
     """Read one signature image and prepare it for the network.
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from encoder.imaging.pixels import Mask, as_uint8
 
+CANVAS_SIZE = (144, 288)  # Height and width that the shipped network takes, px.
 SPREAD = 0.229  # Standard deviation of the ink on the canvas, of the side that it fills more.
 
 

@@ -16,6 +16,7 @@ from encoder.imaging.acquire import Acquisition
 from encoder.imaging.canvas import to_canvas
 from encoder.inference.encoder import Encoder
 from encoder.inference.turning import MIRRORED, SIDEWAYS, Pose, posed
+from encoder.scoring.copies import Distinct
 from encoder.scoring.decision_rule import SIMPLE_LOG_LR, Comparison
 from encoder.scoring.score import ClaimScore
 from encoder.scoring.templates import Signatures
@@ -46,6 +47,7 @@ def compare_as_it_lies(
     references: Signatures,
     encoder: Encoder,
     operating_point: str | None = None,
+    which: Distinct | None = None,
 ) -> tuple[Comparison, tuple[Caution, ...]]:
     """Compare a query signature with references, one or more, whichever way its page lay.
 
@@ -54,6 +56,10 @@ def compare_as_it_lies(
     Args:
         acquisition: of the query signature.
         probe: what the network sees of it as it came (n = 1).
+        references: of one writer.
+        encoder: the model that described them.
+        operating_point: by which to decide; None is the default one.
+        which: of the references are copies; told by their templates where not given.
 
     Returns:
         The comparison, of the signature straightened where that lifts the verdict, and what there
@@ -63,12 +69,13 @@ def compare_as_it_lies(
         UnknownOperatingPoint: the model was not calibrated for `operating_point`.
     """
     rule = encoder.rule
-    comparison = rule.compare(probe, references, operating_point)
+    comparison = rule.compare(probe, references, operating_point, which)
     if any(one.code == "too-simple" for one in acquisition.quality.warnings):
         return replace(comparison, ceiling=SIMPLE_LOG_LR), ()  # It is alike whichever way it lies.
     if comparison.verdict == "match":
         return comparison, ()
-    claims = rule.claims(describe_posed(acquisition, POSES, encoder), references)
+    laid = describe_posed(acquisition, POSES, encoder)
+    claims = rule.claims(laid, references, comparison.references)
     straightened, degrees = _straightened(comparison, claims[: len(STRAIGHTENING)])
     if straightened.verdict == "match":
         return straightened, (straightened_by(degrees),)

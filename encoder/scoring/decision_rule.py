@@ -15,7 +15,8 @@ import numpy as np
 
 from encoder.errors import UnknownOperatingPoint, UnusableRule
 from encoder.scoring.centring import Centre, centred
-from encoder.scoring.score import ClaimScore, Spread, claim_score, each_claim_score
+from encoder.scoring.copies import Distinct, distinct
+from encoder.scoring.score import ClaimScore, Spread, each_claim_score, similarities
 from encoder.scoring.script_compensation import ScriptCompensation
 from encoder.scoring.templates import Signatures, Vectors
 
@@ -102,6 +103,7 @@ class Comparison:
         claim: the comparison score and the similarities that it came from.
         calibration: what scores mean for so many references.
         operating_point: the name of the pair of thresholds that decides.
+        references: which of the references the score rests on: copies of one image count once.
         ceiling: above which no likelihood ratio goes, as log10; None where the calibration's own
             bounds suffice.
     """
@@ -109,6 +111,7 @@ class Comparison:
     claim: ClaimScore
     calibration: Calibration
     operating_point: str
+    references: Distinct
     ceiling: float | None = None
 
     @property
@@ -203,17 +206,37 @@ class DecisionRule:
         return signatures.with_vectors(centred(signatures.vectors, self.offset))
 
     def claim(self, probe: Signatures, references: Signatures) -> ClaimScore:
-        """Score one signature (n = 1) as it is stored against references, one or more."""
-        return claim_score(self.centred(probe), self.centred(references), self.spread)
+        """Score one signature (n = 1) as it is stored against references, one or more.
 
-    def claims(self, probes: Signatures, references: Signatures) -> list[ClaimScore]:
-        """Score each of n signatures as they are stored against references, one or more."""
-        return each_claim_score(self.centred(probes), self.centred(references), self.spread)
+        Copies of one image among the references count once; the similarities are of all.
+        """
+        return self.claims(probe, references, distinct(references))[0]
+
+    def claims(
+        self, probes: Signatures, references: Signatures, which: Distinct
+    ) -> list[ClaimScore]:
+        """Score each of n signatures as `claim` does; `which` of the references are copies."""
+        ones, all_of_them = self.centred(probes), self.centred(references)
+        if which.all_count:
+            return each_claim_score(ones, all_of_them, self.spread)
+        scored = each_claim_score(ones, all_of_them[list(which.kept)], self.spread)
+        found = similarities(ones, all_of_them)
+        local = [None] * len(scored) if found.local is None else list(found.local)
+        return [
+            replace(one, similarities=whole, local_similarities=alike)
+            for one, whole, alike in zip(scored, found.whole, local, strict=True)
+        ]
 
     def compare(
-        self, probe: Signatures, references: Signatures, operating_point: str | None = None
+        self,
+        probe: Signatures,
+        references: Signatures,
+        operating_point: str | None = None,
+        which: Distinct | None = None,
     ) -> Comparison:
         """Decide whether a probe (n = 1) is by the writer of the references, one or more.
+
+        `which` says which of them are copies of one image; told by their templates where not given.
 
         Raises:
             UnknownOperatingPoint: the model was not calibrated for `operating_point`.
@@ -221,8 +244,10 @@ class DecisionRule:
         name = self.default_operating_point if operating_point is None else operating_point
         if name not in self.operating_points:
             raise UnknownOperatingPoint(name, self.operating_points)
-        calibration = self.calibration_for(len(references))
-        return Comparison(self.claim(probe, references), calibration, name)
+        which = distinct(references) if which is None else which
+        calibration = self.calibration_for(len(which.kept))
+        claim = self.claims(probe, references, which)[0]
+        return Comparison(claim, calibration, name, which)
 
     def adapted_to(self, centre: Centre) -> "DecisionRule":
         """This rule, of centred embeddings, with a gallery's centre, by which its script is told.

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from index.registry.database import Database, WriteLock
 from index.registry.schema import DecisionRow
@@ -75,6 +75,11 @@ class AuditLog:
         with self._database.write(WriteLock.DECISIONS) as connection:
             return record(connection, decision)
 
+    def matched_others(self, probe_sha256: str, writer_id: str | None) -> list[str]:
+        """Return the writers, besides this one, whom this very image matched before; a few."""
+        with self._database.read() as connection:
+            return matched_others(connection, probe_sha256, writer_id)
+
     def verify(self) -> ChainReport:
         """Compute the audit trail's hashes again, oldest first, up to the first that differs."""
         report = ChainReport(0, GENESIS_SHA256, None)
@@ -115,6 +120,20 @@ NOT_HASHED: Mapping[str, str] = {
 }
 CHAIN_VERSION = max(HASHED)
 
+MATCHED = ("match", "identified")
+MATCHED_SHOWN = 3  # Writers, of those whom an image matched before.
+
+_MATCHED = (
+    select(DecisionRow.writer_id)
+    .where(
+        DecisionRow.probe_sha256 == bindparam("probe_sha256"),
+        DecisionRow.verdict.in_(MATCHED),
+        DecisionRow.writer_id.is_distinct_from(bindparam("writer_id")),
+    )
+    .distinct()
+    .order_by(DecisionRow.writer_id)
+    .limit(MATCHED_SHOWN)
+)
 _LAST_SHA256 = select(DecisionRow.sha256).order_by(DecisionRow.sequence.desc()).limit(1)
 _INSERT = insert(DecisionRow)
 
@@ -147,6 +166,12 @@ def record(connection: Connection, decision: DecisionRecord) -> str:
     }
     connection.execute(_INSERT, {**row, "sha256": _sha256(row)})
     return str(row["decision_id"])
+
+
+def matched_others(connection: Connection, probe_sha256: str, writer_id: str | None) -> list[str]:
+    """Return the writers, besides this one, whom this very image matched before; three at most."""
+    asked = {"probe_sha256": probe_sha256, "writer_id": writer_id}
+    return [one for one in connection.execute(_MATCHED, asked).scalars() if one is not None]
 
 
 def verify_batch(

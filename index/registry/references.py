@@ -80,6 +80,15 @@ class StoredImage:
     media_type: str
 
 
+@dataclass(frozen=True)
+class Holder:
+    """A writer who has an image as a reference."""
+
+    sha256: str
+    writer_id: str
+    reference_id: int
+
+
 class References:
     """The writers' reference signatures; every method is one transaction."""
 
@@ -132,6 +141,16 @@ class References:
         with self._database.read() as connection:
             return image(connection, writer_id, reference_id, cleaned)
 
+    def previews(self, reference_ids: Collection[int]) -> dict[int, bytes]:
+        """Return reference_id -> cleaned preview, PNG, of those of these that have one; few."""
+        with self._database.read() as connection:
+            return previews(connection, reference_ids)
+
+    def holders(self, digests: Collection[str]) -> list[Holder]:
+        """Return whose references these images, by sha256, are; thousands at most."""
+        with self._database.read() as connection:
+            return holders(connection, digests)
+
     def erase(self, writer_id: str, reference_id: int) -> None:
         """Erase one reference for good, as `Writers.erase` does.
 
@@ -153,6 +172,14 @@ class References:
 _HELD = select(ReferenceRow.sha256).where(
     ReferenceRow.writer_id == bindparam("writer_id"),
     ReferenceRow.sha256.in_(bindparam("digests", expanding=True)),
+)
+_PREVIEWS = select(ReferenceRow.reference_id, ReferenceRow.cleaned_png).where(
+    ReferenceRow.reference_id.in_(bindparam("reference_ids", expanding=True))
+)
+_HOLDERS = (
+    select(ReferenceRow.sha256, ReferenceRow.writer_id, ReferenceRow.reference_id)
+    .where(ReferenceRow.sha256.in_(bindparam("digests", expanding=True)))
+    .order_by(ReferenceRow.reference_id)
 )
 _INSERTED = insert(ReferenceRow).returning(ReferenceRow.reference_id, sort_by_parameter_order=True)
 
@@ -293,6 +320,18 @@ def image(connection: Connection, writer_id: str, reference_id: int, cleaned: bo
     if not row.data:
         raise ImageNotHeld(writer_id, reference_id)
     return StoredImage(row.data, "image/png" if cleaned else row.media_type)
+
+
+def previews(connection: Connection, reference_ids: Collection[int]) -> dict[int, bytes]:
+    """Return reference_id -> cleaned preview, PNG, of those of these references that have one."""
+    rows = connection.execute(_PREVIEWS, {"reference_ids": list(reference_ids)}).all()
+    return {row.reference_id: row.cleaned_png for row in rows if row.cleaned_png}
+
+
+def holders(connection: Connection, digests: Collection[str]) -> list[Holder]:
+    """Return whose references these images, by sha256, are, in the order of references."""
+    rows = connection.execute(_HOLDERS, {"digests": list(digests)}).all()
+    return [Holder(*row) for row in rows]
 
 
 def erase(connection: Connection, writer_id: str, reference_id: int) -> None:

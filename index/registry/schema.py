@@ -90,9 +90,10 @@ class ReferenceRow(Base):
     """A reference signature; the images come last, so that SQLite reads past them rarely."""
 
     __tablename__ = "signature_references"
-    # Its index also finds a writer's references, and every reference's sha256.
+    # The constraint's index also finds a writer's references; the other, who else has an image.
     __table_args__ = (
         UniqueConstraint("writer_id", "sha256"),
+        Index(None, "sha256"),
         {"sqlite_autoincrement": True},  # A number is never given out twice.
     )
     reference_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
@@ -212,6 +213,7 @@ class DecisionRow(Base):
     __tablename__ = "decisions"
     __table_args__ = (
         CheckConstraint("kind IN ('verify', 'identify')", name="kind"),
+        Index(None, "probe_sha256"),  # Whom the same image matched before.
         {"sqlite_autoincrement": True},
     )
     sequence: Mapped[int] = mapped_column(RowNumber, primary_key=True)

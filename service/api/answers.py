@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from apiflask import Schema
-from apiflask.fields import AwareDateTime, Dict, Float, Integer, List, Nested, String
+from apiflask.fields import AwareDateTime, Boolean, Dict, Float, Integer, List, Nested, String
 
 from encoder.cautions import as_stored
 from encoder.imaging.acquire import Acquisition
@@ -60,7 +60,9 @@ class Warned(Schema):
 
 WARNINGS = (
     "What makes the answer less sure. A warning about the image turns `non_match` into "
-    "`inconclusive`; `replay` and `too-simple` turn `match` into `inconclusive`."
+    "`inconclusive`; `replay`, a query signature that is a copy of a reference, and `too-simple` "
+    "turn `match` into `inconclusive`. `seen-before`, a file that matched another writer, and "
+    "`near-duplicate`, references that count once, are only told."
 )
 
 
@@ -114,10 +116,26 @@ def reference(stored: StoredReference) -> Json:
     return shown | {"quality": shown["quality"] | {"warnings": list(warnings)}}
 
 
+class ReferenceWarned(Warned):
+    """What to look at in one reference."""
+
+    reference_id = Integer(metadata=about("The reference's id.", 17))
+    filename = String(
+        allow_none=True, metadata=about("Its file name, where it came with the request.")
+    )
+
+
+REFERENCE_WARNINGS = (
+    "What to look at: `unlike-others` points out a signature that the writer's others speak "
+    "against, `collision` one that another writer has, or that is as like another writer's."
+)
+
+
 class Enrolled(References):
     """What became of the images of an enrollment."""
 
     refused = List(Nested(Refused))
+    warnings = List(Nested(ReferenceWarned), metadata=about(REFERENCE_WARNINGS, []))
 
 
 def enrolled(done: Enrollment, registry: Registry, include: str | None) -> Json:
@@ -129,7 +147,11 @@ def enrolled(done: Enrollment, registry: Registry, include: str | None) -> Json:
             stored = registry.references.image(added.writer_id, added.reference_id, cleaned=True)
             one["cleaned"] = data_url(stored.data)
         listed.append(one)
-    return {"references": listed, "refused": [asdict(one) for one in done.refused]}
+    return {
+        "references": listed,
+        "refused": [asdict(one) for one in done.refused],
+        "warnings": [asdict(one) for one in done.warnings],
+    }
 
 
 class Writer(Schema):
@@ -151,6 +173,7 @@ class CreatedWriter(Writer):
 
     references = List(Nested(Reference))
     refused = List(Nested(Refused))
+    warnings = List(Nested(ReferenceWarned), metadata=about(REFERENCE_WARNINGS, []))
 
 
 def created_writer(
@@ -193,6 +216,9 @@ class Similarity(Schema):
             "model that knows no pieces.",
             0.71,
         ),
+    )
+    copy = Boolean(
+        metadata=about("Whether it is a copy of another reference, left out of the score.", False)
     )
 
 

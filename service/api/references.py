@@ -33,10 +33,21 @@ def enroll_references(writer_id: str, form_and_files_data: dict[str, Any]) -> di
 
     Each image is judged by itself: usable ones are stored, and the others are listed under
     `refused` with the reason. 422 if none could be used. Five references or more serve best.
+
+    A copy of a signature that the writer has already, saved, scanned or cropped anew, is refused
+    as `near-duplicate`. `warnings` point out a signature unlike the writer's others
+    (`unlike-others`), and one that another writer has (`collision`); they are enrolled all the
+    same.
     """
     uploads = uploads_of(form_and_files_data["images"])
     enrollment = enrolling(
-        lambda parts: enroll(writer_id, uploads, encoder=parts.encoder, registry=parts.registry)
+        lambda parts: enroll(
+            writer_id,
+            uploads,
+            encoder=parts.encoder,
+            registry=parts.registry,
+            gallery=parts.gallery,
+        )
     )
     return answers.enrolled(enrollment, services().registry, form_and_files_data.get("include"))
 

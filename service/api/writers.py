@@ -50,6 +50,7 @@ def create_one_writer() -> dict[str, Any]:
             uploads,
             encoder=parts.encoder,
             registry=parts.registry,
+            gallery=parts.gallery,
         )
     )
     return answers.created_writer(writer, enrollment, services().registry, fields.get("include"))

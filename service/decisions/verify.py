@@ -9,12 +9,15 @@ from encoder.imaging.acquire import Acquisition
 from encoder.inference.encoder import Encoder
 from encoder.inference.orientation import compare_as_it_lies
 from encoder.scoring.decision_rule import Comparison, Verdict
+from encoder.scoring.templates import Signatures
 from index.registry.audit_log import DecisionRecord
+from index.registry.embeddings import Claim
 from index.registry.registry import Registry
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.cautious_verdict import cautious_verdict
+from service.decisions.replay import replay_of_reference, seen_before
 from service.writers.template_codec import signatures_of
-from service.writers.uploads import Upload, acquire_one, describe_each
+from service.writers.uploads import Acquired, Upload, acquire_one, describe_each
 
 # What answers say of a comparison as a whole; the similarities are told beside each reference.
 _FIGURES = (
@@ -34,13 +37,15 @@ class ComparedReference:
     """A reference, and how alike the query signature and it are.
 
     `similarity` is of the whole, a cosine in [-1, 1]. `local_similarity` is how well the pieces of
-    strokes match, at most 1; None where the model knows none.
+    strokes match, at most 1; None where the model knows none. A `copy` of another reference is
+    left out of the score.
     """
 
     reference_id: int | None  # None for a reference that came with the request.
     filename: str | None  # None for an enrolled one.
     similarity: float
     local_similarity: float | None
+    copy: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def verify(
         acquired.acquisition, probe, signatures_of(claim, encoder), encoder, operating_point
     )
     reference_ids = tuple(int(reference_id) for reference_id in claim.reference_ids)
-    warnings = (*acquired.acquisition.quality.warnings, *told)
+    warnings = (*told, *_warnings(acquired, probe, claim, comparison, registry))
     decision_id = registry.decisions.record(
         DecisionRecord(
             kind="verify",
@@ -126,6 +131,40 @@ def verify(
     )
 
 
+def _warnings(
+    acquired: Acquired,
+    probe: Signatures,
+    claim: Claim,
+    comparison: Comparison,
+    registry: Registry,
+) -> tuple[Caution, ...]:
+    """What makes the answer less sure: in the image, in the references, and in both together."""
+    ids = claim.reference_ids.tolist()
+    copies = [
+        f"reference {ids[number]} is a copy of reference {ids[original]}"
+        for number, original in enumerate(comparison.references.copy_of)
+        if original is not None
+    ]
+    found = (
+        replay_of_reference(acquired, probe, claim, registry),
+        seen_before(acquired.sha256, claim.writer_id, registry),
+        counted_once(copies),
+    )
+    return (*acquired.acquisition.quality.warnings, *(one for one in found if one is not None))
+
+
+def counted_once(copies: Sequence[str]) -> Caution | None:
+    """Say which references, each in a clause of its own, are left out of a score as copies."""
+    if not copies:
+        return None
+    clauses = "; ".join(copies)
+    return Caution(
+        "near-duplicate",
+        f"Copies count once: {clauses}. The score rests on the others; more signatures of the "
+        "writer would make it surer.",
+    )
+
+
 def compared_references(
     comparison: Comparison, references: Sequence[tuple[int | None, str | None]]
 ) -> tuple[ComparedReference, ...]:
@@ -133,7 +172,6 @@ def compared_references(
     whole = comparison.similarities.tolist()
     local = comparison.local_similarities
     pieces = [None] * len(whole) if local is None else local.tolist()
-    return tuple(
-        ComparedReference(reference_id, filename, alike, locally)
-        for (reference_id, filename), alike, locally in zip(references, whole, pieces, strict=True)
-    )
+    copies = [original is not None for original in comparison.references.copy_of]
+    rows = zip(references, whole, pieces, copies, strict=True)
+    return tuple(ComparedReference(*named, *figures) for named, *figures in rows)

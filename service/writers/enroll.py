@@ -1,22 +1,41 @@
 """Enrolls: makes writers known by their reference signatures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from encoder.inference.encoder import Encoder
-from index.registry.references import Reference
+from index.registry.embeddings import Claim
+from index.registry.references import NewReference, Reference
 from index.registry.registry import Registry
 from index.registry.writers import Writer
+from index.sync.gallery_interface import Gallery
 from service.errors import ImagesRefused, Refusal
-from service.writers.uploads import Upload, acquire_each, new_references
+from service.writers.copies import held_specimens, without_copies
+from service.writers.remarks import Enrolling, Remark, remarks
+from service.writers.uploads import Upload, acquire_each, new_references, without_repeats
+
+
+@dataclass(frozen=True)
+class ReferenceWarning:
+    """What to look at in one reference of an enrollment, with a stable code and a sentence."""
+
+    reference_id: int
+    filename: str | None
+    code: str
+    message: str
 
 
 @dataclass(frozen=True)
 class Enrollment:
-    """What became of the images: the references made of them, and the refused ones."""
+    """What became of the images: the references made of them, and the refused ones.
+
+    `warnings` point out a stranger's signature among the writer's references, and references that
+    other writers have as well.
+    """
 
     references: tuple[Reference, ...]
     refused: tuple[Refusal, ...]
+    warnings: tuple[ReferenceWarning, ...] = ()
 
 
 def create_writer(
@@ -26,25 +45,36 @@ def create_writer(
     *,
     encoder: Encoder,
     registry: Registry,
+    gallery: Gallery | None = None,
 ) -> tuple[Writer, Enrollment]:
     """Create a writer, with references if images came; all in one transaction.
+
+    Without a gallery to search, only equal files are recognised as other writers'.
 
     Raises:
         WriterExists: the id is taken.
         ImagesRefused: images came and none could be used; no writer was created.
     """
-    acquired, refused = acquire_each(uploads, encoder)
-    if uploads and not acquired:
+    new, refused = _new(uploads, None, {}, encoder, registry)
+    if uploads and not new:
         raise _all_refused(refused, "No writer was created.")
-    new = new_references(acquired, encoder)
+    told = remarks(Enrolling(writer_id, new, None, encoder, registry, gallery))
     writer, references = registry.writers.create(writer_id, name, encoder.model_id, new)
-    return writer, Enrollment(tuple(references), tuple(refused))
+    return writer, _enrollment(references, new, refused, told)
 
 
 def enroll(
-    writer_id: str, uploads: Sequence[Upload], *, encoder: Encoder, registry: Registry
+    writer_id: str,
+    uploads: Sequence[Upload],
+    *,
+    encoder: Encoder,
+    registry: Registry,
+    gallery: Gallery | None = None,
 ) -> Enrollment:
     """Add reference signatures to a known writer; the usable ones are stored in one transaction.
+
+    Copies of a signature that the writer has already, or that come together, are refused but one.
+    Without a gallery to search, only equal files are recognised as other writers'.
 
     Raises:
         UnknownWriter: nobody is known by that id.
@@ -52,12 +82,46 @@ def enroll(
     """
     registry.writers.get(writer_id)  # Who is unknown learns it before any image is looked at.
     known = registry.references.sha256_to_id(writer_id)
-    acquired, refused = acquire_each(uploads, encoder, known)
-    if not acquired:
+    model_id = encoder.model_id
+    held = registry.embeddings.claims([writer_id], model_id, with_pieces=True).get(writer_id)
+    new, refused = _new(uploads, held, known, encoder, registry)
+    if not new:
         raise _all_refused(refused, "Nothing was stored.")
-    new = new_references(acquired, encoder)
-    references = registry.references.add(writer_id, encoder.model_id, new)
-    return Enrollment(tuple(references), tuple(refused))
+    told = remarks(Enrolling(writer_id, new, held, encoder, registry, gallery))
+    references = registry.references.add(writer_id, model_id, new)
+    return _enrollment(references, new, refused, told)
+
+
+def _new(
+    uploads: Sequence[Upload],
+    held: Claim | None,
+    known: Mapping[str, int],
+    encoder: Encoder,
+    registry: Registry,
+) -> tuple[list[NewReference], list[Refusal]]:
+    """References to make of uploads, and those refused: unusable, or there already."""
+    first, repeats = without_repeats(uploads, known)
+    acquired, unusable = acquire_each(first, encoder)
+    described = new_references(acquired, encoder)
+    new, copies = without_copies(described, held_specimens(held, registry))
+    return new, [*repeats, *unusable, *copies]
+
+
+def _enrollment(
+    references: Sequence[Reference],
+    new: Sequence[NewReference],
+    refused: Sequence[Refusal],
+    told: Sequence[Remark],
+) -> Enrollment:
+    """What became of the images, each remark under the number that its reference got."""
+    warnings = []
+    for one in told:
+        if one.held_id is None:
+            about = references[one.number].reference_id, new[one.number].filename
+        else:
+            about = one.held_id, None
+        warnings.append(ReferenceWarning(*about, one.caution.code, one.caution.message))
+    return Enrollment(tuple(references), tuple(refused), tuple(warnings))
 
 
 def _all_refused(refused: Sequence[Refusal], outcome: str) -> ImagesRefused:

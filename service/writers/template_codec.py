@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from encoder.inference.encoder import Encoder
 from encoder.scoring.local_descriptors import pack, unpack
 from encoder.scoring.templates import Signatures
 from index.errors import InvalidPieces
 from index.registry.embeddings import Claim
+from index.registry.references import NewReference
 
 
 def packed_pieces(signatures: Signatures) -> Sequence[bytes | None]:
@@ -14,6 +17,13 @@ def packed_pieces(signatures: Signatures) -> Sequence[bytes | None]:
     if signatures.pieces is None:
         return [None] * len(signatures)
     return [pack(pieces) for pieces in signatures.pieces]
+
+
+def signatures_of_new(references: Sequence[NewReference]) -> Signatures:
+    """One or more references about to be enrolled, as the encoder described them."""
+    vectors = np.stack([one.vector for one in references])
+    pieces = tuple(unpack(one.pieces) for one in references if one.pieces is not None)
+    return Signatures(vectors, pieces if len(pieces) == len(references) else None)
 
 
 def signatures_of(claim: Claim, encoder: Encoder) -> Signatures:

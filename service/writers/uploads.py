@@ -49,16 +49,30 @@ def acquire_one(upload: Upload, encoder: Encoder) -> Acquired:
 
 
 def acquire_each(
-    uploads: Sequence[Upload], encoder: Encoder, known: Mapping[str, int] | None = None
+    uploads: Sequence[Upload], encoder: Encoder
 ) -> tuple[list[Acquired], list[Refusal]]:
-    """Find the signature in each upload; an unusable one is refused without stopping the others.
+    """Find the signature in each upload; an unusable one is refused without stopping the others."""
+    acquired: list[Acquired] = []
+    refused: list[Refusal] = []
+    for upload in uploads:
+        try:
+            acquired.append(acquire_one(upload, encoder))
+        except ImageError as error:
+            refused.append(Refusal(upload.filename, error.code, str(error)))
+    return acquired, refused
+
+
+def without_repeats(
+    uploads: Sequence[Upload], known: Mapping[str, int] | None = None
+) -> tuple[list[Upload], list[Refusal]]:
+    """Part uploads into those that come for the first time and the same files again, refused.
 
     `known` maps the sha256 of images that are references already to their ids: the same scan
     twice would count one observation of the writer as two.
     """
     known = known or {}
     seen: dict[str, str | None] = {}
-    acquired: list[Acquired] = []
+    first: list[Upload] = []
     refused: list[Refusal] = []
     for upload in uploads:
         digest = upload.sha256
@@ -69,12 +83,9 @@ def acquire_each(
             reason = f"This image came twice in one request; see {seen[digest] or 'the first'!r}."
             refused.append(Refusal(upload.filename, "duplicate-image", reason))
         else:
-            try:
-                acquired.append(acquire_one(upload, encoder))
-            except ImageError as error:
-                refused.append(Refusal(upload.filename, error.code, str(error)))
+            first.append(upload)
         seen.setdefault(digest, upload.filename)
-    return acquired, refused
+    return first, refused
 
 
 def describe_each(acquired: Sequence[Acquired], encoder: Encoder) -> Signatures:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from encoder.errors import OversizeImage
 from encoder.imaging.reading.limits import ImageLimits
 
-MAX_PARTS = 20_000  # Chunks of a PNG, strips or tiles of a TIFF; a row each of a tall scan are fewer.
+MAX_PARTS = (
+    20_000  # Chunks of a PNG, strips or tiles of a TIFF; a row each of a tall scan are fewer.
+)
 MAX_SEGMENTS = 2_000  # Of a JPEG, before its first scan; cameras write some dozens.
 MAX_PADDING = 100_000  # Bytes between these, which Pillow skips one by one.
 MAX_FIELDS = 1_000  # Of one directory of a TIFF.

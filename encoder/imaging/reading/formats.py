@@ -26,7 +26,18 @@ EXPECTED = "a PNG, JPEG, TIFF, WebP or BMP image"
 HEAD_BYTES = 1024  # So far into a file its kind is looked for; a PDF may start within them.
 SHOWN_BYTES = 8  # Of an unknown file, in the message.
 BRAND_BYTES = 64  # Of an ISO media file's first box: the brands of what it may be read as.
-HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+HEIF_BRANDS = {
+    b"heic",
+    b"heix",
+    b"heim",
+    b"heis",
+    b"hevc",
+    b"hevx",
+    b"hevm",
+    b"hevs",
+    b"mif1",
+    b"msf1",
+}
 AVIF_BRANDS = {b"avif", b"avis"}
 
 # By its first bytes, what is read here; Pillow looks closer.

@@ -125,7 +125,9 @@ def _backdrop(luma: NDArray[np.generic], alpha: NDArray[np.generic]) -> int:
     if not visible.size:
         return 255
     if 2 * visible.size > luma.size:
-        darkest, middle, lightest = np.quantile(visible, (1 - BRIGHT, 0.5, BRIGHT), method="nearest")
+        darkest, middle, lightest = np.quantile(
+            visible, (1 - BRIGHT, 0.5, BRIGHT), method="nearest"
+        )
         if lightest - darkest >= OWN_CONTRAST:
             return int(middle)
     weights = np.bincount(luma.ravel(), alpha.ravel(), minlength=256)

@@ -5,6 +5,7 @@ from contextlib import closing
 
 from encoder.cautions import Caution
 from encoder.errors import FailureToAcquire
+from encoder.imaging.canvas import CANVAS_SIZE
 from encoder.imaging.ink import clean
 from encoder.imaging.pixels import Gray
 from encoder.imaging.quality import assess
@@ -59,9 +60,7 @@ def _notes(page: Page, number: int) -> Iterator[Caution]:
         before = "Page 1 shows" if number == 2 else f"Pages 1 to {number - 1} show"  # noqa: PLR2004
         yield Caution("other-page", f"{before} no ink; page {number} was read.")
     if page.more and not page.views:
-        yield Caution(
-            "further-pages", f"The file has further pages; only page {number} was read."
-        )
+        yield Caution("further-pages", f"The file has further pages; only page {number} was read.")
     coarseness = max(page.aspect, 1 / page.aspect)
     if coarseness >= COARSE:
         yield Caution(

@@ -10,6 +10,7 @@ from encoder.calibration.fit import fit_log_lr, fit_rule
 from encoder.errors import TrainingDataError, UnknownOperatingPoint, UnusableRule
 from encoder.evaluation.open_set import Drawn, search_scores
 from encoder.evaluation.trials import MOST_PEERS, EmbeddedWriter, population_spread, run_trials
+from encoder.scoring.copies import Distinct
 from encoder.scoring.decision_rule import (
     Calibration,
     Comparison,
@@ -185,8 +186,8 @@ def test_a_comparison_is_read_by_its_calibration(score: float, verdict: str) -> 
         points={"strict": OperatingPoint(0.5, 0.2), "lax": OperatingPoint(0.3, 0.1)},
         random_tail=RandomTail(start=0.2, share=0.02, scale=0.05, fpir=0.05),
     )
-    claim = ClaimScore(score, np.full(3, 0.5, np.float32), None)
-    comparison = Comparison(claim, calibration, "lax")
+    claim = ClaimScore(score, 0.5, np.full(3, 0.5, np.float32), None)
+    comparison = Comparison(claim, calibration, "lax", Distinct((0, 1, 2), (None, None, None)))
     assert comparison.verdict == verdict
     assert comparison.score == score
     assert (comparison.threshold, comparison.non_match_threshold) == (0.3, 0.1)

@@ -29,6 +29,7 @@ def test_a_writer_is_created_from_json(client):
         "reference_count": 0,
         "references": [],
         "refused": [],
+        "warnings": [],
     }
 
 

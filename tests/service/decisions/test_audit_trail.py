@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 
+import numpy as np
 import pytest
 from sqlalchemy import create_engine, select
 
@@ -128,7 +129,7 @@ def written(row):
 @pytest.mark.parametrize("point", POINTS)
 def test_a_verification_is_recorded_as_it_was_answered(services, enrolled, scan, decide, point):
     decide("/v1/writers/W-1/verify", scan(1, 8))  # So that there is a chain to go on with.
-    answer, row = decide("/v1/writers/W-2/verify", scan(2, 1), operating_point=point)
+    answer, row = decide("/v1/writers/W-2/verify", scan(2, 8), operating_point=point)
     assert answer["verdict"] == VERDICTS[point]
     assert row == {
         **written(row),
@@ -152,9 +153,13 @@ def test_a_verification_is_recorded_as_it_was_answered(services, enrolled, scan,
     assert answer["non_match_threshold"] == row["non_match_threshold"]
     assert answer["model"]["id"] == row["model_id"]
     assert [one["reference_id"] for one in answer["references"]] == row["reference_ids"]
-    # The query signature is a copy of the second reference.
+    # The references are told in the order in which they are stored.
+    encoder = services.encoder
+    probe = encoder.describe(encoder.acquire(scan(2, 8)).canvas[np.newaxis]).vectors[0]
+    stored = services.registry.embeddings.claim("W-2", encoder.model_id).vectors
     similarities = [one["similarity"] for one in answer["references"]]
-    assert similarities[1] == pytest.approx(1, abs=1e-4) == max(similarities)
+    assert similarities == pytest.approx(stored @ probe, abs=1e-5)
+    assert len(set(similarities)) == len(similarities)
     assert answer["log_lr"] == pytest.approx(2 * answer["score"] + 0.125)
     assert answer["log_lr_random"] == pytest.approx(3 * answer["score"] + 0.25)
     assert (answer["log_lr_bound"], answer["log_lr_random_bound"]) == (30, 40)

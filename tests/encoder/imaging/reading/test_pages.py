@@ -22,7 +22,9 @@ def codes(data: bytes) -> list[str]:
     return [one.code for one in decode(data).warnings]
 
 
-@pytest.mark.parametrize("first", [BLANK, DUST, np.zeros_like(SCAN)], ids=["blank", "dust", "black"])
+@pytest.mark.parametrize(
+    "first", [BLANK, DUST, np.zeros_like(SCAN)], ids=["blank", "dust", "black"]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_first_page_with_ink_is_taken_and_named(kind: str, first: np.ndarray) -> None:
     data = several([first, SCAN], kind, **KINDS[kind])

@@ -70,9 +70,7 @@ def child_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str) ->
     monkeypatch.setattr(pdf_child, "__file__", str(path))
 
 
-def test_a_process_that_hangs_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     child_that(tmp_path, monkeypatch, "import time\ntime.sleep(60)\n")
     monkeypatch.setattr(pdf_pages, "MAX_SECONDS", 0.5)
     begin = time.monotonic()

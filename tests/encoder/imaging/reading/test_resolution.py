@@ -151,9 +151,7 @@ def fax(scan: np.ndarray, light: int, inverted: bool = False) -> bytes:
     size = (round(WIDTH * 0.68), round(HEIGHT * 0.327))
     bits = cv2.resize(scan, size, interpolation=cv2.INTER_AREA) > light
     buffer = io.BytesIO()
-    Image.fromarray(bits != inverted).save(
-        buffer, "TIFF", compression="group4", dpi=(204, 98)
-    )
+    Image.fromarray(bits != inverted).save(buffer, "TIFF", compression="group4", dpi=(204, 98))
     return buffer.getvalue()
 
 

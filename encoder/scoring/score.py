@@ -66,12 +66,14 @@ class ClaimScore:
         similarities: `(r,)` cosine similarities to the references.
         local_similarities: `(r,)` local similarities to them, at most 1; None where the model knows
             no pieces.
+        references: how many of them the score rests on: copies of one image count once.
     """
 
     score: float
     likeness: float
     similarities: Vectors
     local_similarities: Vectors | None
+    references: int
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def each_claim_score(
     local = [None] * len(scores) if found.local is None else list(found.local)
     rows = zip(scores, likenesses(found), found.whole, local, strict=True)
     return [
-        ClaimScore(float(score), float(likeness), whole, alike)
+        ClaimScore(float(score), float(likeness), whole, alike, len(references))
         for score, likeness, whole, alike in rows
     ]
 

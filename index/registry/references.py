@@ -141,6 +141,11 @@ class References:
         with self._database.read() as connection:
             return image(connection, writer_id, reference_id, cleaned)
 
+    def filenames(self, writer_id: str) -> dict[int, str]:
+        """Return reference_id -> file name as sent, of those of a writer's that came with one."""
+        with self._database.read() as connection:
+            return filenames(connection, writer_id)
+
     def previews(self, reference_ids: Collection[int]) -> dict[int, bytes]:
         """Return reference_id -> cleaned preview, PNG, of those of these that have one; few."""
         with self._database.read() as connection:
@@ -320,6 +325,16 @@ def image(connection: Connection, writer_id: str, reference_id: int, cleaned: bo
     if not row.data:
         raise ImageNotHeld(writer_id, reference_id)
     return StoredImage(row.data, "image/png" if cleaned else row.media_type)
+
+
+def filenames(connection: Connection, writer_id: str) -> dict[int, str]:
+    """Return reference_id -> file name as sent, of those of a writer's that came with one."""
+    rows = connection.execute(
+        select(ReferenceRow.reference_id, ReferenceRow.filename).where(
+            ReferenceRow.writer_id == writer_id
+        )
+    ).all()
+    return {row.reference_id: row.filename for row in rows if row.filename is not None}
 
 
 def previews(connection: Connection, reference_ids: Collection[int]) -> dict[int, bytes]:

@@ -27,6 +27,7 @@ from service.decisions.identify import Identification as Identified
 from service.decisions.verify import Verification as Verified
 from service.version import VERSION
 from service.writers.enroll import Enrollment
+from service.writers.standing import ReferenceStanding
 
 Json = dict[str, Any]
 
@@ -168,6 +169,39 @@ def writer(stored: StoredWriter) -> Json:
     return asdict(stored)
 
 
+class Standing(Schema):
+    """How a reference stands among the writer's others."""
+
+    reference_id = Integer(metadata=about("The reference's id.", 17))
+    filename = String(
+        allow_none=True, metadata=about("Its file name as sent; null where none came.", "a.png")
+    )
+    created_at = AwareDateTime(metadata=about("When it was enrolled.", "2026-01-31T12:00:00Z"))
+    standing = String(
+        metadata=about(
+            "`typical`; `unlike-others`: the others speak against it, it may be a stranger's; "
+            "`copy`: it is another reference again, and counts once with it; `oldest`: typical, "
+            "and enrolled before all others; `not-compared`: the model has not seen it yet.",
+            "typical",
+        )
+        | {"enum": ["typical", "unlike-others", "copy", "oldest", "not-compared"]}
+    )
+    copy_of = Integer(
+        allow_none=True, metadata=about("The id of the reference that it copies; else null.")
+    )
+
+
+class ShownWriter(Writer):
+    """An enrolled writer, and how their references stand among each other."""
+
+    references = List(Nested(Standing))
+
+
+def shown_writer(stored: StoredWriter, standings: Sequence[ReferenceStanding]) -> Json:
+    """Fill `ShownWriter`."""
+    return writer(stored) | {"references": [asdict(one) for one in standings]}
+
+
 class CreatedWriter(Writer):
     """A new writer, and what became of the images that came with them."""
 
@@ -276,7 +310,17 @@ class Candidate(Schema):
     writer_id = String(metadata=about("The writer's id.", "C-1001"))
     name = String(metadata=about("The writer's name.", "Ada Example"))
     score = Float(metadata=about("The comparison score: higher is more alike.", 0.71))
+    likeness = Float(
+        metadata=about(
+            "What orders candidates: how much the signature resembles this writer's. Unlike the "
+            "score, it compares writers with few and with many references.",
+            1.31,
+        )
+    )
     reference_id = Integer(metadata=about("Their most similar reference.", 17))
+    shares_with = List(
+        String(), metadata=about("Other candidates who have one of this writer's references.", [])
+    )
 
 
 class Identification(Schema):
@@ -287,7 +331,15 @@ class Identification(Schema):
         metadata=about(f"`identified` or `not_enrolled`. {RESEMBLES}", "identified")
         | {"enum": ["identified", "not_enrolled"]}
     )
-    warnings = List(Nested(Warned), metadata=about("What makes the answer less sure.", []))
+    warnings = List(
+        Nested(Warned),
+        metadata=about(
+            "What makes the answer less sure: about the image, or that it is a copy (`replay`), "
+            "that it matched another writer (`seen-before`), or that another writer has a "
+            "reference of the first candidate (`collision`).",
+            [],
+        ),
+    )
     candidates = List(Nested(Candidate))
     threshold = Float(
         metadata=about("What the best score must reach in a gallery of this size.", 0.55)

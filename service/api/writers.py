@@ -7,13 +7,14 @@ from apiflask.schema_adapters.marshmallow import parser
 from flask import request
 
 from service.api import answers
-from service.api.answers import CreatedWriter, Writer, Writers
+from service.api.answers import CreatedWriter, ShownWriter, Writer, Writers
 from service.api.context import enrolling, services
 from service.api.forms import JSON, accepts, check_path_ids, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.requests import NewWriter, NewWriterForm, WriterChange, WriterQuery
 from service.writers.enroll import create_writer
 from service.writers.erase import erase_writer
+from service.writers.standing import reference_standings
 
 blueprint = APIBlueprint(
     "writers",
@@ -73,10 +74,16 @@ def list_writers(query_data: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.get("/<writer_id>")
-@blueprint.output(Writer)
+@blueprint.output(ShownWriter)
 def get_writer(writer_id: str) -> dict[str, Any]:
-    """Look up a writer"""
-    return answers.writer(services().registry.writers.get(writer_id))
+    """Look up a writer
+
+    With how each of their references stands among the others.
+    """
+    parts = services()
+    writer = parts.registry.writers.get(writer_id)
+    found = reference_standings(writer_id, encoder=parts.encoder, registry=parts.registry)
+    return answers.shown_writer(writer, found)
 
 
 @blueprint.patch("/<writer_id>")

@@ -1,7 +1,9 @@
 """Identifies a signature: whom does it resemble, if anyone enrolled?
 
 The index proposes near references. The writers behind them are scored exactly from SQL: all on
-their whole vectors, and those most alike in full, piece by piece.
+their whole vectors, and those most alike in full, piece by piece. They are ordered by `likeness`,
+which compares writers with few and with many references; the score of the first decides whether
+anybody is named.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -22,7 +24,7 @@ from encoder.inference.orientation import (
     penalised,
     straightened_by,
 )
-from encoder.scoring.score import SHORTLIST
+from encoder.scoring.score import SHORTLIST, ClaimScore
 from encoder.scoring.templates import Signatures
 from index.registry.audit_log import DecisionRecord
 from index.registry.embeddings import Claim
@@ -32,8 +34,11 @@ from index.vectors.vector_index import Neighbours
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.candidates import DEFAULT_CANDIDATES
 from service.decisions.cautious_verdict import clears_nobody
+from service.decisions.collisions import Rival, collision, places
+from service.decisions.replay import replay_of_reference, seen_before
+from service.writers.copies import MAY_BE_A_COPY
 from service.writers.template_codec import signatures_of
-from service.writers.uploads import Upload, acquire_one, describe_each
+from service.writers.uploads import Acquired, Upload, acquire_one, describe_each
 
 # Several references of a writer may be near, so more are fetched than there are candidates.
 NEIGHBOURS_PER_CANDIDATE = 8
@@ -56,8 +61,11 @@ class Candidate:
     writer_id: str
     name: str
     score: float
+    likeness: float  # What orders candidates.
     reference_id: int
+    similarity: float  # Of this reference, a cosine.
     reference_count: int  # How many references the score rests on.
+    shares_with: tuple[str, ...] = ()  # Other candidates who have a reference of theirs.
 
     def as_dict(self) -> dict[str, Any]:
         """The candidate as answers show it."""
@@ -65,7 +73,9 @@ class Candidate:
             "writer_id": self.writer_id,
             "name": self.name,
             "score": self.score,
+            "likeness": self.likeness,
             "reference_id": self.reference_id,
+            "shares_with": list(self.shares_with),
         }
 
     def recorded(self) -> dict[str, object]:
@@ -129,6 +139,7 @@ def identify(
     warnings = (*acquired.acquisition.quality.warnings, *told)
     threshold = search.threshold(candidates)
     found = search.reached_by(candidates) and not clears_nobody(warnings)
+    warnings = (*warnings, *_told(acquired, probe, candidates, encoder, registry))
     verdict: Literal["identified", "not_enrolled"] = "identified" if found else "not_enrolled"
     decision_id = registry.decisions.record(
         DecisionRecord(
@@ -214,6 +225,26 @@ class _Search:
         return candidates, ()
 
 
+def _told(
+    acquired: Acquired,
+    probe: Signatures,
+    candidates: Sequence[Candidate],
+    encoder: Encoder,
+    registry: Registry,
+) -> list[Caution]:
+    """What makes it less sure that the first candidate is the one."""
+    if not candidates:
+        return []
+    best = candidates[0]
+    told = [seen_before(acquired.sha256, best.writer_id, registry)]
+    if best.shares_with:
+        told.append(collision(best.writer_id, best.shares_with))
+    if best.similarity >= MAY_BE_A_COPY:
+        claims = registry.embeddings.claims([best.writer_id], encoder.model_id)
+        told += [replay_of_reference(acquired, probe, one, registry) for one in claims.values()]
+    return [one for one in told if one is not None]
+
+
 def rank(
     probe: Signatures,
     top: int = DEFAULT_CANDIDATES,
@@ -239,8 +270,9 @@ def rank(
         # The pieces of these alone are read: they are more bytes than the vectors.
         claims = _claims(alike, left_out, encoder, registry, with_pieces=True)
     # Whose last reference was erased meanwhile is not among the claims any more.
-    scored = [_candidate(probe, claims[one], encoder) for one in alike if one in claims]
-    return (*_best_first(scored[:SHORTLIST]), *_best_first(scored[SHORTLIST:]))[:top]
+    there = [claims[one] for one in alike if one in claims]
+    best = _best_first(probe, there[:SHORTLIST], encoder)
+    return (*best, *_best_first(probe, there[SHORTLIST:], encoder))[:top]
 
 
 def neighbours_fetched(top: int = DEFAULT_CANDIDATES) -> int:
@@ -302,24 +334,39 @@ def _without(claim: Claim, left_out: Collection[int]) -> Claim:
 def _most_alike(probe: Signatures, claims: Iterable[Claim], encoder: Encoder) -> list[str]:
     """Return the writers of the claims, those whom the probe resembles most on the whole first."""
     whole = Signatures(probe.vectors)
-    scores = {
-        claim.writer_id: encoder.rule.claim(whole, Signatures(claim.vectors)).score
+    likeness = {
+        claim.writer_id: encoder.rule.claim(whole, Signatures(claim.vectors)).likeness
         for claim in claims
     }
-    return sorted(scores, key=lambda writer_id: (-scores[writer_id], writer_id))
+    return sorted(likeness, key=lambda writer_id: (-likeness[writer_id], writer_id))
 
 
-def _candidate(probe: Signatures, claim: Claim, encoder: Encoder) -> Candidate:
-    """Score one writer exactly, on all of their references."""
-    scored = encoder.rule.claim(probe, signatures_of(claim, encoder))
+def _best_first(
+    probe: Signatures, claims: Sequence[Claim], encoder: Encoder
+) -> tuple[Candidate, ...]:
+    """Score writers exactly, on all of their references, and put the likeliest first."""
+    references = [signatures_of(claim, encoder) for claim in claims]
+    scored = [encoder.rule.claim(probe, own) for own in references]
+    rivals = [
+        Rival(claim.writer_id, own, one.likeness)
+        for claim, own, one in zip(claims, references, scored, strict=True)
+    ]
+    standing = places(probe, rivals, encoder.rule)
+    order = sorted(range(len(claims)), key=lambda number: standing[number].key)
+    return tuple(
+        _candidate(claims[number], scored[number], standing[number].shares_with) for number in order
+    )
+
+
+def _candidate(claim: Claim, scored: ClaimScore, shares_with: tuple[str, ...]) -> Candidate:
+    nearest = int(np.argmax(scored.similarities))
     return Candidate(
         writer_id=claim.writer_id,
         name=claim.name,
         score=scored.score,
-        reference_id=int(claim.reference_ids[int(np.argmax(scored.similarities))]),
-        reference_count=len(claim.reference_ids),
+        likeness=scored.likeness,
+        reference_id=int(claim.reference_ids[nearest]),
+        similarity=float(scored.similarities[nearest]),
+        reference_count=scored.references,
+        shares_with=shares_with,
     )
-
-
-def _best_first(candidates: Iterable[Candidate]) -> list[Candidate]:
-    return sorted(candidates, key=lambda one: (-one.score, one.writer_id))

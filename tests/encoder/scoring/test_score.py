@@ -186,7 +186,7 @@ def test_a_comparison_is_read_by_its_calibration(score: float, verdict: str) -> 
         points={"strict": OperatingPoint(0.5, 0.2), "lax": OperatingPoint(0.3, 0.1)},
         random_tail=RandomTail(start=0.2, share=0.02, scale=0.05, fpir=0.05),
     )
-    claim = ClaimScore(score, 0.5, np.full(3, 0.5, np.float32), None)
+    claim = ClaimScore(score, 0.5, np.full(3, 0.5, np.float32), None, 3)
     comparison = Comparison(claim, calibration, "lax", Distinct((0, 1, 2), (None, None, None)))
     assert comparison.verdict == verdict
     assert comparison.score == score

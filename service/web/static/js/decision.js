@@ -47,6 +47,7 @@ export function verificationDecision(answer, writer, file) {
               writer.writer_id,
               reference,
               likenessBar(`Ref. ${reference.reference_id}`, reference.similarity, reference.local_similarity),
+              reference.copy ? el("p", { class: "hint" }, "A copy of another reference: left out of the score.") : null,
             ),
           ),
       ),

@@ -65,18 +65,19 @@ export function createEnrollView() {
     const files = queue.files();
     try {
       const answer = await send(files);
-      show(answer.writer, answer.references, answer.refused, files);
+      show(answer, files);
       queue.clear();
       if (isNew()) await handOver(answer.writer.writer_id);
     } catch (error) {
       if (!error.problem?.refused) throw error;
-      show(null, [], error.problem.refused, files);
+      show({ writer: null, references: [], refused: error.problem.refused, warnings: [] }, files);
       throw new Error("None of the images could be used, so nothing was stored. Each one has its reason.");
     }
   });
 
-  function show(writer, references, refused, files) {
-    outcome.replaceChildren(enrollmentOutcome(writer, references, refused, files));
+  function show(answer, files) {
+    const { references, refused } = answer;
+    outcome.replaceChildren(enrollmentOutcome(answer, files));
     showOnly(results, outcome);
     bringIntoSight(results);
     announce(`${plural(references.length, "image")} enrolled, ${refused.length} refused.`);

@@ -4,16 +4,16 @@ import { el } from "./dom.js";
 import { filePlate, referenceCard, referenceLabel, warningList } from "./pictures.js";
 import { nameOf, plural } from "./words.js";
 
-export function enrollmentOutcome(writer, references, refused, files) {
+export function enrollmentOutcome({ writer, references, refused, warnings }, files) {
   return el(
     "div",
     { class: "card decision" },
-    references.length ? accepted(writer, references) : null,
+    references.length ? accepted(writer, references, warnings) : null,
     refused.length ? refusals(refused, files) : null,
   );
 }
 
-function accepted(writer, references) {
+function accepted(writer, references, warnings) {
   const id = encodeURIComponent(writer.writer_id);
   return el(
     "section",
@@ -29,6 +29,7 @@ function accepted(writer, references) {
         el("a", { class: "button button-small", href: `#/writers/${id}` }, "See the writer"),
       ),
     ),
+    warningList(warnings),
     el(
       "ul",
       { class: "reference-grid" },

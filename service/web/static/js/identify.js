@@ -113,6 +113,9 @@ function candidateRow(candidate, rank, bar, onVerify) {
         el("a", { href: `#/writers/${encodeURIComponent(candidate.writer_id)}` }, nameOf(candidate)),
         el("span", { class: "option-id" }, idLine(candidate)),
       ),
+      candidate.shares_with.length
+        ? el("p", { class: "hint" }, `Has a reference that ${candidate.shares_with.join(" and ")} also has.`)
+        : null,
       bar,
     ),
     el(

@@ -32,6 +32,22 @@ export function verdictWords(verdict, referenceCount) {
   }
 }
 
+// How a reference stands among the writer's others; nothing is said of a typical one.
+export function standingWords({ standing, copy_of: original }) {
+  switch (standing) {
+    case "unlike-others":
+      return "Unlike the writer’s other references. Check whose signature it is.";
+    case "copy":
+      return `The same signature as reference ${original}: the two count once.`;
+    case "oldest":
+      return "The oldest reference.";
+    case "not-compared":
+      return "Not compared yet.";
+    default:
+      return "";
+  }
+}
+
 // Verbal equivalents of a likelihood ratio after the ENFSI guideline for evaluative reporting.
 const supports = [
   [0.3, "no real"],

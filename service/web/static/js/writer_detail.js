@@ -5,7 +5,7 @@ import { announce, el, icon } from "./dom.js";
 import { confirmErasure } from "./erase_dialog.js";
 import { onSubmit, showError } from "./forms.js";
 import { referenceCard, referenceLabel, warningList } from "./pictures.js";
-import { dateWords, nameOf, plural } from "./words.js";
+import { dateWords, nameOf, plural, standingWords } from "./words.js";
 
 export function createWriterDetail(box, { changed }) {
   let openId = null;
@@ -97,6 +97,7 @@ export function createWriterDetail(box, { changed }) {
       writer.writer_id,
       reference,
       referenceLabel(reference),
+      standingNote(writer.references?.find((one) => one.reference_id === reference.reference_id)),
       warningList(reference.quality?.warnings),
       el(
         "button",
@@ -146,6 +147,11 @@ export function createWriterDetail(box, { changed }) {
 
   return { open };
 }
+
+const standingNote = (standing) => {
+  const words = standing && standingWords(standing);
+  return words ? el("p", { class: "hint", "data-standing": standing.standing }, words) : null;
+};
 
 const backLink = () => el("a", { class: "back-link", href: "#/writers" }, icon("back"), "All writers");
 

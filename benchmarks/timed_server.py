@@ -16,10 +16,10 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 import encoder.imaging.acquire
 import service.api.decisions
-import service.serve
+import service.server.worker
 from encoder.inference.encoder import Encoder
 from service.cli import main
-from service.settings import Settings
+from service.server.front import Front, Limits
 
 HEADER = "Server-Timing"
 STAGES: tuple[tuple[object, str], ...] = (
@@ -32,7 +32,6 @@ STAGES: tuple[tuple[object, str], ...] = (
 )
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-start_worker = service.serve.start_worker
 
 
 class _Spent(threading.local):
@@ -43,11 +42,11 @@ class _Spent(threading.local):
 _spent = _Spent()
 
 
-def start_timed_worker(settings: Settings) -> WsgiApp:
-    """Build a worker's application as `service.serve` does, with stopwatches."""
+def timed_front(app: WsgiApp, limits: Limits) -> Front:
+    """Build what a worker puts before its application, with stopwatches between the two."""
     for owner, name in STAGES:
         setattr(owner, name, _timed(name, getattr(owner, name)))
-    return _telling(start_worker(settings))
+    return Front(_telling(app), limits)
 
 
 def _timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,5 +81,5 @@ def _telling(app: WsgiApp) -> WsgiApp:
 
 
 if __name__ == "__main__":
-    service.serve.start_worker = start_timed_worker  # type: ignore[assignment]
+    service.server.worker.Front = timed_front  # type: ignore[assignment, misc]
     main()

@@ -5,10 +5,13 @@ ServiceError
 ├── StartRefused            the registry is not in a state that this server can serve
 ├── SwitchRefused           a model cannot become the active one yet
 ├── ModelNotReady           the active model was switched and is not open here
+├── Overloaded              the server takes no more for the moment, or is about to end
 └── RequestRefused          the caller's request cannot be carried out; the message is safe to show
     ├── InvalidInput        a field, form or address that is not as expected
     ├── ImagesRefused       images that are needed cannot be used (`refused` says why, each)
     ├── UnsupportedBody     a body of another media type than the endpoint reads
+    ├── BodyTooSlow         the body did not come in the time there is for it
+    ├── TooManyRequests     as many requests of one address as it may have are in progress
     ├── ForeignHost         a Host header that is not this server's
     └── CrossSiteRequest    a web page elsewhere tried to change something here
 """
@@ -46,6 +49,10 @@ class ModelNotReady(ServiceError):
     """The model was switched, and this process cannot answer with the new one."""
 
 
+class Overloaded(ServiceError):
+    """The server takes no more for the moment, or is about to end; the message says which."""
+
+
 class RequestRefused(ServiceError):
     """The caller's request cannot be carried out as it came."""
 
@@ -72,6 +79,14 @@ class ImagesRefused(RequestRefused):
 
 class UnsupportedBody(RequestRefused):
     """The body's media type is not one that the endpoint reads."""
+
+
+class BodyTooSlow(RequestRefused):
+    """The body did not come in the time there is for it."""
+
+
+class TooManyRequests(RequestRefused):
+    """As many requests of one address as it may have are in progress."""
 
 
 class ForeignHost(RequestRefused):

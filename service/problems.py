@@ -80,6 +80,12 @@ KINDS: dict[type[Exception], ProblemKind] = {
     service_errors.UnsupportedBody: ProblemKind(
         415, "unsupported-body", "The body is of a media type that is not read here"
     ),
+    service_errors.BodyTooSlow: ProblemKind(
+        408, "body-too-slow", "The request did not come in the time there is for it"
+    ),
+    service_errors.TooManyRequests: ProblemKind(
+        429, "too-many-requests", "Too many requests of this address are in progress"
+    ),
     service_errors.ForeignHost: ProblemKind(
         421, "foreign-host", "The Host header names another host"
     ),
@@ -129,6 +135,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
         "The model was switched, and this server cannot answer with the new one. Nothing was "
         "changed; try again. The server's log says what keeps it.",
     ),
+    service_errors.Overloaded: ProblemKind(503, "overloaded", "The server takes no more for now"),
     index_errors.ErasureIncomplete: ProblemKind(
         503, "erasure-incomplete", "The rows are erased, a copy of them is not yet"
     ),

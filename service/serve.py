@@ -1,37 +1,18 @@
-"""Runs the production server: granian's workers, each with services of its own, built after fork.
+"""Runs the production server: one listening socket, and the processes that answer on it."""
 
-A worker takes no request before it has embedded and searched once; on SIGTERM or SIGINT it finishes
-the requests it has, and saves its index.
-"""
-
-import gc
-import logging
 import socket
-import sys
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from multiprocessing.util import Finalize
 
-from apiflask import APIFlask
-from granian.constants import Interfaces
-from granian.log import LogLevels
-from granian.server import Server
-
-from encoder.errors import EncoderError
 from index.errors import GalleryError
 from index.registry.schema_version import require_current
-from service.api.context import live_services
-from service.app import create_app
-from service.composition import build_services, prepare_folders
+from service.composition import prepare_folders
 from service.errors import ServiceError, StartRefused
 from service.logs import configure_logging
+from service.server.supervisor import Supervisor
+from service.server.worker import BACKLOG, run_worker
 from service.settings import Settings, read_settings, require_allowed
-
-logger = logging.getLogger(__name__)
-
-# How long a worker may take to finish its requests and to save its index when asked to stop.
-STOP_TIMEOUT_S = 30
-BACKLOG = 1024
 
 
 def serve(settings: Settings) -> None:
@@ -44,80 +25,49 @@ def serve(settings: Settings) -> None:
         SystemExit: a worker could not start; it has said why.
     """
     require_allowed(settings)
+    configure_logging(settings.log_level)
     prepare_folders(settings)
     require_current(settings.database_url)
-    address = free_address(settings)
-    server = Server(
-        target="service.serve",
-        address=address,
-        port=settings.port,
-        interface=Interfaces.WSGI,
-        workers=settings.workers,
-        blocking_threads=settings.threads,
-        backlog=BACKLOG,
-        log_level=LogLevels.warning,
-        workers_kill_timeout=STOP_TIMEOUT_S,
-    )
-    server.serve(target_loader=partial(start_worker, settings), wrap_loader=False)
+    with closing(listen(settings)) as listening:
+        work = partial(run_worker, settings, listening)
+        if code := Supervisor(work, settings.workers).run():
+            raise SystemExit(code)
 
 
-def free_address(settings: Settings) -> str:
-    """Return the IP address to listen on, where nobody listens yet.
-
-    Two servers on one address would share callers.
+def listen(settings: Settings) -> socket.socket:
+    """Return a socket that listens on the address of the settings, where nobody else does.
 
     Raises:
+        SettingsError: `localhost` stands for an address that other machines can reach.
         StartRefused: saying what to set.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
+        family, _, _, _, address = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM
         )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            # Connections of an earlier run that are still closing do not count.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
+        # What `localhost` stands for is this machine's own affair, and could be any address.
+        require_allowed(replace(settings, host=str(address[0])))
+        return _bound(family, address)
     except OSError as error:
         raise StartRefused(
             f"The server cannot listen on {settings.host} port {settings.port}: "
             f"{error.strerror}. Stop the program that does, or set COUNTERSIGN_HOST and "
             "COUNTERSIGN_PORT to a free address."
         ) from error
-    number = str(address[0])
-    # What `localhost` stands for is this machine's own affair, and could be any address.
-    require_allowed(replace(settings, host=number))
-    return number
 
 
-def start_worker(settings: Settings) -> APIFlask:
-    """Build this worker's services and application; called in the worker, after the fork.
-
-    Raises:
-        SystemExit: the services cannot be built; the reason is on standard error.
-    """
-    configure_logging(settings.log_level)
+def _bound(family: int, address: tuple[object, ...]) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
     try:
-        services = build_services(settings)
-    except (EncoderError, GalleryError, ServiceError) as error:
-        print(f"Cannot start: {error}", file=sys.stderr)  # noqa: T201  # The operator's terminal.
-        raise SystemExit(1) from None
-    app = create_app(services)
-    # The worker ends through multiprocessing's finalizers; `atexit` is not honoured there.
-    Finalize(app, live_services(app).close, exitpriority=10)
-    opened = services.opened
-    logger.info(
-        "ready at http://%s:%d, index source=%s applied=%d reason=%s",
-        settings.host,
-        settings.port,
-        opened.source,
-        opened.applied,
-        opened.reason,
-    )
-    # All of this lives as long as the worker. Python's garbage collector would look through it
-    # again and again, for 5 ms each time, while a request waits.
-    gc.collect()
-    gc.freeze()
-    return app
+        # Connections of an earlier run that are still closing do not count.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 def main() -> None:

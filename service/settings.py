@@ -39,6 +39,8 @@ class Settings:
     port: int = 8000
     workers: int = 1
     threads: int = 4
+    requests_per_address: int = 128  # In progress at a time, in each process.
+    body_timeout: int = 20  # Seconds for a body; one that keeps a slow phone's pace has longer.
     log_level: LogLevel = "info"
 
     @property
@@ -237,5 +239,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "port": _whole_number("PORT", 1, 65535),
     "workers": _whole_number("WORKERS", 1, 64),
     "threads": _whole_number("THREADS", 1, 64),
+    "requests_per_address": _whole_number("REQUESTS_PER_ADDRESS", 1, 2**20),
+    "body_timeout": _whole_number("BODY_TIMEOUT", 1, 300),
     "log_level": _log_level,
 }

@@ -17,6 +17,9 @@ from service.problems import Problem, http_problem, problem_of
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+# What another attempt may overcome, and when.
+RETRIED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+RETRY_AFTER_S = "1"
 
 
 def install(app: APIFlask) -> None:
@@ -61,7 +64,10 @@ def render(problem: Problem) -> Response:
     text = json.dumps(problem.as_dict(request_urn()), ensure_ascii=False)
     # Halves of a character, which a caller's JSON may hold, stay in JSON's own spelling: \udfff.
     body = text.encode("utf-8", "backslashreplace")
-    return Response(body, problem.status, mimetype=MEDIA_TYPE)
+    response = Response(body, problem.status, mimetype=MEDIA_TYPE)
+    if problem.status in RETRIED:
+        response.headers["Retry-After"] = RETRY_AFTER_S
+    return response
 
 
 def _by_field(detail: object) -> dict[str, list[str]]:

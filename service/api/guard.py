@@ -12,6 +12,7 @@ from werkzeug.exceptions import LengthRequired
 
 from encoder.imaging.decode import ImageLimits
 from service.api.context import settings
+from service.api.multipart import MULTIPART
 from service.api.requests import MAX_IMAGES
 from service.errors import CrossSiteRequest, ForeignHost
 from service.settings import is_loopback
@@ -22,6 +23,9 @@ MAX_BODY_BYTES = (MAX_IMAGES + 1) * ImageLimits().max_image_bytes + MAX_JSON_BYT
 MAX_FORM_PARTS = MAX_IMAGES + 12
 # For a form's text fields; Werkzeug also holds the 64 KiB pieces that it reads against it.
 MAX_FORM_TEXT_BYTES = 4 * MAX_JSON_BYTES
+
+# Where the server names, in a request's environment, why it will not have it answered.
+REFUSAL = "countersign.refusal"
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -55,17 +59,25 @@ def check_request() -> None:
     """Refuse a request that must not reach a handler.
 
     Raises:
+        ServiceError: the server has refused it already, and says why.
         LengthRequired: its body does not say how long it is.
         ForeignHost: it names another host than this machine.
         CrossSiteRequest: it would change something, and comes from another site's page.
     """
+    if refusal := request.environ.get(REFUSAL):
+        raise refusal
     require_length(request)
-    if request.mimetype != "multipart/form-data":
-        request.max_content_length = MAX_JSON_BYTES
+    request.max_content_length = body_limit(request.headers.get("Content-Type", ""))
     if settings().on_loopback:
         require_own_host(request)
     if request.method not in SAFE_METHODS:
         require_same_site(request)
+
+
+def body_limit(content_type: str) -> int:
+    """Return how many bytes a body of this media type may have."""
+    form = content_type.partition(";")[0].strip().lower() == MULTIPART
+    return MAX_BODY_BYTES if form else MAX_JSON_BYTES
 
 
 def require_length(request: Request) -> None:

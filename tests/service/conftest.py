@@ -1,13 +1,24 @@
 """Real services on a new registry: SQLite through Alembic, FAISS, and the shipped model."""
 
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.test import encode_multipart
 
+import service
 from encoder.synthesis import encode_png, synthetic_writer
 from index.registry.schema_version import upgrade
 from service.app import create_app
@@ -97,3 +108,135 @@ def ask(services: Services) -> Callable[..., Identification]:
         registry=services.registry,
         gallery=services.gallery,
     )
+
+
+ROOT = Path(service.__file__).parent.parent
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 30
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _command(settings, port: int) -> tuple[list[str], dict[str, str]]:
+    environ = {name: value for name, value in os.environ.items() if "COUNTERSIGN" not in name}
+    environ |= {
+        "COUNTERSIGN_DATA_DIR": str(settings.data_dir.resolve()),
+        "COUNTERSIGN_PORT": str(port),
+    }
+    return [sys.executable, "-m", "service.serve"], environ
+
+
+class Server:
+    """A running server process, as a caller sees it."""
+
+    def __init__(self, process: subprocess.Popen, port: int, log: Path) -> None:
+        self.process, self.port, self.log = process, port, log
+
+    def call(self, method, path, body=None, headers=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            # A server may answer, and hang up, before it has read all of a body that it refuses.
+            with suppress(BrokenPipeError):
+                connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def send(self, path, **form):
+        boundary, body = encode_multipart(form)
+        media_type = f"multipart/form-data; boundary={boundary}"
+        status, answer = self.call("POST", path, body, {"Content-Type": media_type})
+        return status, json.loads(answer)
+
+    def wait(self) -> None:
+        give_up_at = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < give_up_at:
+            assert self.process.poll() is None, self.log.read_text()
+            try:
+                if self.call("GET", "/readyz")[0] == 200:
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise TimeoutError(self.log.read_text())
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+@contextmanager
+def _starting(settings, log: Path, **more: str) -> Iterator[Server]:
+    port = _free_port()
+    arguments, environ = _command(settings, port)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            arguments,
+            cwd=ROOT,
+            env=environ | more,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    server = Server(process, port, log)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def _serving(settings, log: Path, **more: str) -> Iterator[Server]:
+    with _starting(settings, log, **more) as server:
+        server.wait()
+        yield server
+
+
+def _refusal(settings, **more: str) -> str:
+    """Start a server that must refuse to serve, and return what it says."""
+    arguments, environ = _command(settings, _free_port())
+    done = subprocess.run(
+        arguments,
+        cwd=ROOT,
+        env=environ | more,
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """A port where nobody listens."""
+    return _free_port
+
+
+@pytest.fixture
+def serving() -> Callable[..., AbstractContextManager[Server]]:
+    """Run the production server: `serving(settings, log_file, COUNTERSIGN_WORKERS="2")`."""
+    return _serving
+
+
+@pytest.fixture
+def starting() -> Callable[..., AbstractContextManager[Server]]:
+    """Run the production server as `serving` does, without waiting until it answers."""
+    return _starting
+
+
+@pytest.fixture
+def refusal() -> Callable[..., str]:
+    """Start a server that must refuse to serve, and return what it says."""
+    return _refusal

@@ -1,137 +1,25 @@
 """The production server: two processes on one registry, its start, its refusals and its end."""
 
-import http.client
-import json
-import os
-import signal
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 from werkzeug.datastructures import FileStorage
-from werkzeug.test import encode_multipart
 
-import service
 from index.errors import SchemaMismatch
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from service.composition import build_services, prepare_folders
 from service.errors import SettingsError, StartRefused
-from service.serve import free_address, serve
+from service.serve import listen, serve
 from service.settings import is_loopback, read_settings
 
-ROOT = Path(service.__file__).parent.parent
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 30
 
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def command(settings, port: int) -> tuple[list[str], dict[str, str]]:
-    environ = {name: value for name, value in os.environ.items() if "COUNTERSIGN" not in name}
-    environ |= {
-        "COUNTERSIGN_DATA_DIR": str(settings.data_dir.resolve()),
-        "COUNTERSIGN_PORT": str(port),
-    }
-    return [sys.executable, "-m", "service.serve"], environ
-
-
-class Server:
-    """A running server process, as a caller sees it."""
-
-    def __init__(self, process: subprocess.Popen, port: int, log: Path) -> None:
-        self.process, self.port, self.log = process, port, log
-
-    def call(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            # A server may answer, and hang up, before it has read all of a body that it refuses.
-            with suppress(BrokenPipeError):
-                connection.request(method, path, body, headers or {})
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
-
-    def send(self, path, **form):
-        boundary, body = encode_multipart(form)
-        media_type = f"multipart/form-data; boundary={boundary}"
-        status, answer = self.call("POST", path, body, {"Content-Type": media_type})
-        return status, json.loads(answer)
-
-    def wait(self) -> None:
-        give_up_at = time.monotonic() + START_TIMEOUT_S
-        while time.monotonic() < give_up_at:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                if self.call("GET", "/readyz")[0] == 200:
-                    return
-            except OSError:
-                time.sleep(0.1)
-        raise TimeoutError(self.log.read_text())
-
-    def stop(self) -> int:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            return self.process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise
-
-
-@contextmanager
-def serving(settings, log: Path, **more: str) -> Iterator[Server]:
-    port = free_port()
-    arguments, environ = command(settings, port)
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            arguments,
-            cwd=ROOT,
-            env=environ | more,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    server = Server(process, port, log)
-    try:
-        server.wait()
-        yield server
-    finally:
-        server.stop()
-
-
-def refusal(settings, **more: str) -> str:
-    """Start a server that must refuse to serve, and return what it says."""
-    arguments, environ = command(settings, free_port())
-    done = subprocess.run(
-        arguments,
-        cwd=ROOT,
-        env=environ | more,
-        capture_output=True,
-        text=True,
-        timeout=START_TIMEOUT_S,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert "Traceback" not in done.stderr
-    return done.stderr
-
-
-def test_what_one_process_enrolls_the_other_identifies_at_once(settings, tmp_path, scan):
+def test_what_one_process_enrolls_the_other_identifies_at_once(settings, tmp_path, scan, serving):
     def file(seed, n):
         return FileStorage(BytesIO(scan(seed, n)), f"{seed}-{n}.png")
 
@@ -177,7 +65,7 @@ def test_what_one_process_enrolls_the_other_identifies_at_once(settings, tmp_pat
         services.close()
 
 
-def test_an_unknown_schema_is_refused_with_the_command_that_helps(tmp_path):
+def test_an_unknown_schema_is_refused_with_the_command_that_helps(tmp_path, refusal):
     settings = read_settings({"COUNTERSIGN_DATA_DIR": str(tmp_path / "new")})
     prepare_folders(settings)
     assert "countersign db upgrade" in refusal(settings)
@@ -192,7 +80,7 @@ def test_a_schema_from_the_future_is_refused(settings):
         serve(settings)
 
 
-def test_references_that_the_model_has_not_seen_are_refused(settings):
+def test_references_that_the_model_has_not_seen_are_refused(settings, refusal):
     registry = Registry(settings.database_url)
     registry.models.register("another", "another", 4)
     vector = np.eye(1, 4, dtype=np.float32)[0]
@@ -210,18 +98,18 @@ def test_an_address_where_another_program_listens_is_refused(settings):
             serve(replace(settings, port=taken.getsockname()[1]))
 
 
-def test_localhost_is_served_at_its_address(settings, monkeypatch):
+def test_localhost_is_served_at_its_address(settings, monkeypatch, free_port):
     named = replace(settings, host="localhost", port=free_port())
-    assert is_loopback(free_address(named))
-    assert free_address(named) != "localhost"
+    with listen(named) as listening:
+        assert is_loopback(listening.getsockname()[0])
 
     def elsewhere(*_args, **_more):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("0.0.0.0", named.port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", elsewhere)
     with pytest.raises(SettingsError, match="loopback address only"):
-        free_address(named)
+        listen(named)
 
 
-def test_bad_settings_are_refused(settings):
+def test_bad_settings_are_refused(settings, refusal):
     assert "COUNTERSIGN_HOST" in refusal(settings, COUNTERSIGN_HOST="0.0.0.0")

@@ -1,0 +1,1 @@
+"""The server's processes, and what stands between a connection and the application."""

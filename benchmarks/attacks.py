@@ -13,7 +13,6 @@ import os
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -284,9 +283,18 @@ def reader_during_erasure(folder: Path) -> None:
     """Hold a reader open while a writer is erased, and verify meanwhile."""
     with serving(folder) as server:
         enroll(server)
-        reader = sqlite3.connect(folder / "registry.db", isolation_level=None)
-        reader.execute("BEGIN")
-        reader.execute("SELECT count(*) FROM writers").fetchone()
+        program = (
+            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+            "c.execute('BEGIN'); c.execute('SELECT count(*) FROM writers').fetchone();"
+            "print('reading', flush=True); sys.stdin.read()"
+        )
+        reader = subprocess.Popen(
+            [sys.executable, "-c", program, str(folder / "registry.db")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        if reader.stdout:
+            reader.stdout.readline()
         with busy(server, 1) as statuses:
             time.sleep(1)
             before, started_s = len(statuses), time.monotonic()
@@ -298,8 +306,7 @@ def reader_during_erasure(folder: Path) -> None:
                 f"since: {before:.0f}, {(len(statuses) - before) / (took_s + 2):.0f}"
             )
             print(f"  name on disk: {on_disk(folder, b'The Name Of 1')}")
-            reader.execute("COMMIT")
-            reader.close()
+            reader.communicate(b"")
             gone_s = wait_until(lambda: not on_disk(folder, b"The Name Of 1"), 30)
             print(f"  gone {gone_s:.1f} s after the reader; verifications: {tally(statuses)}")
 

@@ -14,7 +14,9 @@ GalleryError
 ├── InvalidPieces           more bytes than are kept of a signature's pieces, or not one for each
 ├── InvalidCursor           a page cursor that was not given out here
 ├── SchemaMismatch          the database has another schema than this version works with
-├── RegistryUnavailable     the database cannot be opened, is locked, full or damaged
+├── RegistryUnavailable     the database cannot be opened, is locked or damaged
+│   ├── RegistryFull        the disk that it is on is full
+│   └── RegistryReplaced    its file was removed or replaced under the process
 ├── ErasureIncomplete       rows are erased, but a copy of them may still be on disk
 ├── HistoryForked           the registry no longer holds the revision that an index stands on
 ├── IndexUnavailable        the server that holds a shared index cannot be used
@@ -148,6 +150,14 @@ class SchemaMismatch(GalleryError):
 
 class RegistryUnavailable(GalleryError):
     """The registry's database cannot be used right now."""
+
+
+class RegistryFull(RegistryUnavailable):
+    """The disk that the registry is on is full: nothing can be written until there is room."""
+
+
+class RegistryReplaced(RegistryUnavailable):
+    """The registry's file was removed or replaced under the process that has it open."""
 
 
 class ErasureIncomplete(GalleryError):

@@ -115,6 +115,20 @@ KINDS: dict[type[Exception], ProblemKind] = {
         "The registry cannot be reached",
         "The registry did not answer. Nothing was changed; try again in a moment.",
     ),
+    index_errors.RegistryFull: ProblemKind(
+        507,
+        "disk-full",
+        "The disk is full",
+        "The disk that the registry is on is full. Nothing was changed, and nothing can be until "
+        "the operator makes room. Erasing still works.",
+    ),
+    index_errors.RegistryReplaced: ProblemKind(
+        503,
+        "registry-replaced",
+        "The registry's file is another",
+        "The registry's file was removed or replaced under this server. Nothing was changed. The "
+        "operator should put the right file in its place and start the server again.",
+    ),
     index_errors.SchemaMismatch: ProblemKind(
         503,
         "schema-mismatch",

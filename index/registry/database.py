@@ -3,9 +3,11 @@
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from enum import IntEnum
+from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import (
     URL,
@@ -34,9 +36,15 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from index.errors import ErasureIncomplete, RegistryUnavailable
+from index.errors import RegistryFull, RegistryUnavailable
+from index.registry.disk.database_file import DatabaseFile
 
 BUSY_TIMEOUT_S = 30
+# How long an erasure tries to cut off the log itself, and each try keeps writers waiting.
+CUT_OFF_PATIENCE_S = 0.1
+_LOG_WAIT_S = 0.02
+_POSTGRESQL_FULL = "53100"
+Changed = TypeVar("Changed")
 
 # These say that a statement is wrong, not that the database cannot be used.
 _STATEMENT_ERRORS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
@@ -61,8 +69,10 @@ class Database:
         parsed = _supported(url)
         self._sqlite = parsed.get_backend_name() == "sqlite"
         self._engine = _engine(parsed)
+        self.file: DatabaseFile | None = None
         if self._sqlite:
             _create_private(str(parsed.database))
+            self.file = DatabaseFile(Path(str(parsed.database)))
 
             @event.listens_for(self._engine, "connect")
             def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -71,13 +81,15 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection for single SELECTs, each of which sees the newest commit."""
-        with _database_errors(), self._engine.connect() as connection:
+        with _database_errors(self.file), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self, lock: WriteLock = WriteLock.GALLERY) -> Iterator[Connection]:
         """Give the one writing transaction there is; it commits at the end, durably."""
-        with _database_errors(), self._engine.begin() as connection:
+        if self.file is not None:
+            self.file.require_same()
+        with _database_errors(self.file), self._engine.begin() as connection:
             if self._sqlite:
                 # The write lock is taken before anything is read: a transaction that starts
                 # reading and writes later can fail instead of waiting.
@@ -90,9 +102,9 @@ class Database:
     def snapshot(self) -> Iterator[Connection]:
         """Give a connection whose SELECTs all see the database as it is at the first of them.
 
-        Others write meanwhile; SQLite's log grows until it ends, and `purge_erased` waits for it.
+        Others write meanwhile; SQLite's log grows until it ends, and `cut_off_log` cannot do so.
         """
-        with _database_errors(), self._engine.connect() as connection:
+        with _database_errors(self.file), self._engine.connect() as connection:
             if self._sqlite:
                 connection.exec_driver_sql("BEGIN")
             else:
@@ -107,30 +119,56 @@ class Database:
             return (func.julianday("now") - literal(2440587.5)) * literal(86400.0)
         return cast(extract("epoch", func.clock_timestamp()), Double)
 
-    def purge_erased(self) -> None:
-        """Make sure that no file of the database still holds rows that were deleted.
-
-        SQLite: secure_delete has overwritten them, and cutting off the write-ahead log brings that
-        to the main file. PostgreSQL keeps dead rows until its own VACUUM.
+    def write_despite_full(self, change: Callable[[Connection], Changed]) -> Changed:
+        """Make a change that gives room in the end, also on a full disk: the reserve goes for it.
 
         Raises:
-            ErasureIncomplete: other readers hold the log for BUSY_TIMEOUT_S.
+            RegistryFull: the reserve is gone already, or is too small.
         """
-        if not self._sqlite:
-            return
-        give_up_at = time.monotonic() + BUSY_TIMEOUT_S
-        while time.monotonic() < give_up_at:
-            with self.read() as connection:
-                row = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
-            busy, _, _ = row
-            if not busy:
-                return
-            # SQLite waits for readers by itself, but not for another process that does the same.
+        try:
+            with self.write() as connection:
+                return change(connection)
+        except RegistryFull:
+            if self.file is None or not self.file.release_reserve():
+                raise
+        with self.write() as connection:
+            return change(connection)
+
+    def cut_off_log(self, patience_s: float = CUT_OFF_PATIENCE_S) -> bool:
+        """Bring what the log holds to the main file, and empty it; return whether that was done.
+
+        On SQLite, no file holds rows that were deleted before: `secure_delete` has overwritten
+        them, and the log was the last place that had them. Readers that hold the log are not waited
+        for, since every writer would wait with them.
+        """
+        if self.file is None:
+            return False
+        give_up_at = time.monotonic() + patience_s
+        while True:
+            try:
+                with closing(sqlite3.connect(self.file.path, timeout=_LOG_WAIT_S)) as connection:
+                    busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            except sqlite3.Error:
+                return False  # A full disk, for one.
+            if not busy or time.monotonic() > give_up_at:
+                return not busy
             time.sleep(0.01)
-        raise ErasureIncomplete(
-            "The rows are erased, but another program is reading the database and keeps its log, "
-            "which may still hold them. Close it; the next erasure cuts the log off."
-        )
+
+    def outside_transactions(self, statement: str) -> None:
+        """Run a statement that may not be in a transaction, as PostgreSQL's VACUUM."""
+        with _database_errors(None), self._engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(statement))
+
+    def require_usable(self) -> None:
+        """Return when there is the file that was opened, and room to write; SQLite alone has one.
+
+        Raises:
+            RegistryReplaced: the file was removed or replaced.
+            RegistryFull: the disk is full.
+        """
+        if self.file is not None:
+            self.file.require_same()
+            self.file.require_room()
 
     def close(self) -> None:
         """Close the pool's connections."""
@@ -188,7 +226,7 @@ def _create_private(path: str) -> None:
 
 
 @contextmanager
-def _database_errors() -> Iterator[None]:
+def _database_errors(file: DatabaseFile | None) -> Iterator[None]:
     try:
         yield
     except PoolTimeoutError as error:
@@ -198,9 +236,23 @@ def _database_errors() -> Iterator[None]:
     except DatabaseError as error:
         if isinstance(error, _STATEMENT_ERRORS):
             raise
+        if _says_full(error.orig, file):
+            raise RegistryFull(
+                f"The disk that the registry is on is full: {error.orig}. Nothing was changed."
+            ) from error
         raise RegistryUnavailable(
             f"The registry's database cannot be used: {error.orig}"
         ) from error
+
+
+def _says_full(error: BaseException | None, file: DatabaseFile | None) -> bool:
+    """Whether a driver's error comes of a full disk; SQLite has several words for that."""
+    if getattr(error, "sqlstate", None) == _POSTGRESQL_FULL:
+        return True
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return True
+    return code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN} and bool(file and file.is_full())
 
 
 def _prepare_sqlite(connection: DBAPIConnection, foreign_keys: bool) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 from index.errors import DuplicateReference, ImageNotHeld, UnknownReference, UnknownWriter
 from index.registry import change_log, embeddings, models
 from index.registry.database import Database
+from index.registry.disk import erasures
 from index.registry.schema import EmbeddingRow, ReferenceRow, WriterRow
 from index.vectors.unit_vectors import unit_vectors
 
@@ -162,11 +163,11 @@ class References:
         Raises:
             UnknownWriter: nobody is enrolled under this id.
             UnknownReference: the writer has no such reference.
-            ErasureIncomplete: rows are erased, but a copy of them may still be on disk.
         """
-        with self._database.write() as connection:
-            erase(connection, writer_id, reference_id)
-        self._database.purge_erased()
+        self._database.write_despite_full(
+            lambda connection: erase(connection, writer_id, reference_id)
+        )
+        self._database.cut_off_log()
 
     def writers_of(self, reference_ids: Collection[int]) -> dict[int, str]:
         """Return reference_id -> writer_id of those of these references that are there."""
@@ -365,6 +366,7 @@ def erase(connection: Connection, writer_id: str, reference_id: int) -> None:
         ).first()
         if found is None:
             raise UnknownReference(writer_id, reference_id)
+        erasures.note_reference(connection, reference_id)
         connection.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id == reference_id))
         connection.execute(delete(ReferenceRow).where(ReferenceRow.reference_id == reference_id))
     change_log.log_erasures(connection, [reference_id])

@@ -8,6 +8,8 @@ from index.registry.audit_log import AuditLog
 from index.registry.change_log import ChangeLog
 from index.registry.consistent_reader import ConsistentReader
 from index.registry.database import Database
+from index.registry.disk.erasures import Erasures
+from index.registry.disk.purge import Purge
 from index.registry.embeddings import Embeddings
 from index.registry.lease import Lease
 from index.registry.models import Models
@@ -32,10 +34,26 @@ class Registry:
         self.models = Models(self._database)
         self.changes = ChangeLog(self._database)
         self.decisions = AuditLog(self._database)
+        self.erasures = Erasures(self._database)
+        self.purge = Purge(self._database, self.erasures)
 
     def close(self) -> None:
         """Close the connections."""
         self._database.close()
+
+    def require_usable(self) -> None:
+        """Return when changes can be written to the registry that was opened.
+
+        Raises:
+            RegistryReplaced: its file was removed or replaced.
+            RegistryFull: the disk is full.
+        """
+        self._database.require_usable()
+
+    def keep_reserve(self) -> bool:
+        """Set room aside by which erasing works on a full disk; return whether there is some."""
+        file = self._database.file
+        return file is None or file.keep_reserve()
 
     def registry_id(self) -> str:
         """Return the name that this registry was given when its database was made."""

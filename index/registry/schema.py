@@ -237,6 +237,18 @@ class DecisionRow(Base):
     chain_version: Mapped[int] = mapped_column(server_default="1")
 
 
+class ErasureRow(Base):
+    """An erasure, without what it erased; `traces` to look for on disk stay until it is purged."""
+
+    __tablename__ = "erasures"
+    __table_args__ = (Index(None, "purged_at"), {"sqlite_autoincrement": True})
+    erasure_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    erased_at: Mapped[Moment]
+    reference_count: Mapped[int] = mapped_column(BigInteger)
+    purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    traces: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
 class ApiKeyRow(Base):
     """A caller's key; only the hash of its secret is kept."""
 

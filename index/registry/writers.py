@@ -17,6 +17,7 @@ from index.errors import InvalidCursor, InvalidWriter, UnknownWriter, WriterExis
 from index.registry import change_log, models
 from index.registry import references as reference_rows
 from index.registry.database import Database
+from index.registry.disk import erasures
 from index.registry.identifiers import (
     MAX_NAME_LENGTH,
     WRITER_ID_EXPECTED,
@@ -134,16 +135,14 @@ class Writers:
     def erase(self, writer_id: str) -> int:
         """Erase a writer with all references for good; return how many references there were.
 
-        Afterwards no file of the database holds them; the snapshots of indexes are for
-        `Gallery.forget_snapshots`.
+        The rows are gone when this returns. The bytes are too, unless a reader holds the log: then
+        `Registry.purge` finishes it. The snapshots of indexes are for `Gallery.forget_snapshots`.
 
         Raises:
             UnknownWriter: nobody is enrolled under this id.
-            ErasureIncomplete: rows are erased, but a copy of them may still be on disk.
         """
-        with self._database.write() as connection:
-            count = erase(connection, writer_id)
-        self._database.purge_erased()
+        count = self._database.write_despite_full(lambda connection: erase(connection, writer_id))
+        self._database.cut_off_log()
         return count
 
     def enroll_many(self, model_id: str, enrollments: Sequence[NewEnrollment]) -> int:
@@ -294,6 +293,7 @@ def erase(connection: Connection, writer_id: str) -> int:
     """
     if not exists(connection, writer_id):
         raise UnknownWriter(writer_id)
+    erasures.note_writer(connection, writer_id)
     own = select(ReferenceRow.reference_id).where(ReferenceRow.writer_id == writer_id)
     reference_ids = list(connection.execute(own).scalars())
     with models.counted(connection, [writer_id]):

@@ -16,6 +16,7 @@ from encoder.cautions import as_stored
 from encoder.imaging.acquire import Acquisition
 from encoder.imaging.preview import preview_png
 from encoder.inference.encoder import Encoder
+from index.registry.disk.erasures import Erasure as ErasedOnce
 from index.registry.models import GallerySize as Size
 from index.registry.references import Reference as StoredReference
 from index.registry.registry import Registry
@@ -381,6 +382,45 @@ def this_server(encoder: Encoder, size: Size) -> Json:
         "default_operating_point": encoder.rule.default_operating_point,
         "gallery": {"writers": size.writers, "references": size.references},
     }
+
+
+class Erasure(Schema):
+    """An erasure, without what it erased."""
+
+    id = Integer(metadata=about("Rises with each erasure.", 7))
+    erased_at = AwareDateTime(metadata=about("When the rows were erased."))
+    references = Integer(metadata=about("How many references went with it.", 5))
+    state = String(
+        metadata=about(
+            "`erased`: no answer holds anything of it. `purged`: no file does either.", "purged"
+        )
+    )
+    purged_at = AwareDateTime(
+        allow_none=True, metadata=about("When nothing was found on disk any more.")
+    )
+
+
+class Erasures(Schema):
+    """What was erased last, newest first."""
+
+    erasures = List(Nested(Erasure))
+    total = Integer(metadata=about("How many erasures there were.", 12))
+    pending = Integer(metadata=about("How many of them are not purged yet.", 0))
+
+
+def erasures(newest: Sequence[ErasedOnce], total: int, pending: int) -> Json:
+    """Fill `Erasures`."""
+    listed = [
+        {
+            "id": one.erasure_id,
+            "erased_at": one.erased_at,
+            "references": one.reference_count,
+            "state": one.state,
+            "purged_at": one.purged_at,
+        }
+        for one in newest
+    ]
+    return {"erasures": listed, "total": total, "pending": pending}
 
 
 class Health(Schema):

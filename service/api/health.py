@@ -7,8 +7,9 @@ from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Info, generate_latest
 
 from service.api import answers
-from service.api.answers import About, Health, Readiness
+from service.api.answers import About, Erasures, Health, Readiness
 from service.api.context import services
+from service.api.requests import ErasureQuery
 
 blueprint = APIBlueprint(
     "health", __name__, tag={"name": "Operation", "description": "Alive, ready, and which."}
@@ -29,8 +30,10 @@ def readyz() -> dict[str, Any]:
     """Say whether the process can answer
 
     A process takes requests only after it has embedded and searched once. This asks in addition
-    whether the registry can be read and the index has caught up with it.
+    whether the registry is the one that was opened and can be written to, and whether the index has
+    caught up with it. Ask it for health, and `/healthz` for life: both have threads of their own.
     """
+    services().registry.require_usable()
     services().gallery.catch_up()
     return {"status": "ok", "index": services().gallery.stats()}
 
@@ -51,8 +54,27 @@ def metrics() -> Response:
         elif value is not None:
             about = f"{name.replace('_', ' ').capitalize()} of the vector index."
             Gauge(f"countersign_index_{name}", about, registry=registry).set(value)
+    _, pending = services().registry.erasures.count()
+    about = "Erasures whose bytes may still be on disk."
+    Gauge("countersign_erasures_pending", about, registry=registry).set(pending)
     Info("countersign_index", "Kind of the vector index.", registry=registry).info(words)
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+@blueprint.get("/v1/erasures")
+@blueprint.input(ErasureQuery, location="query", unknown="raise")
+@blueprint.output(Erasures)
+def list_erasures(query_data: dict[str, Any]) -> dict[str, Any]:
+    """List the last erasures, and how far each has come
+
+    What is erased is in no answer any more. Its bytes are purged from the registry's files as soon
+    as nobody reads them, and looked for until they are gone: then the state is `purged`. With
+    PostgreSQL, `purged` means that VACUUM has removed the rows; its own log and backups keep them
+    for longer.
+    """
+    found = services().registry.erasures
+    total, pending = found.count()
+    return answers.erasures(found.newest(query_data["limit"]), total, pending)
 
 
 @blueprint.get("/v1/about")

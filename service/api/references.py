@@ -78,7 +78,8 @@ def show_image(writer_id: str, reference_id: int, query_data: dict[str, Any]) ->
 def erase_one_reference(writer_id: str, reference_id: int) -> str:
     """Erase a reference
 
-    For good: its images, vectors and pieces of strokes, and what snapshots hold of it.
+    For good: its images, vectors and pieces of strokes, and what snapshots hold of it. No answer
+    holds them from now on; `/v1/erasures` says when no file does.
     """
     erase_reference(
         writer_id, reference_id, registry=services().registry, gallery=services().gallery

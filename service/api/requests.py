@@ -169,6 +169,12 @@ class WriterQuery(Body):
     )
 
 
+class ErasureQuery(Body):
+    """How many erasures to list."""
+
+    limit = count_field(50, MAX_PAGE, f"The last erasures to list, 1 to {MAX_PAGE}.")
+
+
 class ReferenceForm(Body):
     """Reference signatures to enroll."""
 

@@ -101,8 +101,8 @@ def erase_one_writer(writer_id: str) -> str:
     """Erase a writer
 
     For good: the writer, their references, images, vectors and pieces of strokes, and what
-    snapshots hold of them. Decisions stay in the audit trail, under the writer's id and without a
-    name.
+    snapshots hold of them. No answer holds them from now on; `/v1/erasures` says when no file does.
+    Decisions stay in the audit trail, under the writer's id and without a name.
     """
     erase_writer(writer_id, registry=services().registry, gallery=services().gallery)
     return ""

@@ -23,6 +23,7 @@ from service.composition import build_services
 from service.errors import ServiceError
 from service.logs import configure_logging
 from service.server.front import Front, Limits
+from service.server.purging import Purging
 from service.server.supervisor import Heartbeat
 from service.settings import Settings
 
@@ -76,9 +77,12 @@ def run_worker(settings: Settings, listening: socket.socket, heartbeat: Heartbea
     os.umask(0o077)
     with heartbeat.starting():
         app = build_application(settings)
+    purging = Purging(live_services(app))
+    purging.start()
     try:
         asyncio.run(_serve(app, settings, listening, heartbeat))
     finally:
+        purging.close()
         live_services(app).close()
 
 

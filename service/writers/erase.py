@@ -1,11 +1,16 @@
-"""Erases writers and references for good: rows, images, vectors, and what snapshots hold."""
+"""Erases writers and references for good: rows, images, vectors, and what snapshots hold.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+The rows go at once. What a file may still hold of them goes as soon as nobody reads it any more;
+until it is proved gone, the list of erasures says so.
+"""
 
-from index.errors import ErasureIncomplete
+import logging
+
+from index.errors import GalleryError
 from index.registry.registry import Registry
 from index.sync.gallery_interface import Gallery
+
+logger = logging.getLogger(__name__)
 
 
 def erase_writer(writer_id: str, *, registry: Registry, gallery: Gallery) -> None:
@@ -13,10 +18,9 @@ def erase_writer(writer_id: str, *, registry: Registry, gallery: Gallery) -> Non
 
     Raises:
         UnknownWriter: nobody is known by that id.
-        ErasureIncomplete: the rows are gone, but a file on disk may still hold them.
     """
-    with _forgetting(gallery):
-        registry.writers.erase(writer_id)
+    registry.writers.erase(writer_id)
+    _forget_or_warn(gallery)
 
 
 def erase_reference(
@@ -26,25 +30,25 @@ def erase_reference(
 
     Raises:
         UnknownWriter, UnknownReference: there is no such writer, or no such reference of theirs.
-        ErasureIncomplete: the rows are gone, but a file on disk may still hold them.
     """
-    with _forgetting(gallery):
-        registry.references.erase(writer_id, reference_id)
+    registry.references.erase(writer_id, reference_id)
+    _forget_or_warn(gallery)
 
 
-@contextmanager
-def _forgetting(gallery: Gallery) -> Iterator[None]:
-    """Take from the index what the registry erases, also where a log still holds its rows."""
-    try:
-        yield
-    except ErasureIncomplete:
-        _forget(gallery)
-        raise
-    _forget(gallery)
+def forget(gallery: Gallery) -> None:
+    """Take from the index, and from its snapshots, what the registry has erased.
 
-
-def _forget(gallery: Gallery) -> None:
+    Raises:
+        ErasureIncomplete: a snapshot, or a shared index, may still hold something of it.
+    """
     # What is on disk goes first: were the registry lost in between, the next search would still
     # take the vectors out of memory, but nothing would remove the snapshot.
     gallery.forget_snapshots()
     gallery.catch_up()
+
+
+def _forget_or_warn(gallery: Gallery) -> None:
+    try:
+        forget(gallery)
+    except GalleryError as error:
+        logger.warning("%s It is tried again.", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from service.cli.session import open_registry, open_services
 if TYPE_CHECKING:
     from encoder.inference.encoder import Encoder
     from index.registry.registry import Registry
-    from index.sync.consistency import CheckReport
+    from index.sync.consistency import CheckReport, ErasureReport
     from index.sync.gallery_interface import OpenReport
     from service.models.reencode import Unusable
 
@@ -50,7 +51,9 @@ def check(ctx: click.Context, writer_id: str | None, as_json: bool) -> None:
     the reason is reported, and the rebuilt one is checked.
 
     With --erased, the registry is asked for the writer, and the index and its file on disk for
-    every reference that was ever erased: the log keeps their numbers, but not whose they were.
+    every reference that was ever erased: the log keeps their numbers, but not whose they were. What
+    is not purged yet is purged, if nobody reads the registry, and what is left of it is looked for
+    in the registry's file, its log and the snapshots, byte for byte.
 
     \b
     Examples:
@@ -124,16 +127,42 @@ def stats(as_json: bool) -> None:
 
 
 def _check_erased(writer_id: str, as_json: bool) -> bool:
+    from service.writers.erase import forget
+
     with open_services() as services:
         enrolled = services.registry.writers.knows(writer_id)
+        snapshots = services.settings.snapshot_dir
+        purge = services.registry.purge
+        pending = purge.attempt(snapshots, lambda: forget(services.gallery))
+        held = Counter(one.path.name for one in purge.traces(snapshots)) if pending else Counter()
         report = services.gallery.check_erased()
-    gone = report.clean and not enrolled
+    gone = report.clean and not enrolled and not pending
     if as_json:
-        print_json({"clean": gone, "enrolled": enrolled, **asdict(report)})
+        counted = {"pending": len(pending), "traces": dict(held)}
+        print_json({"clean": gone, "enrolled": enrolled, **asdict(report), **counted})
         return gone
     show(f"{writer_id!r} is {'' if enrolled else 'not '}enrolled.")
-    held = {"index": report.in_index, "snapshot": report.in_snapshot}
-    rows = [(where, len(ids), _some(ids)) for where, ids in held.items() if ids]
+    _show_pending(len(pending), held)
+    _show_erased(report)
+    return gone
+
+
+def _show_pending(count: int, held: Counter[str]) -> None:
+    if not count:
+        show("Every erasure is purged: nothing of them was found in the registry's files.")
+        return
+    show(
+        f"Of {count} erasures something may still be on disk: the rows are gone, but a program "
+        "that reads the registry keeps its log, or PostgreSQL its dead rows. A server goes on with "
+        "it; close what reads, or run this again."
+    )
+    if held:
+        show(table(("file", "#traces found"), sorted(held.items())))
+
+
+def _show_erased(report: ErasureReport) -> None:
+    places = {"index": report.in_index, "snapshot": report.in_snapshot}
+    rows = [(where, len(ids), _some(ids)) for where, ids in places.items() if ids]
     if rows:
         show(
             "Erased references are still held. Run `countersign index rebuild`.",
@@ -141,7 +170,6 @@ def _check_erased(writer_id: str, as_json: bool) -> bool:
         )
     else:
         show(f"None of the {report.erased} references ever erased is in the index or its snapshot.")
-    return gone
 
 
 def _embed_missing(encoder: Encoder, registry: Registry) -> tuple[int, list[Unusable]]:

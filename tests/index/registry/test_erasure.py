@@ -2,13 +2,15 @@
 
 import hashlib
 import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
 
 import numpy as np
-import pytest
 
-from index.errors import ErasureIncomplete
-from index.registry.database import Database
 from index.registry.references import NewReference
+from index.registry.registry import Registry
 
 MODEL = "a" * 64
 
@@ -42,7 +44,9 @@ def traces(reference, everything):
 
 
 def on_disk(tmp_path):
-    return b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    # In another process: one that closes a file of its database loses its locks on it.
+    files = [str(path) for path in tmp_path.rglob("*") if path.is_file()]
+    return subprocess.run(["cat", *files], stdout=subprocess.PIPE, check=True).stdout
 
 
 def test_no_file_holds_anything_of_an_erased_writer(
@@ -132,25 +136,108 @@ def test_answers_kept_for_repeated_requests_go_with_the_writer(registry, databas
     assert b"another answer" in everything
 
 
-def test_a_foreign_reader_that_keeps_the_log_is_reported(
-    registry, database_file, new_references, monkeypatch
-):
-    registry.writers.create("C-1", "", MODEL, new_references(1))
-    reader = sqlite3.connect(database_file, isolation_level=None)
-    reader.execute("BEGIN")
-    reader.execute("SELECT count(*) FROM writers").fetchone()
-    monkeypatch.setattr("index.registry.database.BUSY_TIMEOUT_S", 0.2)
-    impatient = Database(f"sqlite:///{database_file}")
+@contextmanager
+def reading(path):
+    """Hold a reader open in another process: its locks are not this one's to lose."""
+    program = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "c.execute('BEGIN'); c.execute('SELECT count(*) FROM writers').fetchone();"
+        "print('reading', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     try:
-        with impatient.write() as connection:
-            connection.exec_driver_sql("DELETE FROM signature_references")
-        with pytest.raises(ErasureIncomplete, match="another program"):
-            impatient.purge_erased()
-        reader.execute("COMMIT")
-        impatient.purge_erased()
+        assert process.stdout.readline() == "reading\n"
+        yield
     finally:
-        impatient.close()
-        reader.close()
+        process.communicate("")
+
+
+def purge(registry, tmp_path):
+    """Take a turn of purging; return how many erasures are left, and where their traces are."""
+    left = registry.purge.attempt(tmp_path / "snapshots", lambda: None)
+    return len(left), {one.path.name for one in registry.purge.traces(tmp_path / "snapshots")}
+
+
+def test_a_reader_keeps_nobody_waiting_and_the_bytes_are_purged_after_it(
+    registry, database_file, unit, tmp_path
+):
+    gone, stays = large_reference(1, unit), large_reference(2, unit)
+    registry.writers.create("C-1", "The Name Of Ada:", MODEL, [gone])
+    registry.writers.create("C-2", "The Name Of Ben:", MODEL, [stays])
+    with reading(database_file):
+        started_s = time.monotonic()
+        registry.writers.erase("C-1")
+        registry.writers.create("C-3", "")
+        assert time.monotonic() - started_s < 1
+        assert not registry.writers.knows("C-1")
+        left, places = purge(registry, tmp_path)
+        assert left == 1
+        assert places & {database_file.name, f"{database_file.name}-wal"}
+        assert traces(gone, on_disk(tmp_path))
+    # Another process finishes what this one began.
+    other = Registry(f"sqlite:///{database_file}")
+    assert purge(other, tmp_path) == (0, set())
+    other.close()
+    everything = on_disk(tmp_path)
+    assert traces(gone, everything) == []
+    assert b"The Name Of Ada:" not in everything
+    assert traces(stays, everything)
+    (done,) = registry.erasures.newest(5)
+    assert (done.state, done.reference_count) == ("purged", 1)
+    assert sqlite3.connect(database_file).execute("SELECT traces FROM erasures").fetchall() == [
+        (None,)
+    ]
+
+
+def test_bytes_that_others_have_too_are_no_trace(registry, database_file, unit, tmp_path):
+    """The same scan, the same name: what is enrolled is not what was erased."""
+    shared = large_reference(1, unit)
+    for writer_id in ("C-1", "C-2"):
+        registry.writers.create(writer_id, "Ada Lindgren", MODEL, [shared])
+    with reading(database_file):
+        registry.writers.erase("C-1")
+    assert len(registry.erasures.pending()) == 1
+    assert purge(registry, tmp_path) == (0, set())
+    assert registry.erasures.count() == (1, 0)
+
+
+def test_a_snapshot_that_holds_a_vector_is_found(registry, open_gallery, unit, tmp_path):
+    reference = large_reference(1, unit)
+    registry.writers.create("C-1", "", MODEL, [reference])
+    open_gallery().save_snapshot()
+    registry.writers.erase("C-1")
+    folder = next(path.parent for path in tmp_path.rglob("manifest.json"))
+    assert len(registry.purge.attempt(folder, lambda: None)) == 1
+    assert {one.path.suffix for one in registry.purge.traces(folder)} == {".faiss"}
+    for path in folder.iterdir():
+        path.unlink()
+    assert registry.purge.attempt(folder, lambda: None) == []
+
+
+def test_the_list_of_erasures_holds_nothing_of_what_was_erased(
+    registry, database_file, unit, tmp_path
+):
+    reference = large_reference(1, unit)
+    registry.writers.create("C-77", "The Name Of Ada:", MODEL, [reference])
+    with reading(database_file):
+        registry.writers.erase("C-77")
+    connection = sqlite3.connect(database_file)
+    content = b"".join(
+        str(value).encode() if not isinstance(value, bytes) else value
+        for line in connection.execute("SELECT * FROM erasures")
+        for value in line
+    )
+    connection.close()
+    assert len(content) > 300
+    assert b"Ada" not in content
+    assert b"C-77" not in content
+    pieces = [reference.image[at : at + 4] for at in range(9000 - 3)]
+    assert not any(piece in content for piece in pieces)
 
 
 def test_what_was_erased_is_looked_for_in_the_index_and_on_disk(

@@ -110,6 +110,7 @@ def test_every_address_of_the_contract_is_drawn(spec):
         ("post", "/v1/identify"),
         ("post", "/v1/compare"),
         ("get", "/v1/about"),
+        ("get", "/v1/erasures"),
         ("get", "/healthz"),
         ("get", "/readyz"),
         ("get", "/metrics"),

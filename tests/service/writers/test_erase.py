@@ -1,11 +1,16 @@
 """Erasing, with a real registry, a real index and the shipped model."""
 
+import sqlite3
+import time
+
 import numpy as np
 import pytest
 
 from encoder.scoring.local_descriptors import pack
 from index.errors import ErasureIncomplete, UnknownReference, UnknownWriter
-from index.registry.database import Database
+from service.composition import with_model
+from service.models.live_services import LiveServices
+from service.server.purging import Purging
 from service.writers.erase import erase_reference, erase_writer
 
 
@@ -46,16 +51,36 @@ def test_an_erased_reference_leaves_the_others(services, known):
         )
 
 
-def test_an_erasure_that_a_log_outlives_still_leaves_the_index(services, monkeypatch, known):
+def test_an_erasure_that_a_log_outlives_still_leaves_the_index(services, settings, known):
     writer_id = known(1, count=2)
     services.gallery.catch_up()
     services.gallery.save_snapshot()
-
-    def stay(_self):
-        raise ErasureIncomplete
-
-    monkeypatch.setattr(Database, "purge_erased", stay)
-    with pytest.raises(ErasureIncomplete):
-        erase_writer(writer_id, registry=services.registry, gallery=services.gallery)
+    reader = sqlite3.connect(settings.data_dir / "registry.db", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM writers").fetchone()
+    started_s = time.monotonic()
+    erase_writer(writer_id, registry=services.registry, gallery=services.gallery)
+    assert time.monotonic() - started_s < 2
     assert services.gallery.stats()["size"] == 0
     assert services.gallery.stats()["snapshot_revision"] is None
+    assert [one.state for one in services.registry.erasures.newest(5)] == ["erased"]
+    reader.close()
+    purging = Purging(LiveServices(services, with_model))
+    assert purging.turn() == 0
+    assert [one.state for one in services.registry.erasures.newest(5)] == ["purged"]
+
+
+def test_an_index_that_cannot_forget_is_tried_again(services, monkeypatch, known, caplog):
+    writer_id = known(1, count=2)
+
+    def refuse(_self):
+        raise ErasureIncomplete("The snapshot cannot be removed.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(services.gallery), "forget_snapshots", refuse)
+        erase_writer(writer_id, registry=services.registry, gallery=services.gallery)
+        assert "tried again" in caplog.text
+        purging = Purging(LiveServices(services, with_model))
+        assert purging.turn() == 1
+    assert purging.turn() == 0
+    assert services.registry.erasures.pending() == []

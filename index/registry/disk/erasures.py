@@ -1,0 +1,144 @@
+"""The list of erasures: rows are gone at once, bytes are purged after, and this says how far it is.
+
+A line holds no name and no number of what was erased, only traces to look for, until all is gone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from index.registry.database import Database
+from index.registry.disk.traces import TraceMaker
+from index.registry.schema import EmbeddingRow, ErasureRow, ReferenceRow, WriterRow
+
+IMAGE_WINDOWS = 16
+PREVIEW_WINDOWS = 6
+EMBEDDING_WINDOWS = 4
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """One erasure; `purged_at` is None as long as a file may hold something of it."""
+
+    erasure_id: int
+    erased_at: datetime
+    reference_count: int
+    purged_at: datetime | None
+
+    @property
+    def state(self) -> Literal["erased", "purged"]:
+        """`erased`: no row is left. `purged`: no byte is left in the registry's files."""
+        return "erased" if self.purged_at is None else "purged"
+
+
+class Erasures:
+    """All erasures there were; every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def newest(self, limit: int) -> list[Erasure]:
+        """Return the last ones, newest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                _LISTED.order_by(ErasureRow.erasure_id.desc()).limit(limit)
+            ).all()
+        return [Erasure(*row) for row in rows]
+
+    def pending(self) -> list[Erasure]:
+        """Return those that are not purged yet, oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                _LISTED.where(ErasureRow.purged_at.is_(None)).order_by(ErasureRow.erasure_id)
+            ).all()
+        return [Erasure(*row) for row in rows]
+
+    def count(self) -> tuple[int, int]:
+        """Return how many there were, and how many of them are not purged yet."""
+        with self._database.read() as connection:
+            every = connection.execute(select(func.count()).select_from(ErasureRow)).scalar_one()
+            waiting = connection.execute(
+                select(func.count()).select_from(ErasureRow).where(ErasureRow.purged_at.is_(None))
+            ).scalar_one()
+        return every, waiting
+
+    def traces(self, erasures: Sequence[Erasure]) -> list[tuple[int, bytes]]:
+        """Return what to look for on disk of these, with the number of each."""
+        ids = [one.erasure_id for one in erasures]
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(ErasureRow.erasure_id, ErasureRow.traces).where(
+                    ErasureRow.erasure_id.in_(ids)
+                )
+            ).all()
+        return [(row.erasure_id, row.traces) for row in rows if row.traces]
+
+    def purged(self, erasures: Sequence[Erasure]) -> None:
+        """Note that nothing is left of these, and forget their traces."""
+        ids = [one.erasure_id for one in erasures]
+        with self._database.write() as connection:
+            connection.execute(
+                update(ErasureRow)
+                .where(ErasureRow.erasure_id.in_(ids))
+                .values(purged_at=datetime.now(UTC), traces=None)
+            )
+
+
+_LISTED = select(
+    ErasureRow.erasure_id, ErasureRow.erased_at, ErasureRow.reference_count, ErasureRow.purged_at
+)
+
+
+def note_writer(connection: Connection, writer_id: str) -> None:
+    """Note that a writer is being erased; call it while the rows are there."""
+    row = connection.execute(
+        select(WriterRow.name, WriterRow.search_text).where(WriterRow.writer_id == writer_id)
+    ).one()
+    traces = TraceMaker()
+    traces.of_text(row.name)
+    # Under the id, which the audit trail keeps, stands the name as searches see it.
+    traces.of_text(row.search_text.partition("\n")[2])
+    own = connection.execute(
+        select(ReferenceRow.reference_id).where(ReferenceRow.writer_id == writer_id)
+    ).scalars()
+    _note(connection, traces, list(own))
+
+
+def note_reference(connection: Connection, reference_id: int) -> None:
+    """Note that a reference is being erased; call it while the rows are there."""
+    _note(connection, TraceMaker(), [reference_id])
+
+
+def _note(connection: Connection, traces: TraceMaker, reference_ids: Sequence[int]) -> None:
+    for reference_id in reference_ids:
+        _trace_reference(connection, traces, reference_id)
+    connection.execute(
+        insert(ErasureRow).values(
+            erased_at=datetime.now(UTC),
+            reference_count=len(reference_ids),
+            traces=traces.packed(),
+            purged_at=None,
+        )
+    )
+
+
+def _trace_reference(connection: Connection, traces: TraceMaker, reference_id: int) -> None:
+    row = connection.execute(
+        select(ReferenceRow.image, ReferenceRow.cleaned_png, ReferenceRow.filename).where(
+            ReferenceRow.reference_id == reference_id
+        )
+    ).one()
+    traces.of_bytes(row.image, IMAGE_WINDOWS)
+    traces.of_bytes(row.cleaned_png, PREVIEW_WINDOWS)
+    traces.of_text(row.filename)
+    embedded = connection.execute(
+        select(EmbeddingRow.vector, EmbeddingRow.pieces).where(
+            EmbeddingRow.reference_id == reference_id
+        )
+    ).all()
+    for one in embedded:
+        traces.of_bytes(one.vector, EMBEDDING_WINDOWS)
+        traces.of_bytes(one.pieces, EMBEDDING_WINDOWS)

@@ -4,11 +4,14 @@ Nothing is built at import. A server calls `build_services` after it has forked:
 was searched before a fork hangs in the child.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+from sqlalchemy.engine import make_url
 
 from encoder.inference.encoder import Encoder
 from index.milvus.address import is_milvus, read_milvus_url
@@ -16,6 +19,7 @@ from index.registry.registry import Registry
 from index.registry.schema_version import require_current
 from index.sync.gallery_interface import Gallery
 from index.sync.local_gallery import LocalGallery
+from index.vectors.private_file import tighten
 from index.vectors.vector_index import RecallTarget
 from service.decisions.identify import neighbours_fetched
 from service.errors import StartRefused
@@ -23,11 +27,40 @@ from service.models.active_model import active_artifact, open_encoder, require_e
 from service.models.live_services import Services
 from service.settings import Settings, require_allowed
 
+logger = logging.getLogger(__name__)
+
 
 def prepare_folders(settings: Settings) -> None:
-    """Make the data folder, readable by its owner only: signatures are personal data."""
+    """Make the data folder, readable by its owner only: signatures are personal data.
+
+    Files that others can read are taken from them. A folder that others can look into is told of
+    and left as it is: who set COUNTERSIGN_DATA_DIR may share it with something else.
+    """
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     settings.snapshot_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.data_dir.stat().st_mode & 0o077:
+        logger.warning(
+            "Others can look into the data folder %s, which holds signatures; make it its owner's "
+            "alone: chmod 700.",
+            settings.data_dir,
+        )
+    url = make_url(settings.database_url)
+    own = [settings.snapshot_dir, *settings.snapshot_dir.iterdir()]
+    if url.get_backend_name() == "sqlite":
+        database = Path(str(url.database))
+        own += database.parent.glob(f"{database.name}*")
+    for path in own:
+        _tighten_or_warn(path)
+
+
+def _tighten_or_warn(path: Path) -> None:
+    try:
+        if tighten(path):
+            logger.warning("Others could read %s; it is its owner's alone now.", path)
+    except FileNotFoundError:
+        return  # Another process has replaced it.
+    except OSError as error:
+        logger.warning("Others may read %s, which cannot be changed: %s.", path, error.strerror)
 
 
 def build_services(settings: Settings) -> Services:

@@ -26,6 +26,7 @@ from index.ivf.coarse_codes import PER_CELL, CoarseCodes
 from index.ivf.fine_codes import FineCodes
 from index.ivf.id_map import with_room
 from index.ivf.packed_blocks import PER_SAVED, saved_blocks
+from index.vectors.private_file import private_opener
 
 _KIND = "ivf-4bit-7"
 MOST_LISTS = 8192
@@ -80,7 +81,10 @@ def save(
     count = 0
     try:
         path.unlink(missing_ok=True)  # Not written over: a process may have it mapped.
-        with path.open("wb") as file, tempfile.TemporaryFile(dir=path.parent) as rest:
+        with (
+            open(path, "wb", opener=private_opener) as file,  # Path.open has no opener.
+            tempfile.TemporaryFile(dir=path.parent) as rest,
+        ):
             file.seek(_PAGE)
             for learned in (trained.centroids, coarse.axes, coarse.places, fine.least, fine.span):
                 file.write(learned.astype("<f4").tobytes())

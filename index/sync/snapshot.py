@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from index.errors import SnapshotNotSaved, SnapshotUnusable
 from index.registry.change_log import Position
+from index.vectors.private_file import make_private
 from index.vectors.vector_index import LocalIndex
 
 FORMAT = 1
@@ -173,6 +174,7 @@ class SnapshotFolder:
 
     def _commit(self, manifest: Manifest) -> None:
         new = self._path / _NEW_MANIFEST
+        make_private(new)
         new.write_text(json.dumps(asdict(manifest), indent=2) + "\n", encoding="utf-8")
         _sync(new)
         # The data file's name must be on disk before the manifest that speaks of it.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from index.errors import DuplicateReference, InvalidVector, SnapshotNotSaved, SnapshotUnusable
 from index.vectors.faiss_threads import use_one_faiss_thread
+from index.vectors.private_file import make_private
 from index.vectors.rwlock import ReadersWriterLock
 from index.vectors.unit_vectors import unit_vectors
 from index.vectors.vector_index import NO_NEIGHBOURS, Neighbours, RecallTarget
@@ -133,8 +134,9 @@ class FlatIndex:
         """Write a consistent copy to a file; searches go on, changes wait."""
         try:
             with self._lock.reading():
+                make_private(path)
                 faiss.write_index(self._faiss, str(path))
-        except RuntimeError as error:
+        except (OSError, RuntimeError) as error:
             raise SnapshotNotSaved(f"{path.name} could not be written") from error
 
     @classmethod

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from index.vectors.private_file import make_private, tighten
 from service.cli.arguments import REPORT
 from service.cli.failures import EXIT_INTERRUPTED, EXIT_NO
 from service.cli.output import note, print_json, progress_bar, show, table, watched
@@ -109,6 +110,10 @@ def show_refusals(refused: Sequence[Refusal]) -> None:
 
 
 def _write_refused(path: Path, refused: Sequence[FileRefusal]) -> None:
+    # Names of files are often names of people.
+    make_private(path)
+    if path.is_file():  # It may have been there, laxer; and it may be a pipe.
+        tighten(path)
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("file", "writer", "code", "reason"))

@@ -1,6 +1,7 @@
 """What is built is closed again, also where building stops half way."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from encoder.inference.artifact import manifest_sha256, model_id, read_artifact
 from index.registry.models import ModelFiles
 from index.registry.references import NewReference
 from index.registry.registry import Registry
-from service.composition import build_services, open_registry
+from service.composition import build_services, open_registry, prepare_folders
 from service.errors import StartRefused
 
 
@@ -81,3 +82,31 @@ def test_the_index_is_tuned_for_what_an_identification_asks_of_it(
     monkeypatch.setattr(services.gallery, "search", searched)
     ask(*uploads(1, 0))
     assert asked[0] == services.gallery._target.fetched
+
+
+def test_all_files_of_an_installation_are_its_owners_alone(settings, uploads, known, services):
+    os.umask(0o022)
+    known(1, count=2)
+    services.gallery.catch_up()
+    services.gallery.save_snapshot()
+    services.registry.keep_reserve()
+    paths = [settings.data_dir, *settings.data_dir.rglob("*")]
+    assert {"manifest.json", "registry.db", "registry.db-wal", "registry.db-reserve"} <= {
+        path.name for path in paths
+    }
+    assert [path for path in paths if path.stat().st_mode & 0o077] == []
+
+
+def test_what_is_laxer_is_tightened_and_a_lax_folder_told(settings, caplog):
+    (settings.snapshot_dir / "manifest.json").write_text("{}")
+    lax = [settings.data_dir / "registry.db", settings.snapshot_dir / "manifest.json"]
+    for path in (*lax, settings.snapshot_dir):
+        path.chmod(0o755)
+    prepare_folders(settings)
+    assert {path.stat().st_mode & 0o077 for path in (*lax, settings.snapshot_dir)} == {0}
+    assert caplog.text.count("its owner's alone now") == 3
+    caplog.clear()
+    settings.data_dir.chmod(0o755)
+    prepare_folders(settings)
+    assert "chmod 700" in caplog.text
+    assert settings.data_dir.stat().st_mode & 0o777 == 0o755  # Whoever named it may share it.

@@ -100,6 +100,7 @@ def test_what_cannot_be_imported_is_listed_and_the_rest_goes_on(
     (folder / "README.txt").write_text("about these scans")
     file = tmp_path / "refused.csv"
     code, said = answer("import", folder, "--refused", file)
+    assert file.stat().st_mode & 0o777 == 0o600
     assert code == 1
     assert (said["complete"], said["enrolled"], said["skipped"]) == (True, 4, 3)
     assert {one["filename"]: one["code"] for one in said["refused"]} == {

@@ -130,8 +130,8 @@ def _why_no_ink(page: BlankPage | None) -> str:
         )
     if page.contrast < BLANK_CONTRAST:
         return (
-            f"No ink was found: the page is blank, all of it within {page.contrast:.0f} of 255 grey "
-            "levels. Check that the side with the signature was scanned."
+            f"No ink was found: the page is blank, all of it within {page.contrast:.0f} of 255 "
+            "grey levels. Check that the side with the signature was scanned."
         )
     if page.contrast < MIN_CONTRAST:
         return (

@@ -33,11 +33,9 @@ _SOS = 0xDA
 MAX_RUN_LENGTH_PIXELS = 2_000_000
 MAX_RUN_LENGTH_BYTES = 1_000_000
 _BMP_RUN_LENGTHS = {1, 2}
-# Tags of TIFF 6.0: strips and tiles, their number and size.
+# Tags of TIFF 6.0: where strips and tiles are, and how large a tile is.
 _STRIPS, _TILES, _TILE_WIDTH, _TILE_HEIGHT = 273, 324, 322, 323
-_WIDTH, _HEIGHT, _SAMPLES, _BITS = 256, 257, 277, 258
 _SIZES = {1: 1, 3: 2, 4: 4, 16: 8}  # Bytes of a whole number, by the TIFF's type.
-MAX_SAMPLE_BYTES = 16  # Of one pixel: four samples of 32 bits.
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     raise _too_many("JPEG", f"more than {MAX_SEGMENTS} segments")
 
 
-def _check_jpeg(data: bytes, limits: ImageLimits) -> None:
+def _check_jpeg(data: bytes, _: ImageLimits) -> None:
     scans = data.count(START_OF_SCAN)
     if scans > MAX_JPEG_SCANS:
         raise OversizeImage(
@@ -118,7 +116,7 @@ def _check_jpeg(data: bytes, limits: ImageLimits) -> None:
         )
 
 
-def _check_png(data: bytes, limits: ImageLimits) -> None:
+def _check_png(data: bytes, _: ImageLimits) -> None:
     at, chunks = 8, 0
     while at + 8 <= len(data):
         at += 12 + int.from_bytes(data[at : at + 4], "big")
@@ -127,7 +125,7 @@ def _check_png(data: bytes, limits: ImageLimits) -> None:
             raise _too_many("PNG", f"more than {MAX_PARTS} chunks")
 
 
-def _check_bmp(data: bytes, limits: ImageLimits) -> None:
+def _check_bmp(data: bytes, _: ImageLimits) -> None:
     header = data[14:34].ljust(20, b"\0")
     size, width, height, _, _, compression = struct.unpack("<IiiHHI", header)
     if size >= 40 and compression in _BMP_RUN_LENGTHS:  # noqa: PLR2004 - BITMAPINFOHEADER's size.

@@ -40,10 +40,12 @@ def grey_levels(image: Image.Image, *, cut_from_16: bool = False) -> Gray:
     luma = np.empty((image.height, image.width), np.uint8)
     alpha = np.empty_like(luma) if image.has_transparency_data else None
     for rows, strip in _strips(image):
-        if alpha is not None:
-            strip = strip if strip.mode == "LA" else strip.convert("RGBA")
-            alpha[rows] = strip.getchannel("A")
-        luma[rows] = _luma(strip)
+        if alpha is None:
+            luma[rows] = _luma(strip)
+        else:
+            with_alpha = strip if strip.mode == "LA" else strip.convert("RGBA")
+            alpha[rows] = np.asarray(with_alpha.getchannel("A"))
+            luma[rows] = _luma(with_alpha)
     return flattened(luma, alpha, DIMMEST_OF_16 if cut_from_16 else DIMMEST)
 
 
@@ -119,7 +121,7 @@ def _flatten(luma: Gray, alpha: NDArray[np.uint8], level: int) -> None:
         luma[rows] = (mixed + 127) // 255
 
 
-def _backdrop(luma: NDArray[np.generic], alpha: NDArray[np.generic]) -> int:
+def _backdrop(luma: Gray, alpha: NDArray[np.uint8]) -> int:
     """The grey level of the page beneath: that of visible paper, or what contrasts with ink."""
     visible = luma[alpha > SEEN]
     if not visible.size:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from encoder.errors import UndecodableImage
 from encoder.imaging.ink import MAX_SIDE_PX
@@ -35,7 +35,7 @@ _VIDEO = {"HEIF", "AVIF"}
 _CHANNELS_WITH_ALPHA = 4
 # What turns grey levels of each EXIF orientation upright (CIPA DC-008, tag 0x0112): whether rows
 # become columns first, and which way they are flipped then (OpenCV: 1 across, 0 down, -1 both).
-UPRIGHT = {
+UPRIGHT: dict[int, tuple[bool, int | None]] = {
     2: (False, 1),
     3: (False, -1),
     4: (False, 0),
@@ -88,7 +88,7 @@ def picture_pages(data: bytes, kind: str, limits: ImageLimits) -> Generator[Page
                 return
 
 
-def _opened(data: bytes, kind: str) -> Image.Image:
+def _opened(data: bytes, kind: str) -> ImageFile.ImageFile:
     if kind == "HEIF":
         import pillow_heif  # noqa: PLC0415 - An extra, looked for before.
 
@@ -103,18 +103,24 @@ def _opened(data: bytes, kind: str) -> Image.Image:
         ) from error
 
 
-def _most_pixels(image: Image.Image, data: bytes, limits: ImageLimits, *, first: bool) -> int:
+def _most_pixels(
+    image: ImageFile.ImageFile, data: bytes, limits: ImageLimits, *, first: bool
+) -> int:
     """How many pixels this page may have, by what its decoder holds at once."""
     if image.format in _VIDEO:
         return limits.max_video_pixels
-    if image.format == "WEBP" and image.is_animated:
+    if image.format == "WEBP" and _is_animated(image):
         return limits.max_animated_pixels
     if image.format in _JPEGS and first and not jpeg_frame(data).several_scans:
         return limits.max_reduced_pixels
     return limits.max_image_pixels
 
 
-def _go_on(image: Image.Image, number: int) -> bool:
+def _is_animated(image: ImageFile.ImageFile) -> bool:
+    return bool(getattr(image, "is_animated", False))
+
+
+def _go_on(image: ImageFile.ImageFile, number: int) -> bool:
     """Go to a page; counting them all would take time that a caller decides."""
     try:
         image.seek(number)
@@ -123,7 +129,7 @@ def _go_on(image: Image.Image, number: int) -> bool:
     return True
 
 
-def _read_page(image: Image.Image) -> tuple[Gray, float]:
+def _read_page(image: ImageFile.ImageFile) -> tuple[Gray, float]:
     """The page that the file is at, upright, at working resolution; and its pixels' aspect."""
     cut_from_16 = ";16" in str(image.tile)
     aspect = pixel_aspect(image)
@@ -134,21 +140,24 @@ def _read_page(image: Image.Image) -> tuple[Gray, float]:
         gray = _decoded(image, cut_from_16=cut_from_16, is_heavy=is_heavy)
         gray = _upright(at_working_resolution(gray, aspect), image)
         if is_heavy:
-            image.im = None  # The pixels: the file is read on.
+            image.im = None  # type: ignore[assignment]  # The pixels; its pages are read on.
             give_back()
     return gray, aspect
 
 
-def _decoded(image: Image.Image, *, cut_from_16: bool, is_heavy: bool) -> Gray:
-    if is_heavy and image.format == "WEBP" and not image.is_animated:
+def _decoded(image: ImageFile.ImageFile, *, cut_from_16: bool, is_heavy: bool) -> Gray:
+    if is_heavy and image.format == "WEBP" and not _is_animated(image):
         # Pillow decodes every WebP as an animation, in four copies of 4 bytes a pixel.
         return _webp_levels(image)
     image.load()
     return grey_levels(image, cut_from_16=cut_from_16)
 
 
-def _webp_levels(image: Image.Image) -> Gray:
-    file = np.frombuffer(image.fp.getbuffer(), np.uint8)
+def _webp_levels(image: ImageFile.ImageFile) -> Gray:
+    if image.fp is None:
+        raise ValueError("the file was closed")
+    image.fp.seek(0)
+    file = np.frombuffer(image.fp.read(), np.uint8)
     picture = cv2.imdecode(file, cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
         raise ValueError("the WebP is damaged")
@@ -160,23 +169,23 @@ def _webp_levels(image: Image.Image) -> Gray:
     return flattened(luma, alpha)
 
 
-def _reduce_while_decoding(image: Image.Image) -> None:
+def _reduce_while_decoding(image: ImageFile.ImageFile) -> None:
     """Let a JPEG's decoder leave out detail that working resolution has no room for."""
     times = max(image.size) // MAX_SIDE_PX
     if image.format in _JPEGS and times > 1:
         image.draft(image.mode, (max(1, image.width // times), max(1, image.height // times)))
 
 
-def _upright(gray: Gray, image: Image.Image) -> Gray:
+def _upright(gray: Gray, image: ImageFile.ImageFile) -> Gray:
     if image.format == "TIFF":
         return gray  # Pillow turns these itself while it loads them.
-    swap, flip = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation), (False, None))
+    swap, flip = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1), (False, None))
     if swap:
         gray = as_uint8(cv2.transpose(gray))
     return gray if flip is None else as_uint8(cv2.flip(gray, flip))
 
 
-def _damaged(kind: str, image: Image.Image) -> UndecodableImage:
+def _damaged(kind: str, image: ImageFile.ImageFile) -> UndecodableImage:
     return UndecodableImage(
         "damaged-image",
         f"The {kind} of {image.width} x {image.height} pixels is damaged or cut short; scan or "

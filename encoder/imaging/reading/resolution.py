@@ -14,7 +14,7 @@ from encoder.imaging.pixels import Gray, as_uint8
 SQUARE = 0.01  # Off by less, resolutions are equal but for rounding.
 # More than any device's: a 240 x 72 dpi printer, a 204 x 391 dpi fax. Beyond, the file is wrong.
 MAX_ASPECT = 4.0
-# In two levels, a stroke thinner than the coarser dots breaks where it covers less than half of one.
+# In two levels, a stroke thinner than the coarser dots breaks where it covers less than half a dot.
 BREAKS_FROM = 1.5  # How many times as coarse that axis is from which such gaps are closed.
 TURNED_OVER = range(5, 9)  # EXIF orientations whose rows were columns.
 

@@ -7,7 +7,7 @@ import ctypes
 import logging
 import warnings
 
-from PIL import Image
+from PIL import _imaging
 
 
 def silence_decoders() -> None:
@@ -16,7 +16,7 @@ def silence_decoders() -> None:
     What matters of it comes as an error as well. Done once, for the whole process.
     """
     # Looked up through Pillow's own module: its libtiff, not one that another library brings.
-    library = ctypes.CDLL(Image.core.__file__)
+    library = ctypes.CDLL(_imaging.__file__)
     for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
         set_handler = getattr(library, name, None)  # None where libtiff is linked in and hidden.
         if set_handler is not None:

@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, TiffImagePlugin
+from PIL import Image
 
 from encoder.errors import ImageError, OversizeImage, UndecodableImage
 from encoder.imaging.decode import ImageLimits, decode

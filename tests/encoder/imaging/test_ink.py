@@ -126,6 +126,15 @@ def test_canvas_takes_ink_of_any_shape(shape: tuple[int, int]) -> None:
     assert canvas.any()
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 1), (1, 900), (900, 1), (2, 2400), (3, 700)])
+@pytest.mark.parametrize("tone", [0, 255])
+def test_slivers_are_refused_like_any_page(shape: tuple[int, int], tone: int) -> None:
+    image = np.full(shape, 255 - tone, np.uint8)
+    image[: max(1, shape[0] // 2), : max(1, 2 * shape[1] // 3)] = tone
+    with pytest.raises(FailureToAcquire):
+        assess(clean(image))
+
+
 def page() -> NDArray[np.uint8]:
     return np.full((HEIGHT, WIDTH), 240, np.uint8)
 

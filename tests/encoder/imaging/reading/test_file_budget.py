@@ -1,10 +1,8 @@
 """What a file would make its reader do is counted before it is opened."""
 
-import io
 import struct
 import zlib
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -134,10 +132,4 @@ def test_what_stands_beside_the_pixels_may_not_inflate_without_bound(kind: bytes
     bomb = zlib.compress(bytes(300_000_000), 9)
     whole = saved(SCAN)
     data = whole[:33] + chunk(kind, b"a\0\0" + bomb) + whole[33:]
-    try:
-        decode(data)
-    except Exception as error:
-        assert error.code == "damaged-image"
-    buffer = io.BytesIO()
-    Image.fromarray(np.zeros((4, 4), np.uint8)).save(buffer, "PNG")
-    assert buffer.getvalue()
+    assert refusal(data).code == "damaged-image"

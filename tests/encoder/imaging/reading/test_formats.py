@@ -92,7 +92,7 @@ needs_pdf = pytest.mark.skipif(not is_installed(PDF_EXTRA), reason="the extra pd
 
 
 def heic(image: Image.Image, **options: object) -> bytes:
-    import pillow_heif
+    import pillow_heif  # noqa: PLC0415 - An extra.
 
     pillow_heif.register_heif_opener()
     return saved(image, "HEIF", quality=90, **options)

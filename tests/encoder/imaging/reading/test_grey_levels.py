@@ -1,11 +1,11 @@
 """Ink is told from paper in every kind of number, colour and transparency."""
 
 import struct
-from pathlib import Path
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin, TiffImagePlugin
+from PIL import Image, ImageCms
 
 from benchmarks.picture_files import SCAN, saved, shows_the_scan
 from encoder.imaging.decode import decode
@@ -110,8 +110,6 @@ def test_colour_and_opacity_of_16_bits(channels: int, bits: int) -> None:
 
 def png16(planes: np.ndarray) -> bytes:
     """A PNG of 16 bits in several channels; Pillow writes none."""
-    import zlib
-
     height, width, channels = planes.shape
     colour = {2: 4, 3: 2, 4: 6}[channels]
     rows = planes.astype(">u2").reshape(height, -1)
@@ -215,8 +213,6 @@ def test_a_cmyk_jpeg_as_printers_send_it() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
 def test_a_colour_profile_changes_nothing(kind: str) -> None:
-    from PIL import ImageCms
-
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     colour = Image.fromarray(SCAN).convert("RGB")
     for icc in (profile, b"no profile at all"):

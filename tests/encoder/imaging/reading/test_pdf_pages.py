@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -58,8 +59,6 @@ def test_nothing_is_left_of_the_process() -> None:
 
 
 def _own_thread() -> int:
-    import threading
-
     return threading.get_native_id()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Gray = NDArray[np.uint8]  # (h, w), 0 black to 255 white.
+Colour = NDArray[np.uint8]  # (h, w, 3), red, green, blue.
 Mask = NDArray[np.uint8]  # (h, w), 0 paper, 255 ink.
 
 HALF_INK = 127  # A pixel of a reduced mask or a canvas above it is more ink than paper.

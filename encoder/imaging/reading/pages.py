@@ -7,7 +7,6 @@ from encoder.cautions import Caution
 from encoder.errors import FailureToAcquire
 from encoder.imaging.canvas import CANVAS_SIZE
 from encoder.imaging.ink import clean
-from encoder.imaging.pixels import Gray
 from encoder.imaging.quality import assess
 from encoder.imaging.reading.page import Page
 
@@ -15,8 +14,8 @@ BLANK = {"no-ink", "too-little-ink", "too-small"}  # Refusals of a page that is 
 COARSE = 1.5  # Times as many dots in one direction as in the other, from which it is told.
 
 
-def first_with_ink(pages: Generator[Page, None, None]) -> tuple[Gray, tuple[Caution, ...]]:
-    """Grey levels of the first page with ink, and what to say of the others.
+def first_with_ink(pages: Generator[Page, None, None]) -> tuple[Page, tuple[Caution, ...]]:
+    """The first page with ink, and what to say of the others.
 
     A file of one page is not looked at: what is on it is judged later.
 
@@ -30,15 +29,15 @@ def first_with_ink(pages: Generator[Page, None, None]) -> tuple[Gray, tuple[Caut
     with closing(pages):
         first = page = next(pages)
         number = 1
-        while first.more and not _shows_ink(page.gray):
+        while first.more and not _shows_ink(page):
             following = next(pages, None)
             if following is None:
                 break
             page, number = following, number + 1
         else:
-            return page.gray, tuple(_notes(page, number))
+            return page, tuple(_notes(page, number))
     if first.views:
-        return first.gray, ()
+        return first, ()
     unread = "; the pages after them were not read" if page.more else ""
     raise FailureToAcquire(
         "no-ink",
@@ -47,9 +46,9 @@ def first_with_ink(pages: Generator[Page, None, None]) -> tuple[Gray, tuple[Caut
     )
 
 
-def _shows_ink(gray: Gray) -> bool:
+def _shows_ink(page: Page) -> bool:
     try:
-        assess(clean(gray), gray, CANVAS_SIZE)
+        assess(clean(page.gray), page.gray, CANVAS_SIZE)
     except FailureToAcquire as refusal:
         return refusal.code not in BLANK
     return True

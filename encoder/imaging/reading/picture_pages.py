@@ -5,6 +5,7 @@ import struct
 import threading
 from collections.abc import Generator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,13 +14,19 @@ from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 from encoder.errors import UndecodableImage
 from encoder.imaging.ink import MAX_SIDE_PX
 from encoder.imaging.pixels import Gray, as_uint8
+from encoder.imaging.reading.colour import colour_of
 from encoder.imaging.reading.file_budget import jpeg_frame
 from encoder.imaging.reading.grey_levels import flattened, grey_levels
 from encoder.imaging.reading.heap_trim import give_back
 from encoder.imaging.reading.limits import ImageLimits, refuse_too_many_pixels
 from encoder.imaging.reading.page import MAX_PAGES, Page
-from encoder.imaging.reading.resolution import at_working_resolution, pixel_aspect
+from encoder.imaging.reading.resolution import (
+    TURNED_OVER,
+    at_working_resolution,
+    pixel_aspect,
+)
 from encoder.imaging.reading.silence import silence_decoders
+from encoder.imaging.region import Frame, Region
 
 # Pillow's own pixel limit would warn in the middle of a request; `ImageLimits` is checked instead.
 Image.MAX_IMAGE_PIXELS = None
@@ -60,17 +67,21 @@ DAMAGES = (
 )
 
 
-def picture_pages(data: bytes, kind: str, limits: ImageLimits) -> Generator[Page, None, None]:
+def picture_pages(
+    data: bytes, kind: str, limits: ImageLimits, region: Region | None = None
+) -> Generator[Page, None, None]:
     """Read pages until the caller stops, there are no more, or they hold too many pixels.
 
     Args:
         data: a file whose structure was checked.
         kind: Pillow's name of its format.
         limits: what a page may weigh.
+        region: the part of each upright page to read; all of it, if None.
 
     Raises:
         UndecodableImage: a page is damaged.
         OversizeImage: a page has too many pixels.
+        FailureToAcquire: the region reaches out of a page.
     """
     with _opened(data, kind) as image:
         left = MAX_PIXELS_OF_PAGES * limits.max_image_pixels
@@ -79,11 +90,11 @@ def picture_pages(data: bytes, kind: str, limits: ImageLimits) -> Generator[Page
             refuse_too_many_pixels(f"{kind} page" if number else kind, image.size, most)
             left -= image.width * image.height
             try:
-                gray, aspect = _read_page(image)
+                page = _read_page(image, region)
             except DAMAGES as error:
                 raise _damaged(kind, image) from error
             more = _go_on(image, number + 1)
-            yield Page(gray, more, image.format == _VIEWS, aspect)
+            yield replace(page, more=more, views=image.format == _VIEWS)
             if not more or left < 0:
                 return
 
@@ -129,20 +140,47 @@ def _go_on(image: ImageFile.ImageFile, number: int) -> bool:
     return True
 
 
-def _read_page(image: ImageFile.ImageFile) -> tuple[Gray, float]:
-    """The page that the file is at, upright, at working resolution; and its pixels' aspect."""
-    cut_from_16 = ";16" in str(image.tile)
+def _read_page(image: ImageFile.ImageFile, region: Region | None) -> Page:
+    """The page that the file is at, or a region of it, upright, at working resolution."""
+    cut_from_16 = ";16" in str(getattr(image, "tile", ""))
     aspect = pixel_aspect(image)
-    _reduce_while_decoding(image)
+    stored = image.size
+    _reduce_while_decoding(image, region)
     is_heavy = image.width * image.height > HEAVY_PIXELS
     turn: AbstractContextManager[object] = _heavy if is_heavy else nullcontext()
     with turn:
-        gray = _decoded(image, cut_from_16=cut_from_16, is_heavy=is_heavy)
-        gray = _upright(at_working_resolution(gray, aspect), image)
+        luma = _decoded(image, cut_from_16=cut_from_16, is_heavy=is_heavy)
+        width, height = _upright_size(image, stored, luma)
+        if region is None:  # Reduced before it is turned: that takes less memory.
+            gray = _upright(at_working_resolution(luma, aspect), image)
+        else:
+            part = region.cut(_upright(luma, image), width, height)
+            gray = at_working_resolution(part, 1 / aspect if _is_turned(image) else aspect)
+        colour = None if is_heavy else colour_of(image)
+        if colour is not None:
+            upright = _upright(colour, image)
+            part = upright if region is None else region.cut(upright, width, height)
+            colour = as_uint8(cv2.resize(part, gray.shape[::-1], interpolation=cv2.INTER_AREA))
         if is_heavy:
-            image.im = None  # type: ignore[assignment]  # The pixels; its pages are read on.
+            image.im = None  # type: ignore[assignment]  # The pixels: the file is read on.
             give_back()
-    return gray, aspect
+    frame = Frame.of(gray, width, height, region)
+    return Page(gray, more=False, aspect=aspect, colour=colour, frame=frame)
+
+
+def _upright_size(
+    image: ImageFile.ImageFile, stored: tuple[int, int], luma: Gray
+) -> tuple[int, int]:
+    """Width and height of the upright page, before a decoder left out detail."""
+    if image.format == "TIFF":
+        return luma.shape[1], luma.shape[0]  # Pillow has turned it.
+    return stored[::-1] if _is_turned(image) else stored
+
+
+def _is_turned(image: ImageFile.ImageFile) -> bool:
+    """Whether rows are columns still, once it is loaded."""
+    orientation = image.getexif().get(ExifTags.Base.Orientation)
+    return image.format != "TIFF" and orientation in TURNED_OVER
 
 
 def _decoded(image: ImageFile.ImageFile, *, cut_from_16: bool, is_heavy: bool) -> Gray:
@@ -169,9 +207,10 @@ def _webp_levels(image: ImageFile.ImageFile) -> Gray:
     return flattened(luma, alpha)
 
 
-def _reduce_while_decoding(image: ImageFile.ImageFile) -> None:
+def _reduce_while_decoding(image: ImageFile.ImageFile, region: Region | None) -> None:
     """Let a JPEG's decoder leave out detail that working resolution has no room for."""
-    times = max(image.size) // MAX_SIDE_PX
+    seen = image.size if region is None else (region.w, region.h)
+    times = max(seen) // MAX_SIDE_PX
     if image.format in _JPEGS and times > 1:
         image.draft(image.mode, (max(1, image.width // times), max(1, image.height // times)))
 

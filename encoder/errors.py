@@ -11,7 +11,7 @@ EncoderError
 └── UnknownOperatingPoint       an operating point that the model does not offer
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 class EncoderError(Exception):
@@ -35,7 +35,17 @@ class OversizeImage(ImageError):
 
 
 class FailureToAcquire(ImageError):
-    """The image was read, but no usable signature was found in it."""
+    """The image was read, but no usable signature was found in it.
+
+    `boxes` say what was found instead, and where in the image, where that helps to choose a
+    region: `x`, `y`, `w`, `h` in its pixels, upright, and `what`.
+    """
+
+    def __init__(
+        self, code: str, message: str, boxes: Sequence[Mapping[str, int | str]] = ()
+    ) -> None:
+        super().__init__(code, message)
+        self.boxes = tuple(dict(box) for box in boxes)
 
 
 class ArtifactError(EncoderError):

@@ -243,5 +243,7 @@ def _members(error: Exception) -> Iterator[tuple[str, object]]:
         yield "refused", [asdict(one) for one in error.refused]
     if isinstance(error, service_errors.InvalidInput) and error.fields:
         yield "fields", error.fields
+    if isinstance(error, encoder_errors.FailureToAcquire) and error.boxes:
+        yield "boxes", list(error.boxes)
     if isinstance(error, encoder_errors.UnknownOperatingPoint):
         yield "available", list(error.available)

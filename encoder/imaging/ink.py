@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from encoder.documents.find import Found, find_signature
 from encoder.errors import FailureToAcquire
-from encoder.imaging.pixels import Gray, Mask, as_uint8
+from encoder.imaging.pixels import Colour, Gray, Mask, as_uint8
 from encoder.imaging.ruled_lines import remove_ruled_lines
 
 MAX_SIDE_PX = 2400  # Larger scans are reduced first: pens are then still over 8 px wide.
@@ -68,6 +69,7 @@ class CleanedSignature:
         contrast: grey levels between paper and ink, 0 to 255.
         stroke_width_px: mean width of the strokes.
         border_runs: for left, top, right, bottom, the share of that side covered by ink.
+        found: what else is on the page, in its pixels, and which of its ink was kept.
         blank: what was there instead, where there is no ink.
     """
 
@@ -77,14 +79,16 @@ class CleanedSignature:
     contrast: float
     stroke_width_px: float
     border_runs: tuple[float, float, float, float]
+    found: Found
     blank: BlankPage | None = None
 
 
-def clean(gray: Gray) -> CleanedSignature:
-    """Separate the ink of a signature from paper, light, specks and scanned edges.
+def clean(gray: Gray, colour: Colour | None = None) -> CleanedSignature:
+    """Separate the ink of a signature from paper, light, specks, scanned edges and print.
 
     Args:
         gray: `(h, w)` uint8 grey levels of a scan, dark on light or light on dark.
+        colour: `(h, w, 3)` uint8 RGB of the same scan, where it has colours.
 
     Raises:
         FailureToAcquire: `too-many-pieces`: a pattern, print or noise.
@@ -98,6 +102,10 @@ def clean(gray: Gray) -> CleanedSignature:
     mask = remove_ruled_lines(mask)
     stroke_width = _stroke_width(mask)
     _remove_specks(mask, stroke_width)
+    found = find_signature(mask, flat, None if colour is None else _bounded(colour))
+    if found.left_out:
+        mask = remove_ruled_lines(found.kept)  # A line that was short of the print may span now.
+        stroke_width = _stroke_width(mask)
     left, top, width, height = cv2.boundingRect(mask)
     return CleanedSignature(
         ink=mask[top : top + height, left : left + width],
@@ -106,6 +114,7 @@ def clean(gray: Gray) -> CleanedSignature:
         contrast=contrast,
         stroke_width_px=stroke_width,
         border_runs=_border_runs(mask),
+        found=found,
         blank=None if width else _blank_page(page, flat),
     )
 
@@ -118,7 +127,7 @@ def _blank_page(gray: Gray, flat: Gray) -> BlankPage:
 
 
 def _bounded(gray: Gray) -> Gray:
-    longest = max(gray.shape)
+    longest = max(gray.shape[:2])
     if longest <= MAX_SIDE_PX:
         return gray
     scale = MAX_SIDE_PX / longest

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from encoder.errors import ArtifactError
 from encoder.imaging.acquire import Acquisition, acquire
 from encoder.imaging.decode import ImageLimits
+from encoder.imaging.region import Region
 from encoder.inference.artifact import Artifact, read_artifact
 from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.local_descriptors import SHAPE_SIZE, Pieces, choose_pieces
@@ -85,13 +86,15 @@ class Encoder:
         """All that is known of the model."""
         return self._artifact.manifest
 
-    def acquire(self, data: bytes, limits: ImageLimits | None = None) -> Acquisition:
-        """Read and prepare one image for this model.
+    def acquire(
+        self, data: bytes, limits: ImageLimits | None = None, region: Region | None = None
+    ) -> Acquisition:
+        """Read and prepare one image, or a region of it, for this model.
 
         Raises:
             ImageError: the file cannot be read, is over the limits, or shows no usable signature.
         """
-        return acquire(data, self.canvas_size, limits)
+        return acquire(data, self.canvas_size, limits, region)
 
     def describe(self, canvases: NDArray[np.uint8]) -> Signatures:
         """What the network sees in canvases `(n, height, width)` uint8, 0..255: n signatures.

@@ -1,0 +1,134 @@
+"""Finds lines and frames that stand free among marks: drawn with a ruler or compasses, not a hand.
+
+A ruled line is straight to a pixel and of one width from end to end; a stroke of a hand bends,
+tapers or swells. A stamp's ring is as round as compasses make it, its frame has straight sides.
+"""
+
+import cv2
+import numpy as np
+
+from encoder.documents.marks import Chosen, Marks, Mask, Numbers
+
+MIN_LINE = 0.8  # Width of a level line over that of all other ink.
+MIN_UPRIGHT = 1.15  # Height of an upright one: letters hold upright strokes as high as all ink.
+MIN_THIN = 18.0  # And over its own width.
+MAX_SLANT = 0.09  # From level or upright, rise over run: five degrees.
+STRAY_PX, STRAY_WIDTHS = 0.75, 0.2  # How far a line's middle strays from straight, at most.
+UNEVEN_PX = 0.75  # Standard deviation of its width along it.
+MIN_FRAME = 0.35  # Height of a ring or frame over that of all ink.
+MAX_FILLED = 0.5  # Of what a ring encloses: it is hollow.
+ROUND = 0.025  # Standard deviation of a ring's radius, over the radius.
+ROUND_BOX = 0.15  # How far an ellipse and the outline it fits differ in size; it may be turned.
+MIN_RECTANGLE = 0.96  # Of the upright or turned rectangle around it that a frame encloses.
+INSIDE = 0.45  # Of a stamp's height: what is lower, within it, is its text.
+MIN_LINE_PX = 40.0
+
+
+def free_lines(marks: Marks) -> list[Chosen]:
+    """The marks `(n,)` of each ruled line that touches nothing else."""
+    lengths = np.hypot(marks.widths, marks.heights)
+    thin = np.minimum(marks.widths, marks.heights) <= MAX_SLANT * lengths + lengths / MIN_THIN
+    long = lengths >= MIN_LINE_PX
+    slim = marks.areas <= lengths * lengths / MIN_THIN
+    found = []
+    for number in np.flatnonzero(long & thin & slim):
+        if _is_longer_than_ink(marks, int(number)) and _is_ruled(marks, int(number)):
+            found.append(_only(marks, int(number)))
+    return found
+
+
+def _is_longer_than_ink(marks: Marks, number: int) -> bool:
+    """Whether a line is as long as a line to sign on, a frame's side or a page's edge is."""
+    others = ~_only(marks, number)
+    if not others.any():
+        return False
+    _, _, width, height = marks.box_of(others)
+    return bool(
+        marks.widths[number] >= MIN_LINE * width or marks.heights[number] >= MIN_UPRIGHT * height
+    )
+
+
+def _is_ruled(marks: Marks, number: int) -> bool:
+    ink = _cut(marks, number) > 0
+    if ink.shape[0] > ink.shape[1]:
+        ink = ink.T
+    widths = ink.sum(axis=0)
+    if not widths.all():
+        return False
+    columns = np.arange(len(widths))
+    middles = (np.arange(ink.shape[0])[:, None] * ink).sum(axis=0) / widths
+    ends = max(2, len(columns) // 50)  # A line's ends may be cut at any angle.
+    columns, middles, widths = columns[ends:-ends], middles[ends:-ends], widths[ends:-ends]
+    if len(columns) < MIN_THIN:
+        return False
+    slope, start = np.polyfit(columns, middles, 1)
+    stray = np.abs(middles - slope * columns - start)
+    reach = max(STRAY_PX, STRAY_WIDTHS * float(widths.mean()))
+    return bool(
+        abs(slope) <= MAX_SLANT
+        and np.percentile(stray, 95) <= reach
+        and widths.std() <= UNEVEN_PX
+        and len(columns) >= MIN_THIN * widths.mean()
+    )
+
+
+def stamps(marks: Marks, *, alone: bool) -> list[Chosen]:
+    """The marks `(n,)` of each ring or frame, with the text within it.
+
+    Args:
+        marks: of the ink of one colour.
+        alone: whether the signature is of another colour, so that all within is the stamp's.
+    """
+    inked = float(marks.boxes[:, 3].max() - marks.boxes[:, 1].min())
+    found = []
+    for number in np.flatnonzero(
+        (marks.heights >= MIN_FRAME * inked) & (marks.widths >= marks.heights / 2)
+    ):
+        if _is_frame(_cut(marks, int(number))):
+            found.append(_with_text(marks, int(number), alone=alone))
+    return found
+
+
+def _is_frame(ink: Mask) -> bool:
+    """Whether ink has the outline of a ring or a rectangle, and is hollow."""
+    outlines, _ = cv2.findContours(np.pad(ink, 1), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = max(outlines, key=len)
+    enclosed = cv2.contourArea(outline)
+    if cv2.countNonZero(ink) > MAX_FILLED * max(enclosed, 1.0):
+        return False
+    corners = cv2.minAreaRect(outline)[1]
+    if enclosed >= MIN_RECTANGLE * corners[0] * corners[1]:
+        return True
+    return _is_round(outline.reshape(-1, 2).astype(np.float64))
+
+
+def _is_round(points: Numbers) -> bool:
+    (x, y), (width, height), turn = cv2.fitEllipse(points.astype(np.float32))
+    sides = np.sort(np.ptp(points, axis=0)) + 1
+    if min(width, height) <= 0 or np.any(np.abs(np.sort([width, height]) / sides - 1) > ROUND_BOX):
+        return False  # An arc fits an ellipse far larger than itself.
+    turned = np.exp(-1j * np.radians(turn)) * (points[:, 0] - x + 1j * (points[:, 1] - y))
+    radii = np.hypot(turned.real / (width / 2), turned.imag / (height / 2))
+    return bool(radii.std() <= ROUND)
+
+
+def _with_text(marks: Marks, number: int, *, alone: bool) -> Chosen:
+    left, top, right, bottom = marks.boxes[number]
+    across, down = marks.centres.T
+    inside = (across >= left) & (across <= right) & (down >= top) & (down <= bottom)
+    if not alone:
+        inside &= marks.heights <= INSIDE * (bottom - top)
+        inside &= marks.widths <= INSIDE * (right - left)
+    inside[number] = True
+    return np.asarray(inside)
+
+
+def _cut(marks: Marks, number: int) -> Mask:
+    left, top, right, bottom = marks.boxes[number].astype(int)
+    return ((marks.labels[top:bottom, left:right] == number + 1) * np.uint8(255)).astype(np.uint8)
+
+
+def _only(marks: Marks, number: int) -> Chosen:
+    chosen = np.zeros(len(marks), bool)
+    chosen[number] = True
+    return chosen

@@ -17,16 +17,20 @@ ServiceError
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """One image that was not used: its file name as sent, a stable code, and the reason."""
+    """One image that was not used: its file name as sent, a stable code, and the reason.
+
+    `boxes` say where in it there is what, where several signatures were found.
+    """
 
     filename: str | None
     code: str
     reason: str
+    boxes: Sequence[Mapping[str, int | str]] = field(default=(), kw_only=True)
 
 
 class ServiceError(Exception):

@@ -4,7 +4,7 @@ Only what is surely print is left out, and only where a signature remains withou
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -45,6 +45,7 @@ class Found:
 
     Attributes:
         kept: `(h, w)` uint8, 0 or 255, the signature's ink; the mask itself where all is.
+        gone: `(h, w)` uint8, 0 or 255, the ink left out.
         left_out: print, lines and stamps, whose ink is not kept.
         crossed: whether print or a stamp lay over the signature's strokes.
         others: where not one signature alone was found: the parts of the handwriting.
@@ -52,6 +53,7 @@ class Found:
     """
 
     kept: Mask
+    gone: Mask
     left_out: tuple[Part, ...] = ()
     crossed: bool = False
     others: tuple[Part, ...] = ()
@@ -70,14 +72,14 @@ def find_signature(
     """
     marks = Marks.of(mask)
     if not 1 < len(marks) <= MAX_MARKS:
-        return Found(mask)
+        return Found(mask, np.zeros_like(mask))
     parts, gone = _left_out(marks, gray, colour)
-    found = Found(mask)
+    found = Found(mask, np.zeros_like(mask))
     if parts:
-        rest = cv2.bitwise_and(mask, cv2.bitwise_not(gone))
-        if _is_signature(mask, np.asarray(rest, np.uint8)):
-            found = Found(np.asarray(rest, np.uint8), tuple(parts), _crosses(rest, gone, parts))
-            marks = Marks.of(found.kept)
+        rest = np.asarray(mask & ~gone, np.uint8)
+        if _is_signature(mask, rest):
+            found = Found(rest, gone, tuple(parts), _crosses(rest, gone, parts))
+            marks = Marks.of(rest)
     return _with_others(found, marks, gray)
 
 
@@ -143,7 +145,8 @@ def _is_signature(mask: Mask, rest: Mask) -> bool:
 
 def _crosses(rest: Mask, gone: Mask, parts: Iterable[Part]) -> bool:
     """Whether print or a stamp touches what remains."""
-    near = cv2.dilate(gone, np.ones((2 * CROSSED_PX + 1,) * 2, np.uint8)) & rest
+    reach = np.ones((2 * CROSSED_PX + 1,) * 2, np.uint8)
+    near = np.asarray(cv2.dilate(gone, reach), np.uint8) & rest
     for part in parts:
         left, top, width, height = part.box
         if part.what != "line" and near[top : top + height, left : left + width].any():
@@ -160,4 +163,4 @@ def _with_others(found: Found, marks: Marks, gray: NDArray[np.uint8]) -> Found:
     alike = min(lengths) >= ALIKE_LONG * max(lengths)
     whats: list[What] = ["signature" if alike or x == max(lengths) else "writing" for x in lengths]
     others = [Part(what, marks.box_of(side)) for what, side in zip(whats, sides, strict=True)]
-    return Found(found.kept, found.left_out, found.crossed, tuple(others), split.sure)
+    return replace(found, others=tuple(others), sure=split.sure)

@@ -22,7 +22,7 @@ MIN_SPAN = 0.6  # Of the width of all other ink: a pen that skips leaves shorter
 def rows_of_marks(marks: Marks) -> list[Chosen]:
     """The marks `(n,)` of each dotted or dashed line."""
     inked = float(marks.boxes[:, 3].max() - marks.boxes[:, 1].min())
-    rows = []
+    rows: list[Chosen] = []
     left = marks.heights <= max(MIN_HEIGHT_PX, MAX_HEIGHT * inked)
     while left.sum() >= MIN_DASHES and len(rows) < MAX_ROWS:
         members = _fullest_row(marks, np.flatnonzero(left))
@@ -59,7 +59,7 @@ def _spans(marks: Marks, members: NDArray[np.int64]) -> bool:
     others[members] = False
     if not others.any():
         return True
-    left, _, width, _ = marks.box_of(others)
+    _, _, width, _ = marks.box_of(others)
     row = marks.boxes[members[-1], 2] - marks.boxes[members[0], 0]
     return bool(row >= MIN_SPAN * width)
 

@@ -30,11 +30,11 @@ def free_lines(marks: Marks) -> list[Chosen]:
     thin = np.minimum(marks.widths, marks.heights) <= MAX_SLANT * lengths + lengths / MIN_THIN
     long = lengths >= MIN_LINE_PX
     slim = marks.areas <= lengths * lengths / MIN_THIN
-    found = []
-    for number in np.flatnonzero(long & thin & slim):
-        if _is_longer_than_ink(marks, int(number)) and _is_ruled(marks, int(number)):
-            found.append(_only(marks, int(number)))
-    return found
+    return [
+        _only(marks, number)
+        for number in map(int, np.flatnonzero(long & thin & slim))
+        if _is_longer_than_ink(marks, number) and _is_ruled(marks, number)
+    ]
 
 
 def _is_longer_than_ink(marks: Marks, number: int) -> bool:
@@ -80,13 +80,12 @@ def stamps(marks: Marks, *, alone: bool) -> list[Chosen]:
         alone: whether the signature is of another colour, so that all within is the stamp's.
     """
     inked = float(marks.boxes[:, 3].max() - marks.boxes[:, 1].min())
-    found = []
-    for number in np.flatnonzero(
-        (marks.heights >= MIN_FRAME * inked) & (marks.widths >= marks.heights / 2)
-    ):
-        if _is_frame(_cut(marks, int(number))):
-            found.append(_with_text(marks, int(number), alone=alone))
-    return found
+    large = (marks.heights >= MIN_FRAME * inked) & (marks.widths >= marks.heights / 2)
+    return [
+        _with_text(marks, number, alone=alone)
+        for number in map(int, np.flatnonzero(large))
+        if _is_frame(_cut(marks, number))
+    ]
 
 
 def _is_frame(ink: Mask) -> bool:
@@ -125,7 +124,8 @@ def _with_text(marks: Marks, number: int, *, alone: bool) -> Chosen:
 
 def _cut(marks: Marks, number: int) -> Mask:
     left, top, right, bottom = marks.boxes[number].astype(int)
-    return ((marks.labels[top:bottom, left:right] == number + 1) * np.uint8(255)).astype(np.uint8)
+    own = marks.labels[top:bottom, left:right] == number + 1
+    return np.asarray(own * np.uint8(255), np.uint8)
 
 
 def _only(marks: Marks, number: int) -> Chosen:

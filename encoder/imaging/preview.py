@@ -7,6 +7,7 @@ from encoder.imaging.pixels import Mask
 
 MAX_WIDTH_PX = 960
 MARGIN_PX = 8
+LEFT_OUT_TONE = 190  # Grey level of ink that was left out.
 _KEPT = 32  # Of 255: a pixel of a reduced image is ink when an eighth of it was: thin lines stay.
 
 # A bit a pixel, and what repeats from row to row packed quickly: an import draws one of each image.
@@ -29,3 +30,14 @@ def preview_png(ink: Mask) -> bytes:
         ink = np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_AREA), np.uint8)
     _, paper = cv2.threshold(np.pad(ink, MARGIN_PX), _KEPT - 1, 255, cv2.THRESH_BINARY_INV)
     return cv2.imencode(".png", paper, _QUICK)[1].tobytes()
+
+
+def marks_png(kept: Mask, left_out: Mask) -> bytes:
+    """Return ink `(h, w)` of a page on white, what was left out in grey, as a PNG up to 960 px."""
+    picture = np.full(kept.shape, 255, np.uint8)
+    picture[left_out > 0] = LEFT_OUT_TONE
+    picture[kept > 0] = 0
+    if kept.shape[1] > MAX_WIDTH_PX:
+        size = (MAX_WIDTH_PX, max(1, round(kept.shape[0] * MAX_WIDTH_PX / kept.shape[1])))
+        picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return cv2.imencode(".png", picture)[1].tobytes()

@@ -4,7 +4,7 @@
 the connection of a transaction that somebody else begins and commits.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -59,8 +59,10 @@ class Embeddings:
         with self._database.read() as connection:
             return claims(connection, writer_ids, model_id, with_pieces=with_pieces)
 
-    def missing(self, model_id: str, limit: int, after: int = 0) -> list[tuple[int, bytes]]:
-        """Return (reference_id, image) of references that the model has yet to see.
+    def missing(
+        self, model_id: str, limit: int, after: int = 0
+    ) -> list[tuple[int, bytes, Mapping[str, Any]]]:
+        """Return (reference_id, image, quality) of references that the model has yet to see.
 
         In the order of their ids, from the one after the id `after` on.
         """
@@ -190,13 +192,13 @@ def writers_of(connection: Connection, reference_ids: Collection[int]) -> dict[i
 
 def without_vector(
     connection: Connection, model_id: str, limit: int, after: int
-) -> list[tuple[int, bytes]]:
-    """Return (reference_id, image) of references that the model has yet to see.
+) -> list[tuple[int, bytes, Mapping[str, Any]]]:
+    """Return (reference_id, image, quality) of references that the model has yet to see.
 
     Up to `limit` of them, in the order of their ids, from the one after the id `after` on.
     """
     rows = connection.execute(
-        select(ReferenceRow.reference_id, ReferenceRow.image)
+        select(ReferenceRow.reference_id, ReferenceRow.image, ReferenceRow.quality)
         .where(
             ReferenceRow.reference_id > after,
             ~exists().where(
@@ -207,7 +209,7 @@ def without_vector(
         .order_by(ReferenceRow.reference_id)
         .limit(limit)
     ).all()
-    return [(row.reference_id, row.image) for row in rows]
+    return [(row.reference_id, row.image, row.quality) for row in rows]
 
 
 def put(

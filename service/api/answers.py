@@ -14,7 +14,7 @@ from apiflask.fields import AwareDateTime, Boolean, Dict, Float, Integer, List, 
 
 from encoder.cautions import as_stored
 from encoder.imaging.acquire import Acquisition
-from encoder.imaging.preview import preview_png
+from encoder.imaging.preview import marks_png, preview_png
 from encoder.inference.encoder import Encoder
 from index.registry.disk.erasures import Erasure as ErasedOnce
 from index.registry.models import GallerySize as Size
@@ -22,7 +22,7 @@ from index.registry.references import Reference as StoredReference
 from index.registry.registry import Registry
 from index.registry.writers import Writer as StoredWriter
 from index.registry.writers import WriterPage
-from service.api.requests import CLEANED, about
+from service.api.requests import CLEANED, LEFT_OUT, about
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.identify import Identification as Identified
 from service.decisions.verify import Verification as Verified
@@ -37,6 +37,12 @@ RESEMBLES = (
     "resembles its victim. Verify before you rely on it."
 )
 CLEANED_IMAGE = "The cleaned signature as a data URL of a PNG, if `include=cleaned` asked for it."
+
+
+LEFT_OUT_IMAGE = (
+    "All ink of the page as a data URL of a PNG, if `include=left-out` asked for it: what was "
+    "compared in black, print and lines that were left out in grey."
+)
 
 
 class Model(Schema):
@@ -68,6 +74,15 @@ WARNINGS = (
 )
 
 
+class ImageRegion(Schema):
+    """A part of an upright image, in its pixels."""
+
+    x = Integer(metadata=about("Column of its left side.", 40))
+    y = Integer(metadata=about("Row of its upper side.", 120))
+    w = Integer(metadata=about("Its width.", 600))
+    h = Integer(metadata=about("Its height.", 200))
+
+
 class Quality(Schema):
     """What was measured on the image."""
 
@@ -79,6 +94,20 @@ class Quality(Schema):
         metadata=about("By how many full turns the ink's outline winds; an X's winds 3 times.", 21)
     )
     warnings = List(Nested(Warned), metadata=about("What makes answers about it less sure.", []))
+    region = Nested(ImageRegion, metadata=about("The part of the image that was looked at."))
+
+
+class FoundBox(Schema):
+    """A part of an image, and what it shows; as `x,y,w,h` it may be a form's `region`."""
+
+    x = Integer(metadata=about("Column of its left side, in pixels of the upright image.", 40))
+    y = Integer(metadata=about("Row of its upper side.", 120))
+    w = Integer(metadata=about("Its width.", 600))
+    h = Integer(metadata=about("Its height.", 200))
+    what = String(metadata=about("`signature` or `writing`.", "signature"))
+
+
+BOXES = "Where in the image what was found, if it shows more than one signature."
 
 
 class Refused(Schema):
@@ -87,6 +116,7 @@ class Refused(Schema):
     filename = String(allow_none=True, metadata=about("Its file name as sent.", "scan2.png"))
     code = String(metadata=about("A stable word for the reason.", "no-ink"))
     reason = String(metadata=about("What was wrong, and what to do."))
+    boxes = List(Nested(FoundBox), metadata=about(BOXES))
 
 
 class Reference(Schema):
@@ -298,11 +328,12 @@ class Verification(Schema):
     quality = Nested(Quality)
     model = Nested(Model)
     cleaned = String(metadata=about(CLEANED_IMAGE))
+    left_out = String(metadata=about(LEFT_OUT_IMAGE))
 
 
 def verification(done: Verified, include: str | None) -> Json:
-    """Fill `Verification`, with the cleaned image if `include` asks for it."""
-    return done.as_dict() | _cleaned(done.acquisition, include)
+    """Fill `Verification`, with the pictures that `include` asks for."""
+    return done.as_dict() | _pictures(done.acquisition, include)
 
 
 class Candidate(Schema):
@@ -349,11 +380,12 @@ class Identification(Schema):
     quality = Nested(Quality)
     model = Nested(Model)
     cleaned = String(metadata=about(CLEANED_IMAGE))
+    left_out = String(metadata=about(LEFT_OUT_IMAGE))
 
 
 def identification(done: Identified, include: str | None) -> Json:
-    """Fill `Identification`, with the cleaned image if `include` asks for it."""
-    return done.as_dict() | _cleaned(done.acquisition, include)
+    """Fill `Identification`, with the pictures that `include` asks for."""
+    return done.as_dict() | _pictures(done.acquisition, include)
 
 
 class GallerySize(Schema):
@@ -445,6 +477,7 @@ class Problem(Schema):
     instance = String(metadata=about("This request, as a URN; the server's log has its id."))
     code = String(metadata=about("The kind of problem, as a stable word.", "images-refused"))
     refused = List(Nested(Refused), metadata=about("Why each image could not be used."))
+    boxes = List(Nested(FoundBox), metadata=about(BOXES))
     # A schema has an attribute `fields` of its own.
     by_field = Dict(data_key="fields", metadata=about("What is wrong with each field."))
 
@@ -454,5 +487,12 @@ def data_url(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
-def _cleaned(acquisition: Acquisition, include: str | None) -> Json:
-    return {"cleaned": data_url(preview_png(acquisition.ink))} if include == CLEANED else {}
+def _pictures(acquisition: Acquisition, include: str | None) -> Json:
+    asked = (include or "").split(",")
+    pictures: Json = {}
+    if CLEANED in asked:
+        pictures["cleaned"] = data_url(preview_png(acquisition.ink))
+    if LEFT_OUT in asked:
+        found = acquisition.cleaned.found
+        pictures["left_out"] = data_url(marks_png(found.kept, found.gone))
+    return pictures

@@ -38,7 +38,7 @@ def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Res
     """
     verification = verify(
         writer_id,
-        upload_of(form_and_files_data["image"]),
+        upload_of(form_and_files_data["image"], form_and_files_data.get("region")),
         encoder=services().encoder,
         registry=services().registry,
         operating_point=form_and_files_data.get("operating_point"),
@@ -58,7 +58,7 @@ def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Res
 def identify_signature(form_and_files_data: dict[str, Any]) -> Response:
     """Identify a signature: whose is it, if anyone's?"""
     identification = identify(
-        upload_of(form_and_files_data["image"]),
+        upload_of(form_and_files_data["image"], form_and_files_data.get("region")),
         encoder=services().encoder,
         registry=services().registry,
         gallery=services().gallery,
@@ -79,8 +79,8 @@ def compare_signatures(form_and_files_data: dict[str, Any]) -> Response:
     As verify does, with `reference` in place of an enrolled writer's. Nothing is stored.
     """
     verification = compare(
-        uploads_of(form_and_files_data["reference"]),
-        upload_of(form_and_files_data["probe"]),
+        uploads_of(form_and_files_data["reference"], form_and_files_data, "reference_region"),
+        upload_of(form_and_files_data["probe"], form_and_files_data.get("region")),
         encoder=services().encoder,
         operating_point=form_and_files_data.get("operating_point"),
     )

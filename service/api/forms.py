@@ -1,13 +1,14 @@
 """Checks of bodies and path parameters that schemas cannot make, and the reading of uploads."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from flask import request
 from werkzeug.datastructures import FileStorage
 
+from encoder.imaging.region import Region
 from index.errors import UnknownReference
 from index.registry.identifiers import WRITER_ID_EXPECTED, is_writer_id
 from service.api.multipart import MULTIPART
@@ -115,13 +116,31 @@ def check_path_ids() -> None:
         raise UnknownReference(str(writer_id), reference_id)
 
 
-def upload_of(file: FileStorage) -> Upload:
-    """Read an uploaded file; its name is kept for people only, without a path."""
+def upload_of(file: FileStorage, region: Region | None = None) -> Upload:
+    """Read an uploaded file; its name is kept for people only, without a path.
+
+    Args:
+        file: as it came.
+        region: the part of it to look at; all of it, if None.
+    """
     name = (file.filename or "").replace("\\", "/").rsplit("/", 1)[-1]
     printable = "".join(character for character in name if character.isprintable())
-    return Upload(printable[:MAX_FILENAME] or None, file.stream.read())
+    return Upload(printable[:MAX_FILENAME] or None, file.stream.read(), region)
 
 
-def uploads_of(files: Sequence[FileStorage]) -> list[Upload]:
-    """Read uploaded files, in the order in which they came."""
-    return [upload_of(file) for file in files]
+def uploads_of(
+    files: Sequence[FileStorage], fields: Mapping[str, Any], field: str = "region"
+) -> list[Upload]:
+    """Read uploaded files, in the order in which they came, with their regions if these came.
+
+    Raises:
+        InvalidInput: the form field for the regions, `field`, did not come once for each file.
+    """
+    regions = fields.get(field) or [None] * len(files)
+    if len(regions) != len(files):
+        reason = (
+            f"expected one region for each of the {len(files)} files, in their order; "
+            f"{len(regions)} came. Leave one empty to look at all of its image."
+        )
+        raise InvalidInput(f"{field}: {reason}", {field: [reason]})
+    return [upload_of(file, region) for file, region in zip(files, regions, strict=True)]

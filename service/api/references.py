@@ -39,7 +39,7 @@ def enroll_references(writer_id: str, form_and_files_data: dict[str, Any]) -> di
     (`unlike-others`), and one that another writer has (`collision`); they are enrolled all the
     same.
     """
-    uploads = uploads_of(form_and_files_data["images"])
+    uploads = uploads_of(form_and_files_data["images"], form_and_files_data)
     enrollment = enrolling(
         lambda parts: enroll(
             writer_id,

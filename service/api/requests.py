@@ -4,7 +4,7 @@ from typing import Any
 
 from apiflask import Schema
 from apiflask.fields import Boolean, File, Integer, List, String
-from apiflask.validators import Length, OneOf, Range
+from apiflask.validators import Length, OneOf, Range, Regexp
 from marshmallow import ValidationError
 from werkzeug.datastructures import FileStorage
 
@@ -16,8 +16,10 @@ from index.registry.identifiers import (
     is_writer_id,
 )
 from service.decisions.candidates import DEFAULT_CANDIDATES, MOST_CANDIDATES
+from service.errors import InvalidInput
+from service.writers.regions import region_of
 
-CLEANED = "cleaned"  # What `include` may ask for.
+CLEANED, LEFT_OUT = "cleaned", "left-out"  # What `include` may ask for.
 MAX_IMAGES = 20
 MAX_PAGE = 200
 MAX_ID = 2**63 - 1  # The registry's ids are 64-bit.
@@ -107,6 +109,59 @@ def include_field() -> String:
     )
 
 
+def include_each_field() -> String:
+    """Declare the form field that asks for pictures in the answer, one or more."""
+    expected = f"expected {CLEANED!r}, {LEFT_OUT!r}, or both with a comma between them"
+    return String(
+        validate=Regexp(
+            rf"({CLEANED}|{LEFT_OUT})(,({CLEANED}|{LEFT_OUT}))*\Z",
+            error=f"{expected}; {{input!r}} came.",
+        ),
+        metadata=about(
+            f"`{CLEANED}` adds the cleaned image as a data URL. `{LEFT_OUT}` adds one of all ink: "
+            "what was compared in black, print and lines that were left out in grey. Both: with a "
+            "comma between them.",
+            CLEANED,
+        ),
+    )
+
+
+class RegionField(String):
+    """The part of an image to look at: a Region when read."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, *args, **kwargs)
+        if not text:
+            return None  # All of the image; so a form may leave it empty.
+        try:
+            return region_of(text)
+        except InvalidInput as error:
+            raise ValidationError(str(error)) from error
+
+
+REGION = (
+    "The part of the image to look at, `x,y,w,h`: column and row of its upper left corner, width "
+    "and height, in pixels of the upright image. Where an image was refused for "
+    "`several-signatures`, the problem's `boxes` are such parts."
+)
+
+
+def region_field(description: str = REGION) -> RegionField:
+    """Declare the form field that names the part of an image to look at."""
+    return RegionField(metadata=about(description, "40,120,600,200"))
+
+
+def regions_field(images: str) -> List[Any]:
+    """Declare a form field that repeats, with the region of each of the `images`."""
+    return List(
+        RegionField(),
+        validate=Length(max=MAX_IMAGES, error=f"expected at most {MAX_IMAGES}; more came."),
+        metadata=about(
+            f"{REGION} One for each of `{images}`, in their order; an empty one is all of it.",
+        ),
+    )
+
+
 def name_field(*, required: bool) -> String:
     """Declare a writer's name."""
     return String(
@@ -147,6 +202,7 @@ class NewWriterForm(NewWriter):
     """A writer to create, with their first references."""
 
     images = images_field("images", "Scans of reference signatures, one in each.", required=False)
+    region = regions_field("images")
     include = include_field()
 
 
@@ -179,6 +235,7 @@ class ReferenceForm(Body):
     """Reference signatures to enroll."""
 
     images = images_field("images", "Scans of reference signatures, one in each.")
+    region = regions_field("images")
     include = include_field()
 
 
@@ -194,26 +251,30 @@ class VerifyForm(Body):
     """A query signature to compare with the references of one writer."""
 
     image = image_field("image", "A scan of the query signature.")
+    region = region_field()
     operating_point = operating_point_field()
-    include = include_field()
+    include = include_each_field()
 
 
 class IdentifyForm(Body):
     """A query signature to compare with everyone."""
 
     image = image_field("image", "A scan of the query signature.")
+    region = region_field()
     top = count_field(
         DEFAULT_CANDIDATES,
         MOST_CANDIDATES,
         f"How many candidates to return at most, 1 to {MOST_CANDIDATES}.",
     )
-    include = include_field()
+    include = include_each_field()
 
 
 class CompareForm(Body):
     """Signatures to compare with each other."""
 
     reference = images_field("reference", "Scans of signatures that are known to be genuine.")
+    reference_region = regions_field("reference")
     probe = image_field("probe", "A scan of the query signature.")
+    region = region_field()
     operating_point = operating_point_field()
-    include = include_field()
+    include = include_each_field()

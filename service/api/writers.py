@@ -43,7 +43,7 @@ def create_one_writer() -> dict[str, Any]:
     and none could be used, no writer is created.
     """
     fields = _new_writer_fields()
-    uploads = uploads_of(fields.get("images", []))
+    uploads = uploads_of(fields.get("images", []), fields)
     writer, enrollment = enrolling(
         lambda parts: create_writer(
             fields["writer_id"],

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from index.registry.identifiers import WRITER_ID_EXPECTED, is_writer_id
+
+if TYPE_CHECKING:
+    from encoder.imaging.region import Region
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,6 +36,46 @@ def operating_point_option(command: Command) -> Command:
         metavar="NAME",
         help="The target error to decide by, such as fmr_skilled=1%; default: the model's own.",
     )(command)
+
+
+def region_option(command: Command) -> Command:
+    """Give a command `--region`, the part of the image to look at: a Region or None."""
+    return click.option(
+        "--region",
+        metavar="X,Y,W,H",
+        callback=_region,
+        help="Look at this part of the image only: left, top, width, height in pixels.",
+    )(command)
+
+
+def regions_option(command: Command) -> Command:
+    """Give a command `--region` that repeats: a tuple with a Region or None for each."""
+    return click.option(
+        "--region",
+        "regions",
+        metavar="X,Y,W,H",
+        multiple=True,
+        callback=_regions,
+        help="Look at this part only; once for each image, in their order, '' for all of one.",
+    )(command)
+
+
+def _region(ctx: click.Context, parameter: click.Parameter, text: str | None) -> Region | None:
+    from service.errors import InvalidInput
+    from service.writers.regions import region_of
+
+    if not text:
+        return None
+    try:
+        return region_of(text)
+    except InvalidInput as error:
+        raise click.BadParameter(str(error), ctx, parameter) from error
+
+
+def _regions(
+    ctx: click.Context, parameter: click.Parameter, texts: tuple[str, ...]
+) -> tuple[Region | None, ...]:
+    return tuple(_region(ctx, parameter, text) for text in texts)
 
 
 def _writer_id(ctx: click.Context, argument: click.Parameter, text: str) -> str:

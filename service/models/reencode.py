@@ -1,14 +1,16 @@
 """Embeds the references that a model has yet to see, as after a change of model."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from encoder.errors import ImageError
 from encoder.imaging.acquire import Acquisition
+from encoder.imaging.region import Region
 from encoder.inference.encoder import Encoder
 from index.registry.registry import Registry
 from service.writers.template_codec import packed_pieces
@@ -40,15 +42,19 @@ def reencode(
     last = 0  # References that cannot be embedded stay on the registry's list; go on past them.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while waiting := registry.embeddings.missing(encoder.model_id, batch_size, last):
-            reference_ids = [reference_id for reference_id, _ in waiting]
-            outcomes = list(pool.map(lambda one: _acquire(one[1], encoder), waiting))
+            reference_ids = [reference_id for reference_id, *_ in waiting]
+            outcomes = list(pool.map(lambda one: _acquire(one[1], one[2], encoder), waiting))
             yield _store(reference_ids, outcomes, encoder, registry)
             last = reference_ids[-1]
 
 
-def _acquire(image: bytes, encoder: Encoder) -> Acquisition | ImageError:
+def _acquire(
+    image: bytes, quality: Mapping[str, Any], encoder: Encoder
+) -> Acquisition | ImageError:
+    """Find the signature again, in the region that it was enrolled with."""
+    region = quality.get("region")
     try:
-        return encoder.acquire(image)
+        return encoder.acquire(image, region=None if region is None else Region(**region))
     except ImageError as error:
         return error
 

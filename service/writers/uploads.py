@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from encoder.errors import ImageError
+from encoder.cautions import Caution
+from encoder.errors import FailureToAcquire, ImageError
 from encoder.imaging.acquire import Acquisition
 from encoder.imaging.preview import preview_png
+from encoder.imaging.region import Region
 from encoder.inference.encoder import Encoder
 from encoder.inference.orientation import turned_among
 from encoder.scoring.templates import Signatures
@@ -19,10 +21,14 @@ from service.writers.template_codec import packed_pieces
 
 @dataclass(frozen=True)
 class Upload:
-    """One file as the caller sent it; `filename` is only ever shown back to the caller."""
+    """One file as the caller sent it; `filename` is only ever shown back to the caller.
+
+    `region` is the part of it to look at; all of it, if None.
+    """
 
     filename: str | None
     data: bytes
+    region: Region | None = None
 
     @property
     def sha256(self) -> str:
@@ -45,7 +51,7 @@ def acquire_one(upload: Upload, encoder: Encoder) -> Acquired:
     Raises:
         ImageError: the image cannot be used; the message says why.
     """
-    return Acquired(upload, upload.sha256, encoder.acquire(upload.data))
+    return Acquired(upload, upload.sha256, encoder.acquire(upload.data, region=upload.region))
 
 
 def acquire_each(
@@ -58,7 +64,8 @@ def acquire_each(
         try:
             acquired.append(acquire_one(upload, encoder))
         except ImageError as error:
-            refused.append(Refusal(upload.filename, error.code, str(error)))
+            boxes = error.boxes if isinstance(error, FailureToAcquire) else ()
+            refused.append(Refusal(upload.filename, error.code, str(error), boxes=boxes))
     return acquired, refused
 
 
@@ -112,10 +119,18 @@ def new_references(
             media_type=one.acquisition.media_type,
             cleaned_png=preview_png(one.acquisition.ink),
             sha256=one.sha256,
-            quality=one.acquisition.quality.with_warnings(turned).as_dict(),
+            quality=_quality(one, turned),
             vector=vector,
             filename=one.upload.filename,
             pieces=own,
         )
         for one, vector, own, turned in zip(acquired, signatures.vectors, pieces, told, strict=True)
     ]
+
+
+def _quality(one: Acquired, more: tuple[Caution, ...]) -> dict[str, object]:
+    """What is kept of an image's quality; its region too, to find the same signature again."""
+    region = one.upload.region
+    return one.acquisition.quality.with_warnings(more).as_dict() | (
+        {} if region is None else {"region": asdict(region)}
+    )

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.arguments import IMAGE, operating_point_option
+from service.cli.arguments import IMAGE, operating_point_option, region_option
 from service.cli.decisions.verify import print_verification
 from service.cli.failures import EXIT_NO
 from service.cli.output import json_option
 from service.cli.session import open_encoder
+
+if TYPE_CHECKING:
+    from encoder.imaging.region import Region
 
 
 @click.command()
 @click.argument("probe", type=IMAGE)
 @click.argument("references", metavar="REFERENCE...", nargs=-1, type=IMAGE, required=True)
 @operating_point_option
+@region_option
 @json_option
 @click.pass_context
 def compare(
@@ -25,11 +30,13 @@ def compare(
     probe: Path,
     references: Sequence[Path],
     operating_point: str | None,
+    region: Region | None,
     as_json: bool,
 ) -> None:
     """Compare the signature in PROBE with REFERENCE files.
 
-    Nothing is stored, and no registry is needed. Exit codes are those of verify.
+    Nothing is stored, and no registry is needed. --region is a part of PROBE. Exit codes are those
+    of verify.
 
     \b
     Examples:
@@ -41,7 +48,7 @@ def compare(
 
     answer = decide(
         [read_upload(path) for path in references],
-        read_upload(probe),
+        read_upload(probe, region),
         encoder=open_encoder(),
         operating_point=operating_point,
     )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.arguments import IMAGE
+from service.cli.arguments import IMAGE, region_option
 from service.cli.failures import EXIT_NO
 from service.cli.output import json_option, print_json, show
 from service.cli.session import caller, open_services
 from service.decisions.candidates import DEFAULT_CANDIDATES, MOST_CANDIDATES
+
+if TYPE_CHECKING:
+    from encoder.imaging.region import Region
 
 
 @click.command()
@@ -23,9 +27,12 @@ from service.decisions.candidates import DEFAULT_CANDIDATES, MOST_CANDIDATES
     show_default=True,
     help="How many candidates to show at most.",
 )
+@region_option
 @json_option
 @click.pass_context
-def identify(ctx: click.Context, image: Path, top: int, as_json: bool) -> None:
+def identify(
+    ctx: click.Context, image: Path, top: int, region: Region | None, as_json: bool
+) -> None:
     """Say whose signature IMAGE resembles, if anyone's.
 
     A good forgery resembles its victim: verify before you rely on the answer. The exit code is 0
@@ -42,7 +49,7 @@ def identify(ctx: click.Context, image: Path, top: int, as_json: bool) -> None:
 
     with open_services() as services:
         answer = decide(
-            read_upload(image),
+            read_upload(image, region),
             encoder=services.encoder,
             registry=services.registry,
             gallery=services.gallery,

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.arguments import IMAGE, operating_point_option, writer_argument
+from service.cli.arguments import IMAGE, operating_point_option, region_option, writer_argument
 from service.cli.failures import EXIT_NO
 from service.cli.output import json_option, print_json, show
 from service.cli.session import caller, open_registry
 
 if TYPE_CHECKING:
+    from encoder.imaging.region import Region
     from service.decisions.verify import Verification
 
 
@@ -20,10 +21,16 @@ if TYPE_CHECKING:
 @writer_argument
 @click.argument("image", type=IMAGE)
 @operating_point_option
+@region_option
 @json_option
 @click.pass_context
 def verify(
-    ctx: click.Context, writer_id: str, image: Path, operating_point: str | None, as_json: bool
+    ctx: click.Context,
+    writer_id: str,
+    image: Path,
+    operating_point: str | None,
+    region: Region | None,
+    as_json: bool,
 ) -> None:
     """Say whether the signature in IMAGE is WRITER's.
 
@@ -42,7 +49,7 @@ def verify(
     with open_registry() as (_, registry, encoder):
         answer = decide(
             writer_id,
-            read_upload(image),
+            read_upload(image, region),
             encoder=encoder,
             registry=registry,
             operating_point=operating_point,

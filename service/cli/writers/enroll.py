@@ -11,14 +11,15 @@ import click
 
 from encoder.errors import OversizeImage
 from index.errors import UnknownWriter
-from service.cli.arguments import IMAGE, writer_argument
-from service.cli.failures import EXIT_NO
+from service.cli.arguments import IMAGE, regions_option, writer_argument
+from service.cli.failures import EXIT_NO, fail
 from service.cli.import_progress import show_refusals
 from service.cli.output import json_option, note, print_json, show
 from service.cli.session import open_registry
 from service.errors import ImagesRefused, Refusal
 
 if TYPE_CHECKING:
+    from encoder.imaging.region import Region
     from encoder.inference.encoder import Encoder
     from index.registry.registry import Registry
     from service.writers.enroll import Enrollment
@@ -29,10 +30,16 @@ if TYPE_CHECKING:
 @writer_argument
 @click.argument("images", metavar="IMAGE...", nargs=-1, type=IMAGE, required=True)
 @click.option("--name", default="", help="The writer's name, for a writer who is new.")
+@regions_option
 @json_option
 @click.pass_context
 def enroll(
-    ctx: click.Context, writer_id: str, images: tuple[Path, ...], name: str, as_json: bool
+    ctx: click.Context,
+    writer_id: str,
+    images: tuple[Path, ...],
+    name: str,
+    regions: tuple[Region | None, ...],
+    as_json: bool,
 ) -> None:
     """Enroll reference signatures of WRITER from image files.
 
@@ -44,7 +51,7 @@ def enroll(
       countersign enroll C-1001 --name "Ada Example" ada-1.png ada-2.png ada-3.png
       countersign enroll C-1001 later-*.png --json
     """
-    uploads, refused = read_uploads(images)
+    uploads, refused = read_uploads(images, regions)
     with open_registry() as (_, registry, encoder):
         enrollment = _enroll(writer_id, name, uploads, encoder, registry)
     refused += enrollment.refused
@@ -59,15 +66,19 @@ def enroll(
     ctx.exit(EXIT_NO if refused else 0)
 
 
-def read_uploads(images: Sequence[Path]) -> tuple[list[Upload], list[Refusal]]:
-    """Read image files; one that is too large to be read is refused."""
+def read_uploads(
+    images: Sequence[Path], regions: Sequence[Region | None] = ()
+) -> tuple[list[Upload], list[Refusal]]:
+    """Read image files, or a region of each; one that is too large to be read is refused."""
     from service.transfer.sources.files import read_upload, shown
 
+    if regions and len(regions) != len(images):
+        fail(f"--region came {len(regions)} times for {len(images)} images; give it for each.")
     uploads: list[Upload] = []
     refused: list[Refusal] = []
-    for path in images:
+    for path, region in zip(images, regions or [None] * len(images), strict=True):
         try:
-            uploads.append(read_upload(path))
+            uploads.append(read_upload(path, region))
         except OversizeImage as error:
             refused.append(Refusal(shown(path.name), error.code, str(error)))
     return uploads, refused

@@ -9,6 +9,7 @@ from typing import IO
 
 from encoder.errors import OversizeImage
 from encoder.imaging.decode import ImageLimits
+from encoder.imaging.region import Region
 from service.errors import Refusal
 from service.writers.uploads import Upload
 
@@ -46,14 +47,14 @@ class Survey:
     skipped: int
 
 
-def read_upload(path: Path) -> Upload:
-    """Read an image file of this machine, as if it had been uploaded.
+def read_upload(path: Path, region: Region | None = None) -> Upload:
+    """Read an image file of this machine, or a region of it, as if it had been uploaded.
 
     Raises:
         OversizeImage: it is too large to be read at all.
         OSError: it cannot be read.
     """
-    return Upload(shown(path.name), _read(path))
+    return Upload(shown(path.name), _read(path), region)
 
 
 def image_file(writer_id: str, where: str, path: Path, writer_name: str = "") -> ImageFile:

@@ -88,7 +88,7 @@ def test_switches_and_enrollments_at_once_leave_nobody_unseen(
 
     def switch():
         while not switched:
-            waiting = [one for one, _ in registry.embeddings.missing(OTHER, 100)]
+            waiting = [one for one, *_ in registry.embeddings.missing(OTHER, 100)]
             if waiting:
                 embed(registry, OTHER, waiting, unit(len(waiting), seed=9))
             enough = registry.models.gallery_size(MODEL).references >= 10

@@ -28,7 +28,13 @@ Kind = Callable[[Gray, np.random.Generator], Scene]
 
 FONT_FOLDERS = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 FONTS_TRIED = 24
-NAMES = ("Ada Example, Treasurer", "JOHN M. SMITH", "Peter Quinn", "Дмитрий Иванов", "Dr. Inès Faure")
+NAMES = (
+    "Ada Example, Treasurer",
+    "JOHN M. SMITH",
+    "Peter Quinn",
+    "Дмитрий Иванов",
+    "Dr. Inès Faure",
+)
 LABELS = ("Name:", "Signature", "Signed by", "Unterschrift", "Authorised")
 CAPTIONS = ("Authorised signature", "Signature of account holder", "Datum, Unterschrift")
 DATES = ("01.12.2026", "2026-03-14", "12 JAN 2026", "14/03/2026 09:41")

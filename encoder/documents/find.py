@@ -15,10 +15,10 @@ from encoder.documents.hands import other_hands
 from encoder.documents.ink_layers import ink_layers
 from encoder.documents.mark_rows import rows_of_marks
 from encoder.documents.marks import Chosen, Marks, Mask
-from encoder.documents.ruled_marks import free_lines, stamps
+from encoder.documents.ruled_marks import free_lines, holes, stamps
 from encoder.documents.type_lines import lines_of_type
 
-What = Literal["print", "line", "stamp", "signature", "writing"]
+What = Literal["print", "line", "stamp", "hole", "signature", "writing"]
 Several = Literal["several-signatures", "writing-beside"]
 Box = tuple[int, int, int, int]  # Left, top, width, height, px.
 
@@ -28,6 +28,7 @@ MIN_LENGTH = 1.0  # And its length over the diagonal of its box.
 ALIKE_LONG = 0.35  # Strokes' length of a second signature over the first's; a date's is shorter.
 MUCH_HIGHER = 1.5  # A signature over print that stands in its rows.
 MAX_SHARED_ROWS = 0.5  # Of the print's rows that ink of its own height may share.
+CROSSING = frozenset({"print", "stamp"})  # A line is taken out of strokes that cross it.
 CROSSED_PX = 2  # How near print and strokes are one over the other.
 
 
@@ -89,6 +90,9 @@ def _left_out(
     """What is print, line or stamp among marks, and its ink `(h, w)`."""
     parts: list[Part] = []
     chosen = np.zeros(len(marks), bool)
+    for hole in holes(marks):
+        parts.append(Part("hole", marks.box_of(hole)))
+        chosen |= hole
     for line in (*rows_of_marks(marks), *free_lines(marks)):
         parts.append(Part("line", marks.box_of(line)))
         chosen |= line
@@ -112,7 +116,7 @@ def _printed(marks: Marks, gone: Chosen, *, alone: bool) -> Iterator[tuple[What,
         return
     for stamp in stamps(marks, alone=alone):
         yield "stamp", stamp
-    for line in lines_of_type(marks, ~gone):
+    for line in lines_of_type(marks, ~gone, alone=alone):
         if alone or _stands_off(marks, line, gone):
             yield "print", line
 
@@ -144,12 +148,13 @@ def _is_signature(mask: Mask, rest: Mask) -> bool:
 
 
 def _crosses(rest: Mask, gone: Mask, parts: Iterable[Part]) -> bool:
-    """Whether print or a stamp touches what remains."""
+    """Whether what remains reaches into the rows of print, or touches a stamp."""
     reach = np.ones((2 * CROSSED_PX + 1,) * 2, np.uint8)
     near = np.asarray(cv2.dilate(gone, reach), np.uint8) & rest
     for part in parts:
         left, top, width, height = part.box
-        if part.what != "line" and near[top : top + height, left : left + width].any():
+        where = rest if part.what == "print" else near
+        if part.what in CROSSING and where[top : top + height, left : left + width].any():
             return True
     return False
 

@@ -18,6 +18,10 @@ MIN_SHARE = 0.12  # Of all strokes' length that either side of a gap has: less i
 SURELY_APART, MAYBE_APART = 2.2, 1.2
 # over the lower one's, where they differ in height and share neither line,
 UNLIKE_APART = 1.2
+# over the lower one's, where that is small figures or letters, one by one, as of a date.
+FIGURES_APART = 1.3
+FIGURES_HEIGHT = 0.5  # Over the higher one's.
+MIN_FIGURES = 4
 UNLIKE_HEIGHT = 1.5
 UNLIKE_LINE = 0.3  # How far apart their upper and lower ends are, over the lower one's height.
 # and over the lower one's, where another pen wrote them.
@@ -30,7 +34,7 @@ SURELY_BELOW_HIGHER = 0.15
 MIN_NEXT = 1.7  # The widest gap over the next: letters that stand apart do so evenly.
 MIN_STACKED = 0.5  # Share of the narrower one's width that the other stands above or below.
 MIN_WIDE = 1.0  # Width over height of what stands below: a stroke or dot is no signature.
-WRITTEN_LENGTH = 1.5  # Length of its strokes over its diagonal: a plain stroke has 1.
+WRITTEN_LENGTH = 2.3  # Length of its strokes over its diagonal: an underline there and back has 2.
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ def other_hands(marks: Marks, gray: NDArray[np.uint8]) -> Split | None:
 class _Side:
     box: Numbers
     length: float
+    count: int  # Of its marks.
     tone: float  # Grey level of its strokes,
     tone_spread: float  # and its standard deviation from mark to mark.
 
@@ -79,7 +84,9 @@ class _Side:
         cut = (slice(top, bottom), slice(left, right))
         core = cv2.erode(gray[cut], np.ones((CORE_PX, CORE_PX), np.uint8))
         levels = core[marks.mask[cut] > 0]
-        return cls(box, float(lengths[chosen].sum()), float(levels.mean()), float(levels.std()))
+        return cls(
+            box, float(lengths[chosen].sum()), len(boxes), float(levels.mean()), float(levels.std())
+        )
 
     @property
     def height(self) -> float:
@@ -92,6 +99,10 @@ class _Side:
     @property
     def is_written(self) -> bool:
         return self.length >= WRITTEN_LENGTH * float(np.hypot(self.width, self.height))
+
+
+def _are_figures(small: _Side, large: _Side) -> bool:
+    return small.count >= MIN_FIGURES and small.height <= FIGURES_HEIGHT * large.height
 
 
 def _other_pen(sides: list[_Side]) -> bool:
@@ -122,9 +133,12 @@ def _gap(sides: list[_Side], axis: int) -> float:
 
 
 def _beside(sides: list[_Side], gap: float, *, sure: bool) -> bool:
+    small, large = sorted(sides, key=lambda side: side.height)
+    lower, higher = small.height, large.height
+    if not sure and _are_figures(small, large) and gap >= FIGURES_APART * lower:
+        return True
     if not all(side.is_written for side in sides):
         return False
-    lower, higher = sorted(side.height for side in sides)
     if gap >= (SURELY_APART if sure else MAYBE_APART) * higher:
         return True
     if _other_pen(sides) and gap >= (SURELY_OTHER_PEN if sure else MAYBE_OTHER_PEN) * lower:

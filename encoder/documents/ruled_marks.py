@@ -6,6 +6,7 @@ tapers or swells. A stamp's ring is as round as compasses make it, its frame has
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from encoder.documents.marks import Chosen, Marks, Mask, Numbers
 
@@ -21,7 +22,20 @@ ROUND = 0.025  # Standard deviation of a ring's radius, over the radius.
 ROUND_BOX = 0.15  # How far an ellipse and the outline it fits differ in size; it may be turned.
 MIN_RECTANGLE = 0.96  # Of the upright or turned rectangle around it that a frame encloses.
 INSIDE = 0.45  # Of a stamp's height: what is lower, within it, is its text.
+MIN_PIECE = 0.01  # Share of an ink's pixels that a piece of its stamp has.
+MIN_HULL_PX = 40.0  # Side of the smallest stamp.
+HULL_NEAR_PX = 3  # How near its outline a stamp's ink runs,
+MIN_ALONG = 0.6  # along so much of it: strokes hide the rest.
+MIN_HULL_RECTANGLE, MIN_HULL_ROUND = (
+    0.93,
+    0.93,
+)  # Of a rectangle or circle around a stamp that it fills.
 MIN_LINE_PX = 40.0
+SIDES = ("left", "right")
+MIN_SIDE = 0.9  # Height of a frame's side over that of the ink between.
+HOLE_STROKES = 2.5  # Width of a hole or blot, as a stroke's, over the pen's.
+MIN_SOLID = 0.6  # Share of its box that it fills: a disc has 0.79.
+MIN_HOLE_PX = 12.0
 
 
 def free_lines(marks: Marks) -> list[Chosen]:
@@ -30,10 +44,42 @@ def free_lines(marks: Marks) -> list[Chosen]:
     thin = np.minimum(marks.widths, marks.heights) <= MAX_SLANT * lengths + lengths / MIN_THIN
     long = lengths >= MIN_LINE_PX
     slim = marks.areas <= lengths * lengths / MIN_THIN
+    ruled = [n for n in map(int, np.flatnonzero(long & thin & slim)) if _is_ruled(marks, n)]
+    sides = _frame_sides(marks, ruled)
+    return [_only(marks, n) for n in ruled if n in sides or _is_longer_than_ink(marks, n)]
+
+
+def _frame_sides(marks: Marks, ruled: list[int]) -> frozenset[int]:
+    """Two uprights of one height with all other ink between them: what is left of a frame."""
+    uprights = sorted(
+        (n for n in ruled if marks.heights[n] > marks.widths[n]), key=lambda n: marks.boxes[n, 0]
+    )
+    if len(uprights) < len(SIDES):
+        return frozenset()
+    first, last = uprights[0], uprights[-1]
+    between = np.ones(len(marks), bool)
+    between[uprights] = False
+    if not between.any():
+        return frozenset()
+    left, top, width, _ = marks.box_of(between)
+    ends = np.abs(marks.boxes[first, 1::2] - marks.boxes[last, 1::2]).max()
+    level = ends <= MAX_SLANT * (marks.boxes[last, 2] - marks.boxes[first, 0])
+    around = marks.boxes[first, 0] <= left and marks.boxes[last, 2] >= left + width
+    high = min(marks.heights[first], marks.heights[last]) >= MIN_SIDE * (
+        marks.boxes[between, 3].max() - top
+    )
+    return frozenset({first, last}) if level and around and high else frozenset()
+
+
+def holes(marks: Marks) -> list[Chosen]:
+    """The marks `(n,)` of each hole or blot: solid, round and far wider than the pen."""
+    pen = float(np.average(marks.stroke_widths, weights=marks.areas / marks.stroke_widths**2))
+    longer = np.maximum(marks.widths, marks.heights)
+    shorter = np.minimum(marks.widths, marks.heights)
+    solid = marks.areas >= MIN_SOLID * marks.widths * marks.heights
+    wide = (marks.stroke_widths >= HOLE_STROKES * pen) & (shorter >= MIN_HOLE_PX)
     return [
-        _only(marks, number)
-        for number in map(int, np.flatnonzero(long & thin & slim))
-        if _is_longer_than_ink(marks, number) and _is_ruled(marks, number)
+        _only(marks, n) for n in map(int, np.flatnonzero(solid & wide & (longer <= 2 * shorter)))
     ]
 
 
@@ -81,11 +127,39 @@ def stamps(marks: Marks, *, alone: bool) -> list[Chosen]:
     """
     inked = float(marks.boxes[:, 3].max() - marks.boxes[:, 1].min())
     large = (marks.heights >= MIN_FRAME * inked) & (marks.widths >= marks.heights / 2)
-    return [
+    found = [
         _with_text(marks, number, alone=alone)
         for number in map(int, np.flatnonzero(large))
         if _is_frame(_cut(marks, number))
     ]
+    if alone and not found and _is_outline(_hull(marks), marks):
+        found = [np.ones(len(marks), bool)]
+    return found
+
+
+def _hull(marks: Marks) -> NDArray[np.int32]:
+    """The convex outline `(n, 1, 2)` around all but the smallest marks: strokes cut up a ring."""
+    solid = marks.areas >= MIN_PIECE * marks.areas.sum()
+    points = cv2.findNonZero(marks.mask_of(solid))
+    return np.asarray(cv2.convexHull(points))
+
+
+def _is_outline(hull: NDArray[np.int32], marks: Marks) -> bool:
+    """Whether a convex outline is a rectangle's or a ring's, and the marks lie along it."""
+    enclosed = cv2.contourArea(hull)
+    (_, _), (width, height), _ = cv2.minAreaRect(hull)
+    if enclosed < MIN_HULL_PX**2:
+        return False
+    line = np.zeros_like(marks.mask)
+    cv2.polylines(line, [hull], True, 255, 1)
+    reach = np.ones((2 * HULL_NEAR_PX + 1,) * 2, np.uint8)
+    along = cv2.countNonZero(cv2.bitwise_and(line, cv2.dilate(marks.mask, reach)))
+    if along < MIN_ALONG * cv2.countNonZero(line):
+        return False
+    if enclosed >= MIN_HULL_RECTANGLE * width * height:
+        return True
+    (_, _), radius = cv2.minEnclosingCircle(hull)
+    return bool(enclosed >= MIN_HULL_ROUND * np.pi * radius * radius)
 
 
 def _is_frame(ink: Mask) -> bool:

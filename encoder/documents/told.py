@@ -73,7 +73,8 @@ def cautions(found: Found, signature_area: int, place: Place) -> tuple[Caution, 
     large = [
         part
         for part in found.left_out
-        if part.what != "line" and part.box[2] * part.box[3] >= AS_LARGE * signature_area
+        if part.what in {"print", "stamp"}
+        and part.box[2] * part.box[3] >= AS_LARGE * signature_area
     ]
     if found.crossed:
         told.append(

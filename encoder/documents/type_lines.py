@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 
 from encoder.documents.marks import Chosen, Marks, Numbers
 
-MIN_GLYPHS = 5  # Marks of letters' height from which a line can be judged.
+MIN_GLYPHS = 5  # Marks of letters' height from which a line can be judged;
+MIN_WHOLE, MIN_ALONE = (
+    4,
+    3,
+)  # fewer where each of them keeps to it, in ink that print shares or not.
 MAX_SPACE = 1.1  # Space between two letters or words, over the higher one's height.
 MAX_OVERHANG = 0.3  # How far a slanting letter may reach over the next.
 MIN_SIDE_BY_SIDE = 0.45  # Of the lower one's height: beside, not above, each other.
@@ -23,21 +27,29 @@ MIN_TOLERANCE_PX = 1.0
 MIN_KEPT = 0.7  # Share of the marks that keep to baseline and heights.
 MAX_STROKE_SPREAD = 0.22  # Of the stroke widths about their middle.
 BAND = 0.45  # Of the capitals' height: how far above and below the line its accents reach.
+NEXT_WORD = 1.6  # Of that height: how far on the next word of a line stands.
 LEVELS = 2  # Heights of letters: small ones, and capitals or those with ascenders.
 
 
-def lines_of_type(marks: Marks, candidates: Chosen) -> list[Chosen]:
-    """Find the marks of each line of type among candidates `(n,)`."""
+def lines_of_type(marks: Marks, candidates: Chosen, *, alone: bool = False) -> list[Chosen]:
+    """Find the marks of each line of type among candidates `(n,)`.
+
+    Args:
+        marks: of the page, or of one of its inks.
+        candidates: which of them to look at.
+        alone: whether no signature is in this ink, most likely, so that short lines count.
+    """
     lines = []
     for chain in _chains(marks, np.flatnonzero(candidates)):
         kept, slant, base, high = fit(marks.boxes[chain])
-        if kept.sum() < MIN_GLYPHS or kept.mean() < MIN_KEPT:
+        count = int(kept.sum())
+        whole = count == len(kept) and count >= (MIN_ALONE if alone else MIN_WHOLE)
+        if not whole and (count < MIN_GLYPHS or kept.mean() < MIN_KEPT):
             continue
         strokes = marks.stroke_widths[chain[kept]]
         if np.median(np.abs(strokes / np.median(strokes) - 1)) > MAX_STROKE_SPREAD / 2:
             continue
-        line = _with_accents(marks, candidates, chain, slant, base, high)
-        lines.append(line)
+        lines.append(_with_accents(marks, candidates, chain, slant, base, high))
     return lines
 
 
@@ -62,7 +74,8 @@ def fit(boxes: Numbers) -> tuple[Chosen, float, float, float]:
         # Descenders hang below the baseline from letters of a height that others have.
         hangs = (bottoms > base) & (bottoms - base < high)
         kept &= on_base | hangs
-        kept[kept] &= on_base[kept] | (on_base & kept).sum() >= MIN_GLYPHS - 1
+        if (on_base & kept).sum() < MIN_ALONE:
+            kept &= on_base
         if kept.sum() > best[0].sum():
             best = (kept, slant, base, high)
     return best
@@ -87,8 +100,8 @@ def _fullest(values: Numbers, reach: float) -> float:
 
 
 def _chains(marks: Marks, chosen: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """Marks that stand side by side as letters do, in lines of `MIN_GLYPHS` or more."""
-    if len(chosen) < MIN_GLYPHS:
+    """Marks that stand side by side as letters do, in lines of `MIN_ALONE` or more."""
+    if len(chosen) < MIN_ALONE:
         return
     left, top, right, bottom = marks.boxes[chosen].T
     height = bottom - top
@@ -115,7 +128,7 @@ def _chains(marks: Marks, chosen: NDArray[np.int64]) -> Iterator[NDArray[np.int6
             break
     for group in np.unique(groups):
         members = chosen[groups == group]
-        if len(members) >= MIN_GLYPHS:
+        if len(members) >= MIN_ALONE:
             yield members
 
 
@@ -128,10 +141,16 @@ def _with_accents(
     high: float,
 ) -> Chosen:
     """The marks of a chain, and what lies within its band: dots, accents, commas."""
-    left, right = marks.boxes[chain, 0].min(), marks.boxes[chain, 2].max()
+    left, right = float(marks.boxes[chain, 0].min()), float(marks.boxes[chain, 2].max())
     middles = marks.centres[:, 0]
     bottoms = marks.boxes[:, 3] - slant * middles
     tops = marks.boxes[:, 1] - slant * middles
-    inside = (tops >= base - (1 + BAND) * high) & (bottoms <= base + BAND * high)
-    inside &= (marks.boxes[:, 0] >= left - high) & (marks.boxes[:, 2] <= right + high)
-    return np.asarray(inside & candidates)
+    inside = candidates & (tops >= base - (1 + BAND) * high) & (bottoms <= base + BAND * high)
+    line = np.zeros(len(marks), bool)
+    while True:  # The next word joins, then what stands beside that one.
+        reach = NEXT_WORD * high
+        joined = inside & (marks.boxes[:, 2] >= left - reach) & (marks.boxes[:, 0] <= right + reach)
+        if np.array_equal(joined, line):
+            return line
+        line = joined
+        left, right = float(marks.boxes[line, 0].min()), float(marks.boxes[line, 2].max())

@@ -3,7 +3,7 @@
 Only what is surely print is left out, and only where a signature remains without it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 
 from encoder.documents.hands import other_hands
 from encoder.documents.ink_layers import ink_layers
-from encoder.documents.mark_rows import rows_of_marks
+from encoder.documents.mark_rows import along_row, rows_of_marks
 from encoder.documents.marks import Chosen, Marks, Mask
-from encoder.documents.ruled_marks import free_lines, holes, stamps
+from encoder.documents.ruled_marks import edges, free_lines, holes, stamps
 from encoder.documents.type_lines import lines_of_type
 
-What = Literal["print", "line", "stamp", "hole", "signature", "writing"]
+What = Literal["print", "line", "stamp", "hole", "edge", "signature", "writing"]
 Several = Literal["several-signatures", "writing-beside"]
 Box = tuple[int, int, int, int]  # Left, top, width, height, px.
 
+ROUNDS = 3
 MAX_MARKS = 1500  # Pages of more are no signature with some print; pairs of marks are compared.
 MIN_LEFT = 0.2  # Share of the strokes' length that a signature has of a page with print.
 MIN_LENGTH = 1.0  # And its length over the diagonal of its box.
@@ -71,16 +72,17 @@ def find_signature(
         gray: `(h, w)` uint8 levels that it was found in.
         colour: `(h, w, 3)` uint8 RGB, where the image has colours.
     """
-    marks = Marks.of(mask)
-    if not 1 < len(marks) <= MAX_MARKS:
-        return Found(mask, np.zeros_like(mask))
-    parts, gone = _left_out(marks, gray, colour)
     found = Found(mask, np.zeros_like(mask))
-    if parts:
-        rest = np.asarray(mask & ~gone, np.uint8)
-        if _is_signature(mask, rest):
-            found = Found(rest, gone, tuple(parts), _crosses(rest, gone, parts))
-            marks = Marks.of(rest)
+    for _ in range(ROUNDS):  # Without its caption, a frame's sides are seen to be a frame's.
+        marks = Marks.of(found.kept)
+        if not 1 < len(marks) <= MAX_MARKS:
+            return found
+        parts, gone = _left_out(marks, gray, colour)
+        rest = np.asarray(found.kept & ~gone, np.uint8)
+        if not parts or not _is_signature(mask, rest):
+            break
+        crossed = found.crossed or _crosses(rest, gone, parts)
+        found = Found(rest, found.gone | gone, (*found.left_out, *parts), crossed)
     return _with_others(found, marks, gray)
 
 
@@ -90,24 +92,28 @@ def _left_out(
     """What is print, line or stamp among marks, and its ink `(h, w)`."""
     parts: list[Part] = []
     chosen = np.zeros(len(marks), bool)
-    for hole in holes(marks):
-        parts.append(Part("hole", marks.box_of(hole)))
-        chosen |= hole
-    for line in (*rows_of_marks(marks), *free_lines(marks)):
-        parts.append(Part("line", marks.box_of(line)))
-        chosen |= line
-    for what, one in _printed(marks, chosen, alone=False):
+    rows = rows_of_marks(marks)
+    for what, one in (*_drawn(marks, rows), *_printed(marks, chosen, alone=False)):
         parts.append(Part(what, marks.box_of(one)))
         chosen |= one
     gone = marks.mask_of(chosen)
-    if not chosen.all():
-        for layer in map(Marks.of, ink_layers(marks.mask & ~gone, gray, colour)):
-            out = np.zeros(len(layer), bool)
-            for what, one in _printed(layer, out, alone=True):
-                parts.append(Part(what, layer.box_of(one)))
-                out |= one
-            gone |= layer.mask_of(out)
+    for row in rows:
+        gone |= along_row(marks, row)
+    layers = ink_layers(marks.mask & ~gone, gray, colour)
+    for layer, other in zip(map(Marks.of, layers), reversed(layers), strict=True):
+        out = np.zeros(len(layer), bool)
+        for what, one in _printed(layer, layer.touching(other), alone=True):
+            parts.append(Part(what, layer.box_of(one)))
+            out |= one
+        gone |= layer.mask_of(out)
     return parts, gone
+
+
+def _drawn(marks: Marks, rows: Sequence[Chosen]) -> Iterator[tuple[What, Chosen]]:
+    """Holes, edges and lines among marks, the rows of dots and dashes among them."""
+    yield from (("hole", one) for one in holes(marks))
+    yield from (("edge", one) for one in edges(marks))
+    yield from (("line", one) for one in (*rows, *free_lines(marks)))
 
 
 def _printed(marks: Marks, gone: Chosen, *, alone: bool) -> Iterator[tuple[What, Chosen]]:

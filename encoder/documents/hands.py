@@ -15,7 +15,7 @@ from encoder.documents.marks import Chosen, Marks, Numbers
 CORE_PX = 5  # Side of the square whose darkest level stands for a stroke: edges are paler.
 MIN_SHARE = 0.12  # Of all strokes' length that either side of a gap has: less is a dot, an accent.
 # Side by side, space over the higher one's height,
-SURELY_APART, MAYBE_APART = 2.2, 1.2
+SURELY_APART, MAYBE_APART = 2.2, 1.1
 # over the lower one's, where they differ in height and share neither line,
 UNLIKE_APART = 1.2
 # over the lower one's, where that is small figures or letters, one by one, as of a date.
@@ -33,8 +33,9 @@ SURELY_BELOW, MAYBE_BELOW = 0.25, 0.1
 SURELY_BELOW_HIGHER = 0.15
 MIN_NEXT = 1.7  # The widest gap over the next: letters that stand apart do so evenly.
 MIN_STACKED = 0.5  # Share of the narrower one's width that the other stands above or below.
-MIN_WIDE = 1.0  # Width over height of what stands below: a stroke or dot is no signature.
-WRITTEN_LENGTH = 2.3  # Length of its strokes over its diagonal: an underline there and back has 2.
+MIN_WIDE = 0.5  # Width over height of what stands below: a stroke or dot is no signature.
+WRITTEN_LENGTH = 1.7  # Length of its strokes over its diagonal: a plain stroke has 1.
+MIN_LOWER = 0.35  # Height of the lower one over the higher one's: an underline's is less.
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ def _below(sides: list[_Side], gap: float, *, sure: bool) -> bool:
     written = all(side.is_written and side.width >= MIN_WIDE * side.height for side in sides)
     shared = min(side.box[2] for side in sides) - max(side.box[0] for side in sides)
     written &= bool(shared >= MIN_STACKED * min(side.width for side in sides))
+    written &= lower >= MIN_LOWER * higher
     if not sure:
         return written and gap >= MAYBE_BELOW * lower
     return written and gap >= SURELY_BELOW * lower and gap >= SURELY_BELOW_HIGHER * higher

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.documents.marks import Chosen, Marks, Numbers
+from encoder.documents.marks import Chosen, Marks, Mask, Numbers
 
 MIN_DOTS = 6  # Marks of a row.
 MIN_DASHES = 5  # Enough where each is longer than it is high.
@@ -15,6 +15,8 @@ MAX_SLANT = 0.09  # Rise over run: five degrees.
 SLANTS = 61  # Tried in that range, both ways.
 EVEN_PX, EVEN_SHARE = 1.5, 0.25  # How far heights, and spaces between marks, stray from the middle.
 MIN_EVEN = 0.6  # Share of the spaces that do not: strokes hide a few marks.
+STEP_SHARE = 0.15  # How far a step between two marks strays from a multiple of the least one,
+MIN_STEPS = 0.75  # and the share of the steps that do not.
 MAX_ROWS = 20
 MIN_SPAN = 0.6  # Of the width of all other ink: a pen that skips leaves shorter rows.
 
@@ -80,4 +82,34 @@ def _is_even(boxes: Numbers) -> bool:
     spaces = boxes[1:, 0] - boxes[:-1, 2]
     middle = float(np.median(spaces))
     reach = max(EVEN_PX, EVEN_SHARE * abs(middle))
-    return middle > 0 and float((np.abs(spaces - middle) <= reach).mean()) >= MIN_EVEN
+    if middle > 0 and float((np.abs(spaces - middle) <= reach).mean()) >= MIN_EVEN:
+        return True
+    # Where strokes hide marks, the rest still stand at multiples of one step.
+    steps = np.diff((boxes[:, 0] + boxes[:, 2]) / 2)
+    step = float(np.percentile(steps, 25))
+    off = np.abs(steps - step * np.round(steps / max(step, 1.0)))
+    one_length = np.abs(lengths - np.median(lengths)) <= max(
+        EVEN_PX, EVEN_SHARE * np.median(lengths)
+    )
+    return bool(
+        middle > 0
+        and one_length.mean() >= MIN_EVEN
+        and (off <= max(EVEN_PX, STEP_SHARE * step)).mean() >= MIN_STEPS
+    )
+
+
+def along_row(marks: Marks, row: Chosen) -> Mask:
+    """Ink `(h, w)` of marks along a row that strokes touch: with none above or below it."""
+    across, down = marks.centres[row].T
+    slope, start = np.polyfit(across, down, 1)
+    half = int(np.median(marks.heights[row]) / 2) + 2
+    left, _, width, _ = marks.box_of(row)
+    columns = np.arange(left, left + width)
+    rows = np.round(slope * columns + start).astype(int) + np.arange(-half - 1, half + 2)[:, None]
+    inside = (rows >= 0) & (rows < marks.mask.shape[0])
+    rows = np.clip(rows, 0, marks.mask.shape[0] - 1)
+    strip = (marks.mask[rows, columns] > 0) & inside
+    plain = ~(strip[0] | strip[-1])
+    ink = np.zeros_like(marks.mask)
+    ink[rows[1:-1], columns] = (strip[1:-1] & plain) * np.uint8(255)
+    return ink

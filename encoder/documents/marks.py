@@ -64,6 +64,12 @@ class Marks:
         kept = np.bincount(self.labels[inner > 0], minlength=len(self) + 1)[1:]
         return np.asarray(2.0 * self.areas / np.maximum(self.areas - kept, 1))
 
+    def touching(self, other: Mask) -> Chosen:
+        """Which of the marks touch other ink `(h, w)`."""
+        near = cv2.dilate(other, np.ones((3, 3), np.uint8)) > 0
+        touched = np.bincount(self.labels[near], minlength=len(self) + 1)[1:]
+        return np.asarray(touched > 0)
+
     def mask_of(self, chosen: Chosen) -> Mask:
         """The ink of some of the marks, on the page of all."""
         table = np.zeros(len(self) + 1, np.uint8)

@@ -30,11 +30,12 @@ MIN_HULL_RECTANGLE, MIN_HULL_ROUND = (
     0.93,
     0.93,
 )  # Of a rectangle or circle around a stamp that it fills.
+MIN_EDGE, MAX_EDGE = 0.6, 0.06  # Length over the page's side, and breadth over the other side.
 MIN_LINE_PX = 40.0
 SIDES = ("left", "right")
 MIN_SIDE = 0.9  # Height of a frame's side over that of the ink between.
-HOLE_STROKES = 2.5  # Width of a hole or blot, as a stroke's, over the pen's.
-MIN_SOLID = 0.6  # Share of its box that it fills: a disc has 0.79.
+HOLE_STROKES = 3.0  # Width of a hole or blot over the pen's strokes.
+MIN_SOLID = 0.36  # Its width as a stroke's over that of its box: a disc has 0.4, a letter 0.2.
 MIN_HOLE_PX = 12.0
 
 
@@ -76,11 +77,15 @@ def holes(marks: Marks) -> list[Chosen]:
     pen = float(np.average(marks.stroke_widths, weights=marks.areas / marks.stroke_widths**2))
     longer = np.maximum(marks.widths, marks.heights)
     shorter = np.minimum(marks.widths, marks.heights)
-    solid = marks.areas >= MIN_SOLID * marks.widths * marks.heights
-    wide = (marks.stroke_widths >= HOLE_STROKES * pen) & (shorter >= MIN_HOLE_PX)
-    return [
-        _only(marks, n) for n in map(int, np.flatnonzero(solid & wide & (longer <= 2 * shorter)))
-    ]
+    solid = marks.stroke_widths >= MIN_SOLID * shorter
+    wide = (shorter >= HOLE_STROKES * pen) & (shorter >= MIN_HOLE_PX)
+    likely = solid & wide & (longer <= 2 * shorter)
+    if not likely.any() or likely.all():
+        return []
+    left, top, width, height = marks.box_of(~likely)
+    outside = (marks.boxes[:, 2] <= left) | (marks.boxes[:, 0] >= left + width)
+    outside |= (marks.boxes[:, 3] <= top) | (marks.boxes[:, 1] >= top + height)
+    return [_only(marks, n) for n in map(int, np.flatnonzero(likely & outside))]
 
 
 def _is_longer_than_ink(marks: Marks, number: int) -> bool:
@@ -116,6 +121,19 @@ def _is_ruled(marks: Marks, number: int) -> bool:
         and widths.std() <= UNEVEN_PX
         and len(columns) >= MIN_THIN * widths.mean()
     )
+
+
+def edges(marks: Marks) -> list[Chosen]:
+    """The marks `(n,)` of each edge of the paper: along a side of the page, narrow, and long."""
+    found = []
+    for along, across in ((1, 0), (0, 1)):
+        length, breadth = marks.mask.shape[1 - along], marks.mask.shape[1 - across]
+        first, last = marks.boxes[:, across], marks.boxes[:, across + 2]
+        at_side = (first <= 1) | (last >= breadth - 1)
+        long = marks.boxes[:, along + 2] - marks.boxes[:, along] >= MIN_EDGE * length
+        narrow = last - first <= MAX_EDGE * breadth
+        found += [_only(marks, n) for n in map(int, np.flatnonzero(at_side & long & narrow))]
+    return found
 
 
 def stamps(marks: Marks, *, alone: bool) -> list[Chosen]:

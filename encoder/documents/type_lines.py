@@ -25,7 +25,7 @@ MAX_SLANT = 0.09  # Of a line, rise over run: five degrees.
 TOLERANCE = 0.045  # Of the capitals' height: how far letters keep to a line; round ones pass it.
 MIN_TOLERANCE_PX = 1.0
 MIN_KEPT = 0.7  # Share of the marks that keep to baseline and heights.
-MAX_STROKE_SPREAD = 0.22  # Of the stroke widths about their middle.
+MAX_STROKE_STRAY = 0.11  # Of the stroke widths from their middle, each over that.
 BAND = 0.45  # Of the capitals' height: how far above and below the line its accents reach.
 NEXT_WORD = 1.6  # Of that height: how far on the next word of a line stands.
 LEVELS = 2  # Heights of letters: small ones, and capitals or those with ascenders.
@@ -39,18 +39,26 @@ def lines_of_type(marks: Marks, candidates: Chosen, *, alone: bool = False) -> l
         candidates: which of them to look at.
         alone: whether no signature is in this ink, most likely, so that short lines count.
     """
-    lines = []
+    lines: list[Chosen] = []
+    short = []
     for chain in _chains(marks, np.flatnonzero(candidates)):
         kept, slant, base, high = fit(marks.boxes[chain])
-        count = int(kept.sum())
-        whole = count == len(kept) and count >= (MIN_ALONE if alone else MIN_WHOLE)
-        if not whole and (count < MIN_GLYPHS or kept.mean() < MIN_KEPT):
+        places = np.flatnonzero(kept[np.argsort(marks.boxes[chain, 0])])
+        count = len(places)
+        if count < MIN_ALONE or not _even_strokes(marks.stroke_widths[chain[kept]]):
             continue
-        strokes = marks.stroke_widths[chain[kept]]
-        if np.median(np.abs(strokes / np.median(strokes) - 1)) > MAX_STROKE_SPREAD / 2:
-            continue
-        lines.append(_with_accents(marks, candidates, chain, slant, base, high))
-    return lines
+        share = count / (places[-1] - places[0] + 1)  # Of its span: what stands before is no type.
+        line = _with_accents(marks, candidates, chain[kept], slant, base, high)
+        if count >= MIN_GLYPHS and share >= MIN_KEPT:
+            lines.append(line)
+        elif count == len(kept):
+            short.append(line)
+    # A word of three or four letters is type where other type is, or where no signature is.
+    return [*lines, *short] if lines or alone else []
+
+
+def _even_strokes(strokes: Numbers) -> bool:
+    return bool(np.median(np.abs(strokes / np.median(strokes) - 1)) <= MAX_STROKE_STRAY)
 
 
 def fit(boxes: Numbers) -> tuple[Chosen, float, float, float]:

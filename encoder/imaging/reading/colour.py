@@ -5,8 +5,8 @@ from PIL import Image
 
 from encoder.imaging.pixels import Colour
 
-LOOK_PX = (128, 128)  # Pixels that are looked at for colour,
-COLOURED_PERCENTILE = 99.5  # of which so many may be off grey by less than
+LOOK_PX = (256, 256)  # Pixels that are looked at for colour,
+COLOURED_PERCENTILE = 99.8  # of which so many may be off grey by less than
 MIN_COLOUR = 24  # levels between the channels, where a picture is grey.
 _GREY_MODES = {"1", "L", "LA", "La"}
 

@@ -19,7 +19,10 @@ from encoder.errors import ImageError, TrainingDataError
 from encoder.imaging.acquire import acquire
 
 Canvases = NDArray[np.uint8]  # (n, height, width), share of ink 0..255
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"}
+IMAGE_SUFFIXES = {
+    *(".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".avif"),
+    *(".heic", ".heif", ".pdf"),  # Read with an extra, and refused by name without it.
+}
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,8 @@ Enroll writers from scans of their signatures, verify claimed signatures, and id
 
 **Verify** asks: is it this writer's? **Identify** asks: whose is it? {RESEMBLES}
 
-Images are PNG, JPEG, TIFF, WebP or BMP, up to 10 MiB and 40 megapixels each. Scan in grey at
-300 dpi and crop to the signature.
+Images are PNG, JPEG, TIFF, WebP or BMP, up to 10 MiB and 40 megapixels each (JPEG: 200). Scan in
+grey at 300 dpi and crop to the signature.
 
 Errors are `application/problem+json` (RFC 9457). An image that cannot be used has a `code` of its
 own, such as `no-ink` or `damaged-image`.

@@ -1,13 +1,17 @@
 """The ink found is the ink that was drawn, whatever the light, the paper and the scanner."""
 
+import io
+
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from encoder.errors import FailureToAcquire
 from encoder.imaging.canvas import SPREAD, canvas_scale, to_canvas
-from encoder.imaging.ink import MAX_PIECES, clean
+from encoder.imaging.decode import decode
+from encoder.imaging.ink import MAX_PIECES, MAX_SIDE_PX, clean
 from encoder.imaging.quality import Quality, assess
 from encoder.synthesis import synthetic_writer
 
@@ -294,3 +298,15 @@ def test_accepts_synthetic_signatures(seed: int) -> None:
     writer = synthetic_writer(seed)
     for scan in (writer.genuine(0), writer.forgery(0)):
         assert judged(scan).ink_width_px > 32
+
+
+def test_a_small_file_of_very_many_lines_is_refused_before_they_are_traced() -> None:
+    lines = np.full((6300, 6300), True)
+    lines[::8] = lines[:, ::8] = False
+    buffer = io.BytesIO()
+    Image.fromarray(lines).save(buffer, "PNG")
+    gray = decode(buffer.getvalue()).gray
+    assert max(gray.shape) == MAX_SIDE_PX
+    with pytest.raises(FailureToAcquire) as caught:
+        clean(gray)
+    assert caught.value.code == "too-many-pieces"

@@ -103,7 +103,13 @@ def _grays(folder: Path, pattern: str, count: int, rng: np.random.Generator) -> 
 
 
 def _described(grays: Sequence[Gray], encoder: Encoder) -> Signatures:
-    return encoder.describe(np.stack([encoder.acquire(encode_png(one)).canvas for one in grays]))
+    canvases = []
+    for gray in grays:
+        try:
+            canvases.append(encoder.acquire(encode_png(gray)).canvas)
+        except ImageError:
+            continue  # References are those that can be enrolled.
+    return encoder.describe(np.stack(canvases))
 
 
 def _row(name: str, chosen: Sequence[Query], threshold: float) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
+from encoder.cautions import as_stored
 from encoder.errors import OversizeImage
 from index.errors import UnknownWriter
 from service.cli.arguments import IMAGE, regions_option, writer_argument
@@ -21,6 +22,7 @@ from service.errors import ImagesRefused, Refusal
 if TYPE_CHECKING:
     from encoder.imaging.region import Region
     from encoder.inference.encoder import Encoder
+    from index.registry.references import Reference
     from index.registry.registry import Registry
     from service.writers.enroll import Enrollment
     from service.writers.uploads import Upload
@@ -62,8 +64,17 @@ def enroll(
     else:
         count = len(enrollment.references)
         show(f"Enrolled {count} of {len(images)} images as references of {writer_id}.")
+        show_warnings(enrollment.references)
         show_refusals(refused)
     ctx.exit(EXIT_NO if refused else 0)
+
+
+def show_warnings(references: Sequence[Reference]) -> None:
+    """Say what makes answers about references less sure."""
+    for reference in references:
+        for warning in cast("list[Mapping[str, str]]", reference.quality["warnings"]):
+            message = as_stored(warning)["message"]
+            show(f"Note on reference {reference.reference_id}: {message}")
 
 
 def read_uploads(

@@ -9,6 +9,7 @@ ServiceError
 └── RequestRefused          the caller's request cannot be carried out; the message is safe to show
     ├── InvalidInput        a field, form or address that is not as expected
     ├── ImagesRefused       images that are needed cannot be used (`refused` says why, each)
+    ├── TextTooLarge        a form's text field that is longer than any text here
     ├── UnsupportedBody     a body of another media type than the endpoint reads
     ├── BodyTooSlow         the body did not come in the time there is for it
     ├── TooManyRequests     as many requests of one address as it may have are in progress
@@ -79,6 +80,10 @@ class ImagesRefused(RequestRefused):
         reasons = "; ".join(f"{one.filename or 'unnamed'}: {one.reason}" for one in refused)
         super().__init__(f"{message} {reasons}")
         self.refused = tuple(refused)
+
+
+class TextTooLarge(RequestRefused):
+    """A form's text field is longer than any text that is read here."""
 
 
 class UnsupportedBody(RequestRefused):

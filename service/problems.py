@@ -77,6 +77,9 @@ KINDS: dict[type[Exception], ProblemKind] = {
         422, "invalid-input", "The request is not as expected"
     ),
     service_errors.ImagesRefused: ProblemKind(422, "images-refused", "The images cannot be used"),
+    service_errors.TextTooLarge: ProblemKind(
+        413, "text-too-large", "A text field of the form is too large"
+    ),
     service_errors.UnsupportedBody: ProblemKind(
         415, "unsupported-body", "The body is of a media type that is not read here"
     ),

@@ -8,7 +8,7 @@ from flask import Response, jsonify
 from service.api import answers
 from service.api.answers import RESEMBLES, Identification, Verification
 from service.api.context import caller, services
-from service.api.forms import accepts, check_path_ids, upload_of, uploads_of
+from service.api.forms import accepts, check_path_ids, check_query, upload_of, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.requests import CompareForm, IdentifyForm, VerifyForm
 from service.decisions.compare import compare
@@ -22,10 +22,11 @@ blueprint = APIBlueprint(
     tag={"name": "Decisions", "description": "Is it this writer's? Whose is it?"},
 )
 blueprint.before_request(check_path_ids)
+blueprint.before_request(check_query)
 
 
 @blueprint.post("/writers/<writer_id>/verify")
-@accepts(MULTIPART, single="image")
+@accepts(MULTIPART, form=VerifyForm)
 @blueprint.input(VerifyForm, location="form_and_files")
 @blueprint.output(Verification)
 @blueprint.doc(
@@ -48,7 +49,7 @@ def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Res
 
 
 @blueprint.post("/identify")
-@accepts(MULTIPART, single="image")
+@accepts(MULTIPART, form=IdentifyForm)
 @blueprint.input(IdentifyForm, location="form_and_files")
 @blueprint.output(Identification)
 @blueprint.doc(
@@ -69,7 +70,7 @@ def identify_signature(form_and_files_data: dict[str, Any]) -> Response:
 
 
 @blueprint.post("/compare")
-@accepts(MULTIPART, single="probe")
+@accepts(MULTIPART, form=CompareForm)
 @blueprint.input(CompareForm, location="form_and_files")
 @blueprint.output(Verification)
 @blueprint.doc(responses={413: "Too large.", 415: "Not a form."})

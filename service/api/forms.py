@@ -1,10 +1,13 @@
 """Checks of bodies and path parameters that schemas cannot make, and the reading of uploads."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from io import SEEK_END
 from typing import Any, ParamSpec, TypeVar
 
+from apiflask.fields import File, List
 from flask import request
 from werkzeug.datastructures import FileStorage
 
@@ -12,7 +15,7 @@ from encoder.imaging.region import Region
 from index.errors import UnknownReference
 from index.registry.identifiers import WRITER_ID_EXPECTED, is_writer_id
 from service.api.multipart import MULTIPART
-from service.api.requests import MAX_ID
+from service.api.requests import MAX_ID, Body, ImageQuery, WriterQuery
 from service.errors import InvalidInput, UnsupportedBody
 from service.writers.uploads import Upload
 
@@ -23,10 +26,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+# The only addresses that read options from the query string; POSTs have them in the body.
+QUERIES: Mapping[str, type[Body]] = {
+    "writers.list_writers": WriterQuery,
+    "references.show_image": ImageQuery,
+}
+
+
 def accepts(
-    *media_types: str, single: str | None = None
+    *media_types: str, form: type[Body] | None = None
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Refuse bodies of other types before a schema looks for fields; `single` takes one file.
+    """Refuse bodies of other types, and of other parts than `form` has, before a schema reads them.
 
     The handler then raises UnsupportedBody or InvalidInput instead of running.
     """
@@ -36,8 +46,8 @@ def accepts(
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             require_media_type(media_types)
             require_plain_json()
-            if single is not None:
-                require_one_file(single)
+            if form is not None and request.mimetype == MULTIPART:
+                require_parts(form)
             return handler(*args, **kwargs)
 
         return checked
@@ -77,7 +87,7 @@ def require_plain_json() -> None:
     if request.mimetype != JSON:
         return
     try:
-        json.loads(request.get_data())
+        json.loads(request.get_data(), object_pairs_hook=_without_repeats)
     except (json.JSONDecodeError, UnicodeDecodeError):
         return
     except (RecursionError, ValueError) as error:
@@ -87,16 +97,97 @@ def require_plain_json() -> None:
         ) from error
 
 
-def require_one_file(field: str) -> None:
-    """Refuse several files where one is expected, rather than ignore all but the first.
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object whose fields each come once: of two, one would be ignored without a word."""
+    repeated = [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]
+    if repeated:
+        raise _refused(dict.fromkeys(repeated, "expected once; it came several times."))
+    return dict(pairs)
+
+
+def require_parts(form: type[Body]) -> None:
+    """Refuse text where a file is wanted, a file where text is, and more of either than one.
+
+    A schema would take the first of several, and nothing for something.
 
     Raises:
-        InvalidInput: more than one file came.
+        InvalidInput: naming each field that is not as expected.
     """
-    count = len(request.files.getlist(field))
-    if count > 1:
-        reason = f"expected one file in the form field {field!r}; {count} came."
-        raise InvalidInput(f"{field}: {reason}", {field: [reason]})
+    schema = form()
+    came = {*request.files, *request.form}
+    problems = {}
+    for name, field in schema.fields.items():
+        files, texts = request.files.getlist(name), request.form.getlist(name)
+        if isinstance(field, File | List):
+            problem = _file_problem(name, files, texts, several=isinstance(field, List))
+        else:
+            problem = _text_problem(files, texts)
+        if problem:
+            problems[name] = problem
+    if not problems:
+        return
+    # What a schema would have said as well, had it come to it.
+    for name in came - schema.fields.keys():
+        problems[name] = schema.error_messages["unknown"]
+    for name, field in schema.fields.items():
+        if field.required and name not in came:
+            problems[name] = field.error_messages["required"]
+    raise _refused(problems)
+
+
+def _file_problem(
+    name: str, files: Sequence[FileStorage], texts: Sequence[str], *, several: bool
+) -> str | None:
+    if texts:
+        return f"expected a file; text came. With curl: -F {name}=@signature.png"
+    if len(files) > 1 and not several:
+        return f"expected one file in the form field {name!r}; {len(files)} came."
+    if any(not one.filename and not _size(one) for one in files):
+        return "expected a file; an empty one without a name came. Choose a file first."
+    return None
+
+
+def _text_problem(files: Sequence[FileStorage], texts: Sequence[str]) -> str | None:
+    if files:
+        return "expected text; a file came."
+    if len(texts) > 1:
+        return f"expected once; it came {len(texts)} times."
+    return None
+
+
+def _size(file: FileStorage) -> int:
+    size = file.stream.seek(0, SEEK_END)
+    file.stream.seek(0)
+    return size
+
+
+def _refused(problems: Mapping[str, str]) -> InvalidInput:
+    sentences = " ".join(f"{name}: {problem}" for name, problem in sorted(problems.items()))
+    return InvalidInput(sentences, {name: [problem] for name, problem in problems.items()})
+
+
+def check_query() -> None:
+    """Refuse options in the query string that nothing here reads, and options that come twice.
+
+    An option that is passed over leaves the default in force, which may be laxer than what the
+    caller asked for.
+
+    Raises:
+        InvalidInput: naming each, and where it belongs.
+    """
+    expected = QUERIES.get(request.endpoint or "")
+    names = set() if expected is None else set(expected().fields)
+    advice = f"expected {', '.join(sorted(names))}." if names else "there are none here."
+    if request.method == "POST":
+        advice = "send it in the body."
+    problems = {}
+    for name, values in request.args.lists():
+        if name not in names:
+            problems[name[:80]] = f"not an option in the query string; {advice}"
+        elif len(values) > 1:
+            problems[name] = f"expected once; it came {len(values)} times."
+    if problems:
+        raise _refused(problems)
 
 
 def check_path_ids() -> None:

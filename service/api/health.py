@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Inf
 from service.api import answers
 from service.api.answers import About, Erasures, Health, Readiness
 from service.api.context import services
+from service.api.forms import check_query
 from service.api.requests import ErasureQuery
 
 blueprint = APIBlueprint(
@@ -81,5 +82,6 @@ def list_erasures(query_data: dict[str, Any]) -> dict[str, Any]:
 @blueprint.output(About)
 def about() -> dict[str, Any]:
     """Say which version, model and gallery answer here"""
+    check_query()
     encoder = services().encoder
     return answers.this_server(encoder, services().registry.models.gallery_size(encoder.model_id))

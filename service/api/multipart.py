@@ -17,7 +17,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import FormDataParser
 
-from service.errors import InvalidInput
+from service.errors import InvalidInput, TextTooLarge
 
 MULTIPART = "multipart/form-data"
 PIECE_BYTES = 2**18
@@ -38,8 +38,10 @@ class FormInMemory(FormDataParser):
         """Read a multipart form; a body of another type has no fields and no files.
 
         Raises:
-            RequestEntityTooLarge: too many parts, or a text or a part's headers are too long.
-            InvalidInput: the body is damaged, or breaks off before its last boundary.
+            RequestEntityTooLarge: too many parts, or a part's headers are too long.
+            TextTooLarge: a text is too long.
+            InvalidInput: the body is damaged, or breaks off before its last boundary; or a text is
+                none.
         """
         fields: list[tuple[str, str]] = []
         files: list[tuple[str, FileStorage]] = []
@@ -70,19 +72,40 @@ class FormInMemory(FormDataParser):
             for event in parser.parse_blocking(stream.read, PIECE_BYTES):
                 if isinstance(event, bytes):
                     pieces.append(event)
-                    if part.filename is None:
-                        self._check_text_size(part.bytes_received)
+                    if not _is_file(part):
+                        self._check_text_size(part)
                 elif event is not None:  # The headers of a part; None is its end.
                     part, pieces = event, []
-                elif part.filename is None:
-                    fields.append((part.name, b"".join(pieces).decode()))
-                else:
+                elif _is_file(part):
                     data = BytesIO(b"".join(pieces))
                     files.append((part.name, FileStorage(data, part.filename, part.name)))
+                else:
+                    fields.append((part.name, _text(part.name, b"".join(pieces))))
 
-    def _check_text_size(self, received: int) -> None:
-        if self.max_form_memory_size is not None and received > self.max_form_memory_size:
-            raise RequestEntityTooLarge
+    def _check_text_size(self, part: Any) -> None:
+        most = self.max_form_memory_size
+        if most is not None and part.bytes_received > most:
+            raise TextTooLarge(
+                f"The form field {part.name!r} has more than the {most} bytes of text that are "
+                f"read. Send an image as a file, with a file name. With curl: -F "
+                f"{part.name}=@signature.png"
+            )
+
+
+def _is_file(part: Any) -> bool:
+    """Whether a part holds a file: it has a name for it, or says that it is of another type."""
+    return part.filename is not None or not str(part.content_type or "text/").startswith("text/")
+
+
+def _text(name: str, data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        reason = (
+            "expected text in UTF-8; other bytes came, without a file name. Send a file with one. "
+            f"With curl: -F {name}=@signature.png"
+        )
+        raise InvalidInput(f"{name}: {reason}", {name: [reason]}) from error
 
 
 class RequestInMemory(Request):

@@ -8,7 +8,7 @@ from flask import Response
 from service.api import answers
 from service.api.answers import Enrolled, References
 from service.api.context import enrolling, services
-from service.api.forms import accepts, check_path_ids, uploads_of
+from service.api.forms import accepts, check_path_ids, check_query, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.requests import ImageQuery, ReferenceForm
 from service.writers.enroll import enroll
@@ -21,10 +21,11 @@ blueprint = APIBlueprint(
     tag={"name": "References", "description": "The signatures by which a writer is known."},
 )
 blueprint.before_request(check_path_ids)
+blueprint.before_request(check_query)
 
 
 @blueprint.post("")
-@accepts(MULTIPART)
+@accepts(MULTIPART, form=ReferenceForm)
 @blueprint.input(ReferenceForm, location="form_and_files")
 @blueprint.output(Enrolled, status_code=201, description="At least one image was enrolled.")
 @blueprint.doc(responses={413: "Too large.", 415: "Not a form."})

@@ -9,7 +9,7 @@ from flask import request
 from service.api import answers
 from service.api.answers import CreatedWriter, ShownWriter, Writer, Writers
 from service.api.context import enrolling, services
-from service.api.forms import JSON, accepts, check_path_ids, uploads_of
+from service.api.forms import JSON, accepts, check_path_ids, check_query, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.requests import NewWriter, NewWriterForm, WriterChange, WriterQuery
 from service.writers.enroll import create_writer
@@ -23,10 +23,11 @@ blueprint = APIBlueprint(
     tag={"name": "Writers", "description": "Who is known, and by which id."},
 )
 blueprint.before_request(check_path_ids)
+blueprint.before_request(check_query)
 
 
 @blueprint.post("")
-@accepts(JSON, MULTIPART)
+@accepts(JSON, MULTIPART, form=NewWriterForm)
 @blueprint.output(CreatedWriter, status_code=201, description="The writer was created.")
 @blueprint.doc(
     responses={

@@ -26,6 +26,7 @@ from service.cli.server.serve import serve
 from service.cli.writers.bulk_import import import_source
 from service.cli.writers.demo import demo
 from service.cli.writers.enroll import enroll
+from service.cli.writers.show import show_writer
 from service.version import VERSION
 
 
@@ -55,7 +56,7 @@ def main() -> None:
 
 
 DECISIONS = (verify, identify, compare)
-WRITERS = (enroll, import_source, demo)
+WRITERS = (enroll, show_writer, import_source, demo)
 GALLERY = (index_group, gallery_group)
 MODELS = (
     *(train, export, evaluate, model_card),

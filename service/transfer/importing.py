@@ -21,6 +21,7 @@ from encoder.inference.encoder import Encoder
 from index.registry.registry import Registry
 from index.registry.writers import NewEnrollment
 from service.transfer.sources.files import FileRefusal, ImageFile
+from service.writers.copies import Copied, copied, held_specimens, new_specimen, reason
 from service.writers.uploads import Acquired, Upload, new_references
 
 # Embedded at once: the network's layers for so many stay in a core's cache. Measured: 1.1 ms an
@@ -103,10 +104,42 @@ def import_images(
             if not running:
                 return
             outcomes = [one for piece in running.popleft() for one in piece.result()]
-            yield store(outcomes, encoder.model_id, registry)
+            yield store(
+                count_once(outcomes, encoder.model_id, registry), encoder.model_id, registry
+            )
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         gc.unfreeze()
+
+
+def count_once(outcomes: Sequence[Outcome], model_id: str, registry: Registry) -> list[Outcome]:
+    """Refuse copies of signatures that their writers have, or that come before them; keep the rest.
+
+    Equal files are not refused but passed over, by `store`.
+    """
+    writers = {one.writer_id for one in outcomes if isinstance(one, NewEnrollment)}
+    claims = registry.embeddings.claims(writers, model_id) if writers else {}
+    known = {one: held_specimens(claims.get(one), registry) for one in writers}
+    kept: list[Outcome] = []
+    for one in outcomes:
+        found = None
+        if isinstance(one, NewEnrollment) and one.reference is not None:
+            specimen = new_specimen(one.reference)
+            found = copied(specimen, known[one.writer_id])
+            if found is None:
+                known[one.writer_id].append(specimen)
+            elif found.original.sha256 == specimen.sha256:
+                found = None
+        if found is None:
+            kept.append(one)
+        elif isinstance(one, NewEnrollment):
+            kept.append(_copy_refused(one, found))
+    return kept
+
+
+def _copy_refused(one: NewEnrollment, found: Copied) -> FileRefusal:
+    filename = None if one.reference is None else one.reference.filename
+    return FileRefusal(filename, "near-duplicate", reason(found), one.writer_id)
 
 
 def store(outcomes: Sequence[Outcome], model_id: str, registry: Registry) -> ImportedBatch:

@@ -106,7 +106,8 @@ def _similarities(answer: Verification) -> RenderableType:
         headings.append("#strokes")
     for one in answer.references:
         alike = [x for x in (one.similarity, one.local_similarity) if x is not None]
-        rows.append((one.filename or one.reference_id, *(f"{x:.3f}" for x in alike)))
+        name = f"{one.filename or one.reference_id}{' (copy)' if one.copy else ''}"
+        rows.append((name, *(f"{x:.3f}" for x in alike)))
     drawn: RenderableType = table(headings, rows)
     return drawn
 

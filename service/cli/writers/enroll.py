@@ -16,14 +16,13 @@ from service.cli.arguments import IMAGE, regions_option, writer_argument
 from service.cli.failures import EXIT_NO, fail
 from service.cli.import_progress import show_refusals
 from service.cli.output import json_option, note, print_json, show
-from service.cli.session import open_registry
+from service.cli.session import open_services
 from service.errors import ImagesRefused, Refusal
 
 if TYPE_CHECKING:
     from encoder.imaging.region import Region
-    from encoder.inference.encoder import Encoder
     from index.registry.references import Reference
-    from index.registry.registry import Registry
+    from service.models.live_services import Services
     from service.writers.enroll import Enrollment
     from service.writers.uploads import Upload
 
@@ -46,7 +45,9 @@ def enroll(
     """Enroll reference signatures of WRITER from image files.
 
     A writer who is not known yet is created. Images that cannot be used are refused, each with
-    its reason, and the others are enrolled; the exit code is 1 if any was refused.
+    its reason, and so are copies of a signature that the writer has; the others are enrolled. The
+    exit code is 1 if any was refused. A signature unlike the writer's others, or that another
+    writer has, is pointed out.
 
     \b
     Examples:
@@ -54,18 +55,22 @@ def enroll(
       countersign enroll C-1001 later-*.png --json
     """
     uploads, refused = read_uploads(images, regions)
-    with open_registry() as (_, registry, encoder):
-        enrollment = _enroll(writer_id, name, uploads, encoder, registry)
+    with open_services() as services:
+        enrollment = _enroll(writer_id, name, uploads, services)
     refused += enrollment.refused
     if as_json:
         references = [asdict(reference) for reference in enrollment.references]
         refusals = [asdict(refusal) for refusal in refused]
-        print_json({"writer_id": writer_id, "references": references, "refused": refusals})
+        warnings = [asdict(warning) for warning in enrollment.warnings]
+        answer = {"references": references, "refused": refusals, "warnings": warnings}
+        print_json({"writer_id": writer_id, **answer})
     else:
         count = len(enrollment.references)
         show(f"Enrolled {count} of {len(images)} images as references of {writer_id}.")
         show_warnings(enrollment.references)
         show_refusals(refused)
+        for warning in enrollment.warnings:
+            show(f"Note: {warning.message}")
     ctx.exit(EXIT_NO if refused else 0)
 
 
@@ -95,22 +100,22 @@ def read_uploads(
     return uploads, refused
 
 
-def _enroll(
-    writer_id: str, name: str, uploads: Sequence[Upload], encoder: Encoder, registry: Registry
-) -> Enrollment:
+def _enroll(writer_id: str, name: str, uploads: Sequence[Upload], services: Services) -> Enrollment:
     from service.writers.enroll import Enrollment, create_writer
     from service.writers.enroll import enroll as add_references
 
     if not uploads:
         return Enrollment((), ())
+    registry = services.registry
+    parts = {"encoder": services.encoder, "registry": registry, "gallery": services.gallery}
     try:
         try:
             known = registry.writers.get(writer_id)
         except UnknownWriter:
-            _, made = create_writer(writer_id, name, uploads, encoder=encoder, registry=registry)
+            _, made = create_writer(writer_id, name, uploads, **parts)
             return made
         if name and name != known.name:
             note(f"{writer_id} is known already; the name given with --name is not used.")
-        return add_references(writer_id, uploads, encoder=encoder, registry=registry)
+        return add_references(writer_id, uploads, **parts)
     except ImagesRefused as error:
         return Enrollment((), error.refused)

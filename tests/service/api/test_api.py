@@ -185,7 +185,14 @@ def test_identify_answers_as_agreed(client, ada, files):
     assert body["verdict"] in {"identified", "not_enrolled"}
     assert body["gallery_size"] == 2
     [candidate] = body["candidates"]
-    assert candidate.keys() == {"writer_id", "name", "score", "reference_id"}
+    assert candidate.keys() == {
+        "writer_id",
+        "name",
+        "score",
+        "likeness",
+        "reference_id",
+        "shares_with",
+    }
     assert (candidate["writer_id"], candidate["name"]) == ("C-1001", "Ada")
     assert candidate["reference_id"] == ada["references"][0]["reference_id"]
     assert uuid.UUID(body["decision_id"])

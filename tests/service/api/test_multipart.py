@@ -135,7 +135,9 @@ def test_a_text_may_be_so_long_and_no_longer(post):
     assert post(part('name="operating_point"', long) + END).status_code == 422
     answer = post(part('name="operating_point"', long + b"x") + END)
     assert answer.status_code == 413
-    assert answer.get_json()["code"] == "body-too-large"
+    assert answer.get_json()["code"] == "text-too-large"
+    assert "'operating_point'" in answer.get_json()["detail"]
+    assert "20" not in answer.get_json()["detail"]
 
 
 @pytest.mark.parametrize(

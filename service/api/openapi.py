@@ -1,5 +1,7 @@
 """Completes /openapi.json, and serves /docs from this server alone: it works without a network."""
 
+from collections import defaultdict
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,45 @@ from service.api.forms import JSON
 from service.api.guard import CONTENT_SECURITY_POLICY
 from service.api.multipart import MULTIPART
 from service.api.requests import NewWriter, NewWriterForm
-from service.problems import kinds
+from service.problems import TYPE_PREFIX, ProblemKind, kinds
 
 Spec = dict[str, Any]
 
 OPENAPI_VERSION = "3.0.3"
+
+LIVENESS = "/healthz"
+# The server answers these however much is asked of it.
+UNLIMITED = frozenset({LIVENESS, "/readyz", "/metrics"})
+
+
+def _everywhere(_path: str, _method: str) -> bool:
+    return True
+
+
+def _of_images(_path: str, method: str) -> bool:
+    return method == "post"
+
+
+# Where a kind of problem can come from, if not from every operation that has its status.
+APPLIES: dict[str, Callable[[str, str], bool]] = {
+    "unknown-address": lambda _path, _method: False,
+    "erasure-incomplete": lambda _path, _method: False,
+    "unknown-writer": lambda path, _method: "{writer_id}" in path,
+    "unknown-reference": lambda path, _method: "{reference_id}" in path,
+    "image-not-held": lambda path, _method: path.endswith("/image"),
+    "writer-exists": lambda path, _method: path == "/v1/writers",
+    "duplicate-reference": lambda path, _method: path.endswith("/references"),
+    "no-references": lambda path, _method: path.endswith("/verify"),
+    "invalid-writer": lambda path, method: path.startswith("/v1/writers") and method != "get",
+    "invalid-cursor": lambda path, method: path == "/v1/writers" and method == "get",
+    "unknown-operating-point": lambda path, _method: path.endswith(("/verify", "/compare")),
+    "oversize-image": _of_images,
+    "undecodable-image": _of_images,
+    "failure-to-acquire": _of_images,
+    "unusable-image": _of_images,
+    "images-refused": _of_images,
+    "model-changed": _of_images,
+}
 
 # Swagger UI as the flask-swagger-ui package carries it (Apache-2.0); only its files are used.
 SWAGGER_UI = Path(str(files("flask_swagger_ui") / "dist"))
@@ -89,11 +125,11 @@ def description() -> str:
 def complete(spec: Spec) -> Spec:
     """Add to APIFlask's document what it cannot know: media types, id forms, the JSON body."""
     for path, operations in spec["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
             _describe_path_ids(operation)
-            _describe_problems(operation)
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
+            _describe_problems(path, method, operation)
             if path.endswith("/image"):
                 _describe_image(operation)
     # APIFlask draws one schema for a body; a writer is created from either of two.
@@ -124,11 +160,36 @@ def _describe_path_ids(operation: Spec) -> None:
             parameter["example"] = "C-1001"
 
 
-def _describe_problems(operation: Spec) -> None:
-    """Errors are problems, which have a media type of their own."""
-    for status, response in operation["responses"].items():
-        if status.startswith(("4", "5")) and JSON in response.get("content", {}):
-            response["content"][MEDIA_TYPE] = response["content"].pop(JSON)
+def _describe_problems(path: str, method: str, operation: Spec) -> None:
+    """Name every problem that an operation can answer with, by its status and its type."""
+    by_status: defaultdict[int, list[ProblemKind]] = defaultdict(list)
+    statuses = _statuses(path, method, operation)
+    for kind in kinds():
+        applies = APPLIES.get(kind.code, _everywhere)
+        if kind.status in statuses and applies(path, method):
+            by_status[kind.status].append(kind)
+    for status, found in by_status.items():
+        types = "; ".join(f"{kind.title} (`{TYPE_PREFIX}{kind.code}`)" for kind in found)
+        operation["responses"][str(status)] = {
+            "description": f"{types}.",
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+
+
+def _statuses(path: str, method: str, operation: Spec) -> set[int]:
+    """Return with which errors an operation can answer, whatever is asked of it."""
+    statuses = {400, 421, 500} | {int(one) for one in operation["responses"] if one >= "400"}
+    if path not in UNLIMITED:
+        statuses |= {429, 503, 507}
+    elif path != LIVENESS:
+        statuses |= {503, 507}
+    if method not in {"get", "head"}:
+        statuses.add(403)
+    if method in {"post", "patch"}:
+        statuses |= {408, 411, 413, 415, 422}
+    if operation.get("parameters"):
+        statuses.add(422)
+    return statuses
 
 
 def _describe_image(operation: Spec) -> None:

@@ -23,6 +23,8 @@ CLEANED, LEFT_OUT = "cleaned", "left-out"  # What `include` may ask for.
 MAX_IMAGES = 20
 MAX_PAGE = 200
 MAX_ID = 2**63 - 1  # The registry's ids are 64-bit.
+# What `check_text` asks for, in the words of /openapi.json.
+CLEAN = {"pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$"}
 # What is said of text that is none, whatever the field.
 TEXT_MESSAGES = {
     "invalid": "expected text; something else came.",
@@ -171,7 +173,7 @@ def name_field(*, required: bool) -> String:
             Length(max=MAX_NAME_LENGTH, error=f"expected at most {MAX_NAME_LENGTH} characters."),
             check_text,
         ],
-        metadata=about("The writer's name, for people to read.", "Ada Example"),
+        metadata={**about("The writer's name, for people to read.", "Ada Example"), **CLEAN},
     )
 
 
@@ -221,7 +223,7 @@ class WriterQuery(Body):
     limit = count_field(50, MAX_PAGE, f"Writers to a page, 1 to {MAX_PAGE}.")
     q = String(
         validate=[Length(max=200), check_text],
-        metadata=about("Part of an id or a name, in any case.", "ada"),
+        metadata={**about("Part of an id or a name, in any case.", "ada"), **CLEAN},
     )
 
 

@@ -161,3 +161,38 @@ def test_docs_load_nothing_from_elsewhere(client):
 def test_docs_serve_swagger_uis_files_alone(client):
     for name in ("..%2f__init__.py", "nothing.js", "../../flask_swagger_ui.py"):
         assert client.get(f"/docs/assets/{name}").status_code == 404
+
+
+def test_every_operation_names_the_problems_it_can_answer_with(spec):
+    problem = {"$ref": "#/components/schemas/Problem"}
+    form = {"400", "403", "408", "411", "413", "415", "421", "422", "429", "500", "503", "507"}
+    expected = {
+        ("/v1/writers", "post"): form | {"409"},
+        ("/v1/writers/{writer_id}/references", "post"): form | {"404", "409"},
+        ("/v1/writers/{writer_id}/verify", "post"): form | {"404", "409"},
+        ("/v1/identify", "post"): form,
+        ("/v1/compare", "post"): form,
+        ("/healthz", "get"): {"400", "421", "500"},
+        ("/readyz", "get"): {"400", "421", "500", "503", "507"},
+    }
+    for (path, method), statuses in expected.items():
+        responses = spec["paths"][path][method]["responses"]
+        assert {one for one in responses if one >= "400"} == statuses, path
+    for path, operations in spec["paths"].items():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    assert "`urn:countersign:problem:" in response["description"], (path, method)
+                    assert response["content"]["application/problem+json"]["schema"] == problem
+
+
+def test_problems_are_named_where_they_can_occur(spec):
+    def named(path, method, status):
+        return spec["paths"][path][method]["responses"][status]["description"]
+
+    assert "disk-full" in named("/v1/writers", "post", "507")
+    assert "too-many-requests" in named("/v1/writers", "get", "429")
+    assert "body-too-slow" in named("/v1/identify", "post", "408")
+    assert "no-references" in named("/v1/writers/{writer_id}/verify", "post", "409")
+    assert "duplicate" not in named("/v1/writers/{writer_id}/verify", "post", "409")
+    assert "image-not-held" not in named("/v1/writers/{writer_id}", "get", "404")

@@ -35,7 +35,7 @@ MIN_NEXT = 1.7  # The widest gap over the next: letters that stand apart do so e
 MIN_STACKED = 0.5  # Share of the narrower one's width that the other stands above or below.
 MIN_WIDE = 0.5  # Width over height of what stands below: a stroke or dot is no signature.
 WRITTEN_LENGTH = 1.7  # Length of its strokes over its diagonal: a plain stroke has 1.
-MIN_LOWER = 0.35  # Height of the lower one over the higher one's: an underline's is less.
+MIN_LOWER = 0.3  # Height of the lower one over the higher one's: an underline's is less.
 
 
 @dataclass(frozen=True)

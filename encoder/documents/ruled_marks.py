@@ -12,7 +12,7 @@ from encoder.documents.marks import Chosen, Marks, Mask, Numbers
 
 MIN_LINE = 0.8  # Width of a level line over that of all other ink.
 MIN_UPRIGHT = 1.15  # Height of an upright one: letters hold upright strokes as high as all ink.
-MIN_THIN = 18.0  # And over its own width.
+MIN_THIN = 14.0  # And over its own width.
 MAX_SLANT = 0.09  # From level or upright, rise over run: five degrees.
 STRAY_PX, STRAY_WIDTHS = 0.75, 0.2  # How far a line's middle strays from straight, at most.
 UNEVEN_PX = 0.75  # Standard deviation of its width along it.
@@ -30,10 +30,11 @@ MIN_HULL_RECTANGLE, MIN_HULL_ROUND = (
     0.93,
     0.93,
 )  # Of a rectangle or circle around a stamp that it fills.
+AT_EDGE = 0.02  # Of the page's breadth: what lies so near its side is at its edge.
 MIN_EDGE, MAX_EDGE = 0.6, 0.06  # Length over the page's side, and breadth over the other side.
 MIN_LINE_PX = 40.0
 SIDES = ("left", "right")
-MIN_SIDE = 0.9  # Height of a frame's side over that of the ink between.
+MIN_SIDE = 0.75  # Height of a frame's side over that of the ink between.
 HOLE_STROKES = 3.0  # Width of a hole or blot over the pen's strokes.
 MIN_SOLID = 0.36  # Its width as a stroke's over that of its box: a disc has 0.4, a letter 0.2.
 MIN_HOLE_PX = 12.0
@@ -129,7 +130,8 @@ def edges(marks: Marks) -> list[Chosen]:
     for along, across in ((1, 0), (0, 1)):
         length, breadth = marks.mask.shape[1 - along], marks.mask.shape[1 - across]
         first, last = marks.boxes[:, across], marks.boxes[:, across + 2]
-        at_side = (first <= 1) | (last >= breadth - 1)
+        near = AT_EDGE * breadth
+        at_side = (first <= near) | (last >= breadth - near)
         long = marks.boxes[:, along + 2] - marks.boxes[:, along] >= MIN_EDGE * length
         narrow = last - first <= MAX_EDGE * breadth
         found += [_only(marks, n) for n in map(int, np.flatnonzero(at_side & long & narrow))]

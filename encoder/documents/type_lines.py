@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from encoder.documents.marks import Chosen, Marks, Numbers
 
 MIN_GLYPHS = 5  # Marks of letters' height from which a line can be judged;
-MIN_WHOLE, MIN_ALONE = (
-    4,
-    3,
-)  # fewer where each of them keeps to it, in ink that print shares or not.
+MIN_ALONE = 3  # fewer where all of them keep to it and there is other type, or no signature.
+MANY_GLYPHS = 8  # From so many on, other marks may stand at the ends of a line.
 MAX_SPACE = 1.1  # Space between two letters or words, over the higher one's height.
 MAX_OVERHANG = 0.3  # How far a slanting letter may reach over the next.
 MIN_SIDE_BY_SIDE = 0.45  # Of the lower one's height: beside, not above, each other.
@@ -47,7 +45,9 @@ def lines_of_type(marks: Marks, candidates: Chosen, *, alone: bool = False) -> l
         count = len(places)
         if count < MIN_ALONE or not _even_strokes(marks.stroke_widths[chain[kept]]):
             continue
-        share = count / (places[-1] - places[0] + 1)  # Of its span: what stands before is no type.
+        share = count / len(kept)
+        if count >= MANY_GLYPHS:  # Of its span alone: what stands before or behind is no type.
+            share = count / (places[-1] - places[0] + 1)
         line = _with_accents(marks, candidates, chain[kept], slant, base, high)
         if count >= MIN_GLYPHS and share >= MIN_KEPT:
             lines.append(line)

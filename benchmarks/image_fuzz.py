@@ -10,6 +10,7 @@ import struct
 import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -338,6 +339,15 @@ def cost(kind: str, data: bytes) -> Cost:
     return Cost(seconds, memory_mib("VmHWM") - before, kind, len(data), outcome)
 
 
+def measured(rng: Random, name: str) -> Cost | None:
+    """One random image taken through, or None where it cannot be written or sent."""
+    try:
+        kind, data = made(rng)
+    except (OSError, ValueError, RuntimeError, struct.error):
+        return None
+    return cost(f"{kind} {name}", data) if len(data) <= 10 * MEBIBYTE else None
+
+
 def memory_mib(field: str) -> float:
     """What Linux counts of this process."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -357,25 +367,14 @@ def shown(costs: list[Cost]) -> None:
 @click.option("--images", default=1_000, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--worst", default=12, show_default=True, help="How many to name.")
-@click.option("--keep", type=click.Path(path_type=Path), help="A folder for the worst files.")
-def main(images: int, seed: int, worst: int, keep: Path | None) -> None:
+def main(images: int, seed: int, worst: int) -> None:
     """Measure random images of costly kinds, and name the worst by time and by memory."""
     costs: list[Cost] = []
-    slowest: list[float] = []
-    for number in range(images):
-        rng = np.random.default_rng((seed, number))
-        try:
-            kind, data = made(rng)
-        except (OSError, ValueError, RuntimeError, struct.error):  # What no one can write.
-            continue
-        if len(data) > 10 * MEBIBYTE:
-            continue
-        one = cost(f"{kind} (seed {seed}, {number})", data)
-        costs.append(one)
-        slowest = sorted([*slowest, one.seconds])[-worst:]
-        if keep is not None and one.seconds >= slowest[0]:
-            keep.mkdir(parents=True, exist_ok=True)
-            (keep / f"{one.seconds:.3f}-{number}").write_bytes(data)
+    with suppress(KeyboardInterrupt):  # What was measured until then is told.
+        for number in range(images):
+            one = measured(np.random.default_rng((seed, number)), f"(seed {seed}, {number})")
+            if one is not None:
+                costs.append(one)
     seconds = np.array([one.seconds for one in costs])
     click.echo(
         f"{len(costs)} images; median {np.median(seconds):.4f} s, 99 % within "

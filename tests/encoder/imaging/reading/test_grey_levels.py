@@ -52,8 +52,9 @@ def tiff_of(levels: np.ndarray, signed: bool = False, white_is_zero: bool = Fals
         (SCAN.astype(np.int32) - 128 << 8).astype(np.int16),
         (SCAN.astype(np.int16) << 4),
         (SCAN.astype(np.int16) - 128 << 3),
+        (SCAN.astype(np.int16) - 256 << 4),
     ],
-    ids=["the whole range", "positive, 12 bits", "11 bits about the middle"],
+    ids=["the whole range", "positive, 12 bits", "11 bits about the middle", "negative"],
 )
 def test_grey_with_a_sign(levels: np.ndarray) -> None:
     assert shows_the_scan(tiff_of(levels, signed=True))

@@ -118,7 +118,7 @@ def _check_jpeg(data: bytes, _: ImageLimits) -> None:
 
 def _check_png(data: bytes, _: ImageLimits) -> None:
     at, chunks = 8, 0
-    while at + 8 <= len(data):
+    while at + 8 <= len(data) and data[at + 4 : at + 8] != b"IEND":  # Nobody reads past it.
         at += 12 + int.from_bytes(data[at : at + 4], "big")
         chunks += 1
         if chunks > MAX_PARTS:

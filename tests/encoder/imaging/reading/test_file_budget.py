@@ -28,6 +28,7 @@ def test_a_png_of_very_many_chunks_is_refused() -> None:
     assert shows_the_scan(few)
     many = whole[:33] + chunk(b"tEXt", b"a\0b") * (MAX_PARTS + 1) + whole[33:]
     assert refusal(many).code == "too-complex"
+    assert shows_the_scan(whole + bytes(2**20))  # Past its end there are none.
 
 
 def test_a_jpeg_of_very_many_segments_is_refused() -> None:

@@ -120,7 +120,8 @@ def _shared(moved: Lines, still: Lines) -> float:
     for scale in np.geomspace(*REACH_PX, STEPS):
         distances, nearest = still.around(points)
         # Far points weigh little: ink that one scan lacks must not pull the rest away.
-        points = _laid_on(points, nearest, 1 / (1 + (distances / np.float32(scale)) ** 2))
+        weights = np.asarray(1 / (1 + (distances / scale) ** 2), np.float32)
+        points = _laid_on(points, nearest, weights)
     there, _ = still.around(points)
     back, _ = Lines(points).around(still.points)
     return float(min((there < NEAR_PX).mean(), (back < NEAR_PX).mean()))
@@ -146,4 +147,4 @@ def _places(points: Points) -> NDArray[np.intp]:
     """Column and row `(n, 2)` of points on the plane; those outside are put on its edge."""
     height, width = _PLANE
     places = np.rint(points * FINENESS + np.array([width / 2, height / 2])).astype(np.intp)
-    return np.clip(places, 0, [width - 1, height - 1])
+    return np.asarray(np.clip(places, 0, [width - 1, height - 1]), np.intp)

@@ -115,7 +115,7 @@ def require_parts(form: type[Body]) -> None:
     """
     schema = form()
     came = {*request.files, *request.form}
-    problems = {}
+    problems: dict[str, str] = {}
     for name, field in schema.fields.items():
         files, texts = request.files.getlist(name), request.form.getlist(name)
         if isinstance(field, File | List):
@@ -128,10 +128,10 @@ def require_parts(form: type[Body]) -> None:
         return
     # What a schema would have said as well, had it come to it.
     for name in came - schema.fields.keys():
-        problems[name] = schema.error_messages["unknown"]
+        problems[name] = str(schema.error_messages["unknown"])
     for name, field in schema.fields.items():
         if field.required and name not in came:
-            problems[name] = field.error_messages["required"]
+            problems[name] = str(field.error_messages["required"])
     raise _refused(problems)
 
 

@@ -107,15 +107,19 @@ def _enroll(writer_id: str, name: str, uploads: Sequence[Upload], services: Serv
     if not uploads:
         return Enrollment((), ())
     registry = services.registry
-    parts = {"encoder": services.encoder, "registry": registry, "gallery": services.gallery}
+    encoder, gallery = services.encoder, services.gallery
     try:
         try:
             known = registry.writers.get(writer_id)
         except UnknownWriter:
-            _, made = create_writer(writer_id, name, uploads, **parts)
+            _, made = create_writer(
+                writer_id, name, uploads, encoder=encoder, registry=registry, gallery=gallery
+            )
             return made
         if name and name != known.name:
             note(f"{writer_id} is known already; the name given with --name is not used.")
-        return add_references(writer_id, uploads, **parts)
+        return add_references(
+            writer_id, uploads, encoder=encoder, registry=registry, gallery=gallery
+        )
     except ImagesRefused as error:
         return Enrollment((), error.refused)

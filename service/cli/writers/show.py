@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @writer_argument
 @json_option
 def show_writer(writer_id: str, as_json: bool) -> None:
-    """Show WRITER and how each of their references stands among the others.
+    """Show WRITER and how each of their references stands.
 
     A reference is typical, unlike-others (it may be a stranger's), a copy of another (the two count
     once), or the oldest.

@@ -21,7 +21,7 @@ from encoder.inference.encoder import Encoder
 from index.registry.registry import Registry
 from index.registry.writers import NewEnrollment
 from service.transfer.sources.files import FileRefusal, ImageFile
-from service.writers.copies import Copied, copied, held_specimens, new_specimen, reason
+from service.writers.copies import Copied, Specimen, copied, held_specimens, new_specimen, reason
 from service.writers.uploads import Acquired, Upload, new_references
 
 # Embedded at once: the network's layers for so many stay in a core's cache. Measured: 1.1 ms an
@@ -47,6 +47,13 @@ class Held:
 
     writer_id: str
     writer_name: str
+
+
+@dataclass(frozen=True)
+class Prepared(NewEnrollment):
+    """A reference made of a file, and where in the source that is."""
+
+    where: str = ""
 
 
 # What became of a file before it is stored. An enrollment may be of a writer alone.
@@ -128,7 +135,7 @@ def count_once(outcomes: Sequence[Outcome], model_id: str, registry: Registry) -
             found = copied(specimen, known[one.writer_id])
             if found is None:
                 known[one.writer_id].append(specimen)
-            elif found.original.sha256 == specimen.sha256:
+            elif _is_same_file(one, specimen, found, registry):
                 found = None
         if found is None:
             kept.append(one)
@@ -137,9 +144,17 @@ def count_once(outcomes: Sequence[Outcome], model_id: str, registry: Registry) -
     return kept
 
 
+def _is_same_file(
+    one: NewEnrollment, specimen: Specimen, found: Copied, registry: Registry
+) -> bool:
+    if found.original.sha256 is not None:
+        return found.original.sha256 == specimen.sha256
+    return bool(registry.references.held({(one.writer_id, str(specimen.sha256))}))
+
+
 def _copy_refused(one: NewEnrollment, found: Copied) -> FileRefusal:
-    filename = None if one.reference is None else one.reference.filename
-    return FileRefusal(filename, "near-duplicate", reason(found), one.writer_id)
+    where = one.where if isinstance(one, Prepared) else None
+    return FileRefusal(where, "near-duplicate", reason(found), one.writer_id)
 
 
 def store(outcomes: Sequence[Outcome], model_id: str, registry: Registry) -> ImportedBatch:
@@ -175,7 +190,7 @@ def _prepare(
     acquired = [one.acquired for one in found]
     made = iter(new_references(acquired, encoder, several_writers=True))
     return [
-        NewEnrollment(one.file.writer_id, one.file.writer_name, next(made))
+        Prepared(one.file.writer_id, one.file.writer_name, next(made), one.file.where)
         if isinstance(one, _Found)
         else one
         for one in seen

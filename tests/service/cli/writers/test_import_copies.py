@@ -25,5 +25,6 @@ def test_a_copy_is_refused_and_an_equal_file_is_passed_over(run, answer, tmp_pat
     assert (code, done["enrolled"], done["already_there"]) == (1, 7, 1)
     [refused] = done["refused"]
     assert (refused["code"], refused["writer_id"]) == ("near-duplicate", "W-1")
+    assert refused["filename"] == "W-1/again.jpg"
     code, again = answer("import", tmp_path / "scans")
     assert (code, again["enrolled"], len(again["refused"])) == (1, 0, 1)

@@ -35,6 +35,7 @@ WRITERS = 4
 START_S = 60.0
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DISK_MIB = 96
+ROUNDS = 60
 
 
 @dataclass
@@ -311,6 +312,41 @@ def reader_during_erasure(folder: Path) -> None:
             print(f"  gone {gone_s:.1f} s after the reader; verifications: {tally(statuses)}")
 
 
+def kill_rounds(folder: Path) -> None:
+    """Kill the whole server while callers enroll, again and again; is anything lost?"""
+    acknowledged: list[str] = []
+    for number in range(ROUNDS):
+        over = threading.Event()
+        with serving(folder) as server:
+
+            def create(
+                caller: int,
+                over: threading.Event = over,
+                server: Server = server,
+                number: int = number,
+            ) -> None:
+                turn = 0
+                while not over.is_set():
+                    turn += 1
+                    writer_id = f"R-{number}-{caller}-{turn}"
+                    body = json.dumps({"writer_id": writer_id}).encode()
+                    if server.call("POST", "/v1/writers", body, "application/json")[0] == 201:
+                        acknowledged.append(writer_id)
+
+            callers = [threading.Thread(target=create, args=(n,)) for n in range(3)]
+            for one in callers:
+                one.start()
+            time.sleep(0.1 + 0.01 * number)
+            server.process.kill()
+            over.set()
+            for one in callers:
+                one.join()
+    with serving(folder) as server:
+        found = [server.call("GET", f"/v1/writers/{one}")[0] == 200 for one in acknowledged]
+    lost = len(found) - sum(found)
+    print(f"  {ROUNDS} rounds, {len(acknowledged)} acknowledged, {lost} lost")
+
+
 def sigterm(folder: Path) -> None:
     """Ask it to end at moments of its start and of its work."""
     took_s = []
@@ -370,6 +406,7 @@ ATTACKS: dict[str, Callable[[Path], None]] = {
         stop_worker,
         full_disk,
         reader_during_erasure,
+        kill_rounds,
         sigterm,
     )
 }

@@ -28,7 +28,7 @@ blueprint.before_request(check_query)
 @accepts(MULTIPART, form=ReferenceForm)
 @blueprint.input(ReferenceForm, location="form_and_files")
 @blueprint.output(Enrolled, status_code=201, description="At least one image was enrolled.")
-@blueprint.doc(responses={413: "Too large.", 415: "Not a form."})
+@blueprint.doc(responses={409: "A reference already.", 413: "Too large.", 415: "Not a form."})
 def enroll_references(writer_id: str, form_and_files_data: dict[str, Any]) -> dict[str, Any]:
     """Enroll reference signatures
 

@@ -478,6 +478,7 @@ class Problem(Schema):
     code = String(metadata=about("The kind of problem, as a stable word.", "images-refused"))
     refused = List(Nested(Refused), metadata=about("Why each image could not be used."))
     boxes = List(Nested(FoundBox), metadata=about(BOXES))
+    available = List(String(), metadata=about("The operating points that there are."))
     # A schema has an attribute `fields` of its own.
     by_field = Dict(data_key="fields", metadata=about("What is wrong with each field."))
 

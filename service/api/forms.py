@@ -118,10 +118,11 @@ def require_parts(form: type[Body]) -> None:
     problems: dict[str, str] = {}
     for name, field in schema.fields.items():
         files, texts = request.files.getlist(name), request.form.getlist(name)
-        if isinstance(field, File | List):
-            problem = _file_problem(name, files, texts, several=isinstance(field, List))
+        several = isinstance(field, List)
+        if isinstance(field.inner if isinstance(field, List) else field, File):
+            problem = _file_problem(name, files, texts, several=several)
         else:
-            problem = _text_problem(files, texts)
+            problem = _text_problem(files, texts, several=several)
         if problem:
             problems[name] = problem
     if not problems:
@@ -147,10 +148,12 @@ def _file_problem(
     return None
 
 
-def _text_problem(files: Sequence[FileStorage], texts: Sequence[str]) -> str | None:
+def _text_problem(
+    files: Sequence[FileStorage], texts: Sequence[str], *, several: bool
+) -> str | None:
     if files:
         return "expected text; a file came."
-    if len(texts) > 1:
+    if len(texts) > 1 and not several:
         return f"expected once; it came {len(texts)} times."
     return None
 

@@ -286,3 +286,21 @@ def test_why_the_registry_fails_is_for_the_operator_alone(client, settings, capl
     assert "no such table" not in problem["detail"]
     assert "no such table" in caplog.text
     assert "C-1" not in caplog.text
+
+
+def test_a_text_field_that_comes_twice_is_refused_rather_than_read_once(client, files):
+    form = {"image": files(1, 0)[0], "top": ["1", "5"]}
+    answer = client.post("/v1/identify", data=form)
+    assert answer.status_code == 422
+    assert "came 2 times" in answer.get_json()["fields"]["top"][0]
+
+
+def test_an_unknown_operating_point_is_answered_with_those_there_are(client, files):
+    client.post("/v1/writers", data={"writer_id": "C-1", "images": files(1, 0)})
+    form = {"image": files(1, 1)[0], "operating_point": "none"}
+    answer = client.post("/v1/writers/C-1/verify", data=form)
+    assert answer.status_code == 422
+    spec = client.get("/openapi.json").get_json()
+    drawn = spec["components"]["schemas"]["Problem"]["properties"]
+    assert answer.get_json().keys() <= drawn.keys()
+    assert "available" in answer.get_json()

@@ -5,7 +5,7 @@ import re
 import pytest
 
 # What only some answers have.
-OPTIONAL = {"cleaned", "filename", "refused", "fields", "boxes", "region", "left_out"}
+OPTIONAL = {"available", "cleaned", "filename", "refused", "fields", "boxes", "region", "left_out"}
 PYTHON_TYPES = {
     "string": str,
     "integer": int,

@@ -78,8 +78,9 @@ def test_a_request_that_waits_in_vain_is_answered_503(client, files, stuck, monk
         assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
         assert answer.json["code"] == "index-behind"
         assert "revision 0, 2 is needed" in answer.json["detail"]
-    erased = client.delete("/v1/writers/W-1")
-    assert (erased.status_code, erased.json["code"]) == (503, "erasure-incomplete")
+    # The rows are gone at once; what the shared index holds goes when it can be reached.
+    assert client.delete("/v1/writers/W-1").status_code == 204
+    assert client.get("/v1/erasures").json["pending"] == 1
     monkeypatch.setattr("index.milvus.shared_gallery.REVISION_WAIT_S", 60)
     stuck.give_back()
     answer = client.post("/v1/identify", data={"image": files(1, 2)[0]})

@@ -23,7 +23,7 @@ MAX_SLANT = 0.09  # Of a line, rise over run: five degrees.
 TOLERANCE = 0.045  # Of the capitals' height: how far letters keep to a line; round ones pass it.
 MIN_TOLERANCE_PX = 1.0
 MIN_KEPT = 0.7  # Share of the marks that keep to baseline and heights.
-MAX_STROKE_STRAY = 0.11  # Of the stroke widths from their middle, each over that.
+MAX_STROKE_STRAY, MAX_STROKE_STRAY_PX = 0.11, 0.5  # Of the stroke widths from their middle.
 BAND = 0.45  # Of the capitals' height: how far above and below the line its accents reach.
 NEXT_WORD = 1.6  # Of that height: how far on the next word of a line stands.
 LEVELS = 2  # Heights of letters: small ones, and capitals or those with ascenders.
@@ -58,7 +58,9 @@ def lines_of_type(marks: Marks, candidates: Chosen, *, alone: bool = False) -> l
 
 
 def _even_strokes(strokes: Numbers) -> bool:
-    return bool(np.median(np.abs(strokes / np.median(strokes) - 1)) <= MAX_STROKE_STRAY)
+    middle = float(np.median(strokes))
+    reach = max(MAX_STROKE_STRAY_PX, MAX_STROKE_STRAY * middle)
+    return bool(np.median(np.abs(strokes - middle)) <= reach)
 
 
 def fit(boxes: Numbers) -> tuple[Chosen, float, float, float]:

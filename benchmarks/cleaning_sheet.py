@@ -26,22 +26,31 @@ def main() -> None:
     parser.add_argument("picture", type=Path, help="the PNG to write")
     parser.add_argument("--seed", type=int, default=7, help="whose signature to draw (7)")
     options = parser.parse_args()
-    cells = [_cell(name, options.seed) for name in SCENES]
+    draw_sheet([_cell(name, options.seed) for name in SCENES], options.picture)
+
+
+def draw_sheet(cells: list[Picture], picture: Path) -> None:
+    """Write cells of one size as a sheet, a PNG of few colours."""
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % COLUMNS)
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     sheet = Image.fromarray(np.vstack(rows)[:, :, ::-1])
-    sheet.quantize(64).save(options.picture, optimize=True)
+    sheet.quantize(64).save(picture, optimize=True)
 
 
 def _cell(name: str, seed: int) -> Picture:
-    """One scene: scan, ink found with its errors, and the overlap in words."""
+    """One scene, and the overlap in words."""
     scene, _ = SCENES[name]
     data, ink = scene(seed)
     found = found_in(data, ink.shape)
     scan = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    pair = np.hstack([_tile(np.asarray(scan, np.uint8)), _tile(_judged(found, ink))])
-    caption = np.full((CAPTION_PX, pair.shape[1], 3), 255, np.uint8)
     words = f"{name}: {100 * overlap(found, ink):.0f} % of the ink"
+    return draw_cell(words, np.asarray(scan, np.uint8), found, ink)
+
+
+def draw_cell(words: str, scan: Picture, found: Mask, ink: Mask) -> Picture:
+    """A scan (blue, green, red), the ink found with its errors beside it, and words above."""
+    pair = np.hstack([_tile(scan), _tile(_judged(found, ink))])
+    caption = np.full((CAPTION_PX, pair.shape[1], 3), 255, np.uint8)
     cv2.putText(
         caption, words, (2, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (60, 60, 60), 1, cv2.LINE_AA
     )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks.cleaning_sheet import draw_cell, draw_sheet
 from encoder.documents.told import Place, cautions
 from encoder.errors import FailureToAcquire
 from encoder.imaging.decode import decode
@@ -40,6 +41,7 @@ CAPTIONS = ("Authorised signature", "Signature of account holder", "Datum, Unter
 DATES = ("01.12.2026", "2026-03-14", "12 JAN 2026", "14/03/2026 09:41")
 BLUE, RED, GREY, DARK = (40, 60, 170), (190, 40, 50), (130, 130, 130), (35, 35, 35)
 MARGIN_PX = 12
+SHOWN_SEED = 8  # Whose signature the sheet shows.
 
 
 def scan_of(seed: int, number: int = 5) -> Gray:
@@ -91,7 +93,7 @@ def _font(rng: np.random.Generator, size: int) -> ImageFont.FreeTypeFont | Image
 
 
 def _text(text: str, rng: np.random.Generator, size: int) -> Gray:
-    """A line of print `(h, w)`, 0 to 255 ink, cropped to it: TrueType, or OpenCV's Hershey fonts."""
+    """A line of print `(h, w)`, 0 to 255 ink, cropped: TrueType, or OpenCV's Hershey fonts."""
     if rng.random() < 0.15 and text.isascii():
         face = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_TRIPLEX]))
         drawn = np.zeros((3 * size, 2 * size * len(text)), np.uint8)
@@ -492,15 +494,15 @@ def main() -> None:
             f"{told.count('warned'):6} {told.count('refused'):7}"
         )
     if options.sheet:
-        from benchmarks.cleaning_sheet import sheet
-
-        sheet([_cell(name) for name in KINDS], options.sheet)
+        draw_sheet([_cell(name) for name in KINDS], options.sheet)
 
 
-def _cell(name: str) -> tuple[str, Picture, Gray, Gray]:
-    picture, truth = scene(name, 7, 0)
+def _cell(name: str) -> Picture:
+    picture, truth = scene(name, SHOWN_SEED, 0)
     found, share, told = judged(picture, truth)
-    return f"{name}: {100 * share:.0f} % {told}", picture, found, truth
+    colours = picture if picture.ndim == 3 else np.dstack([picture] * 3)
+    words = f"{name}: {100 * share:.0f} % of the ink{told and ', ' + told}"
+    return draw_cell(words, colours[..., ::-1], found, truth)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,147 @@
+"""An image with two signatures is refused with their boxes, and a region chooses one of them."""
+
+import base64
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+
+from encoder.synthesis import encode_png, synthetic_writer
+from service.models.reencode import _acquire
+
+
+def two_below(seed: int = 1, other: int = 9) -> tuple[bytes, list[int]]:
+    """A writer's signature with another's below it, and the region of the first."""
+    first = synthetic_writer(seed).genuine(9)
+    second = synthetic_writer(other).genuine(0)
+    height = first.shape[0] + second.shape[0] + 40
+    page = np.full((height, max(first.shape[1], second.shape[1])), int(np.median(first)), np.uint8)
+    page[: first.shape[0], : first.shape[1]] = first
+    page[-second.shape[0] :, : second.shape[1]] = second
+    return encode_png(page), [0, 0, first.shape[1], first.shape[0]]
+
+
+def as_file(image: bytes) -> tuple[BytesIO, str]:
+    return BytesIO(image), "scan.png"
+
+
+@pytest.fixture
+def page() -> tuple[bytes, str]:
+    image, region = two_below()
+    return image, ",".join(map(str, region))
+
+
+def test_two_signatures_are_refused_with_their_boxes(client, known, page):
+    known(1)
+    answer = client.post("/v1/writers/W-1/verify", data={"image": as_file(page[0])})
+    problem = answer.get_json()
+    assert answer.status_code == 422
+    assert problem["code"] == "several-signatures"
+    upper, lower = sorted(problem["boxes"], key=lambda box: box["y"])
+    assert upper["what"] == lower["what"] == "signature"
+    assert upper["y"] + upper["h"] < lower["y"]
+
+
+def test_boxes_are_in_pixels_of_the_image_that_came(client, known, page):
+    """Large scans are reduced before they are looked at."""
+    known(1)
+    image = cv2.imdecode(np.frombuffer(page[0], np.uint8), cv2.IMREAD_GRAYSCALE)
+    small = client.post("/v1/identify", data={"image": as_file(page[0])}).get_json()["boxes"]
+    large = encode_png(np.asarray(cv2.resize(image, None, fx=5, fy=5), np.uint8))
+    boxes = client.post("/v1/identify", data={"image": as_file(large)}).get_json()["boxes"]
+    for one, five in zip(small, boxes, strict=True):
+        for side in "xywh":
+            assert five[side] == pytest.approx(5 * one[side], abs=25)
+
+
+def test_a_box_is_a_region_that_is_accepted(client, known, page):
+    known(1)
+    refused = client.post("/v1/writers/W-1/verify", data={"image": as_file(page[0])}).get_json()
+    upper = min(refused["boxes"], key=lambda box: box["y"])
+    region = f"{upper['x'] - 8},{upper['y'] - 8},{upper['w'] + 16},{upper['h'] + 16}"
+    data = {"image": as_file(page[0]), "region": region}
+    assert client.post("/v1/writers/W-1/verify", data=data).get_json()["verdict"] == "match"
+
+
+def test_a_region_of_all_is_accepted_and_warned_of(client, known, page):
+    known(1)
+    whole = cv2.imdecode(np.frombuffer(page[0], np.uint8), cv2.IMREAD_GRAYSCALE).shape
+    data = {"image": as_file(page[0]), "region": f"0,0,{whole[1]},{whole[0]}"}
+    answer = client.post("/v1/writers/W-1/verify", data=data).get_json()
+    assert "several-signatures" in {one["code"] for one in answer["warnings"]}
+    assert answer["verdict"] != "non_match"
+
+
+def test_identify_compare_and_enroll_take_regions(client, known, files, page):
+    image, region = page
+    known(1)
+    data = {"image": as_file(image), "region": region}
+    assert client.post("/v1/identify", data=data).get_json()["candidates"][0]["writer_id"] == "W-1"
+    data = {"reference": files(1, 0, 1), "probe": as_file(image), "region": region}
+    assert client.post("/v1/compare", data=data).get_json()["verdict"] == "match"
+    data = {
+        "reference": [as_file(image), *files(1, 1)],
+        "reference_region": [region, ""],
+        "probe": files(1, 8)[0],
+    }
+    assert client.post("/v1/compare", data=data).get_json()["verdict"] == "match"
+    data = {"images": [as_file(image), *files(1, 6)], "region": [region, ""]}
+    answer = client.post("/v1/writers/W-1/references", data=data).get_json()
+    first, second = answer["references"]
+    assert ",".join(str(first["quality"]["region"][side]) for side in "xywh") == region
+    assert "region" not in second["quality"]
+
+
+def test_a_reference_is_found_again_in_its_region(client, services, known, page):
+    known(1)
+    data = {"images": as_file(page[0]), "region": page[1]}
+    client.post("/v1/writers/W-1/references", data=data)
+    stored = services.registry.references.of_writer("W-1")[-1]
+    found = _acquire(page[0], stored.quality, services.encoder)
+    assert found.quality.ink_height_px == stored.quality["ink_height_px"]
+
+
+@pytest.mark.parametrize(
+    "region", ["1,2,3", "a,b,c,d", "-1,0,5,5", "0,0,0,5", "0,0,5,0", "1.5,0,5,5", "1,2,3,4,5"]
+)
+def test_what_is_no_region_is_refused(client, known, files, region):
+    known(1)
+    data = {"image": files(1, 9)[0], "region": region}
+    answer = client.post("/v1/writers/W-1/verify", data=data)
+    assert answer.status_code == 422
+    assert "x,y,w,h" in answer.get_json()["fields"]["region"][0]
+
+
+def test_a_region_outside_the_image_is_refused(client, known, files):
+    known(1)
+    data = {"image": files(1, 9)[0], "region": "0,0,9000,10"}
+    answer = client.post("/v1/writers/W-1/verify", data=data)
+    assert (answer.status_code, answer.get_json()["code"]) == (422, "region-outside")
+
+
+def test_there_is_a_region_for_each_image_or_none(client, known, files):
+    known(1)
+    data = {"images": files(1, 7, 8), "region": "0,0,50,50"}
+    answer = client.post("/v1/writers/W-1/references", data=data)
+    assert answer.status_code == 422
+    assert "2 files" in answer.get_json()["fields"]["region"][0]
+
+
+def test_what_was_left_out_is_drawn_in_grey(client, known):
+    known(1)
+    scan = synthetic_writer(1).genuine(9)
+    page = np.full((scan.shape[0] + 70, scan.shape[1]), int(np.median(scan)), np.uint8)
+    page[: scan.shape[0]] = scan
+    at = (30, scan.shape[0] + 40)
+    cv2.putText(page, "Ada Example, Treasurer", at, cv2.FONT_HERSHEY_SIMPLEX, 0.9, 40, 2)
+    data = {"image": as_file(encode_png(page)), "include": "cleaned,left-out"}
+    answer = client.post("/v1/writers/W-1/verify", data=data).get_json()
+    assert answer["verdict"] == "match"
+    png = base64.b64decode(answer["left_out"].removeprefix("data:image/png;base64,"))
+    drawn = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    grey = (drawn > 150) & (drawn < 230)
+    assert grey[scan.shape[0] :].sum() > 500
+    assert not grey[: scan.shape[0] - 10].any()
+    assert (drawn[: scan.shape[0]] < 50).sum() > 500
+    assert answer["cleaned"].startswith("data:image/png")

@@ -34,7 +34,7 @@ def draw_sheet(cells: list[Picture], picture: Path) -> None:
     cells += [np.full_like(cells[0], 255)] * (-len(cells) % COLUMNS)
     rows = [np.hstack(cells[start : start + COLUMNS]) for start in range(0, len(cells), COLUMNS)]
     sheet = Image.fromarray(np.vstack(rows)[:, :, ::-1])
-    sheet.quantize(64).save(picture, optimize=True)
+    sheet.quantize(64, Image.Quantize.MAXCOVERAGE).save(picture, optimize=True)
 
 
 def _cell(name: str, seed: int) -> Picture:

@@ -174,4 +174,5 @@ def _with_others(found: Found, marks: Marks, gray: NDArray[np.uint8]) -> Found:
     alike = min(lengths) >= ALIKE_LONG * max(lengths)
     whats: list[What] = ["signature" if alike or x == max(lengths) else "writing" for x in lengths]
     others = [Part(what, marks.box_of(side)) for what, side in zip(whats, sides, strict=True)]
-    return replace(found, others=tuple(others), sure=split.sure)
+    # What a stamp took of the strokes leaves gaps that mean nothing.
+    return replace(found, others=tuple(others), sure=split.sure and not found.crossed)

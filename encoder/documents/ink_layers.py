@@ -31,10 +31,10 @@ def ink_layers(mask: Mask, gray: NDArray[np.uint8], colour: NDArray[np.uint8] | 
     if not sampled.any():
         return []
     for seen in _looks(gray, colour):
-        centres = _two_centres(seen[::every][sampled].astype(np.float32))
+        centres = _two_centres(seen[::every][sampled].astype(np.float64))
         if centres is not None:
             ink = mask > 0
-            levels = seen[ink].astype(np.float32)
+            levels = seen[ink].astype(np.float64)
             second = _distance(levels, centres[1]) < _distance(levels, centres[0])
             return [_layer(ink, ~second), _layer(ink, second)]
     return []
@@ -83,4 +83,4 @@ def _two_centres(seen: Numbers) -> Numbers | None:
 
 
 def _distance(seen: Numbers, centre: Numbers) -> Numbers:
-    return np.asarray(np.linalg.norm(seen - centre.astype(np.float32), axis=1))
+    return np.asarray(np.linalg.norm(seen - centre, axis=1))

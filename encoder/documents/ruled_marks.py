@@ -30,8 +30,7 @@ MIN_HULL_RECTANGLE, MIN_HULL_ROUND = (
     0.93,
     0.93,
 )  # Of a rectangle or circle around a stamp that it fills.
-AT_EDGE = 0.02  # Of the page's breadth: what lies so near its side is at its edge.
-MIN_EDGE, MAX_EDGE = 0.6, 0.06  # Length over the page's side, and breadth over the other side.
+MIN_EDGE, MAX_EDGE = 0.8, 0.06  # Length over the page's side, and breadth over the other side.
 MIN_LINE_PX = 40.0
 SIDES = ("left", "right")
 MIN_SIDE = 0.75  # Height of a frame's side over that of the ink between.
@@ -130,8 +129,7 @@ def edges(marks: Marks) -> list[Chosen]:
     for along, across in ((1, 0), (0, 1)):
         length, breadth = marks.mask.shape[1 - along], marks.mask.shape[1 - across]
         first, last = marks.boxes[:, across], marks.boxes[:, across + 2]
-        near = AT_EDGE * breadth
-        at_side = (first <= near) | (last >= breadth - near)
+        at_side = (first <= 1) | (last >= breadth - 1)
         long = marks.boxes[:, along + 2] - marks.boxes[:, along] >= MIN_EDGE * length
         narrow = last - first <= MAX_EDGE * breadth
         found += [_only(marks, n) for n in map(int, np.flatnonzero(at_side & long & narrow))]

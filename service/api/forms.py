@@ -234,7 +234,7 @@ def uploads_of(
     if len(regions) != len(files):
         reason = (
             f"expected one region for each of the {len(files)} files, in their order; "
-            f"{len(regions)} came. Leave one empty to look at all of its image."
+            f"{len(regions)} came. Say 'all' to look at all of an image."
         )
         raise InvalidInput(f"{field}: {reason}", {field: [reason]})
     return [upload_of(file, region) for file, region in zip(files, regions, strict=True)]

@@ -133,8 +133,8 @@ class RegionField(String):
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, *args, **kwargs)
-        if not text:
-            return None  # All of the image; so a form may leave it empty.
+        if text in {"", "all"}:
+            return None
         try:
             return region_of(text)
         except InvalidInput as error:
@@ -159,7 +159,7 @@ def regions_field(images: str) -> List[Any]:
         RegionField(),
         validate=Length(max=MAX_IMAGES, error=f"expected at most {MAX_IMAGES}; more came."),
         metadata=about(
-            f"{REGION} One for each of `{images}`, in their order; an empty one is all of it.",
+            f"{REGION} One for each of `{images}`, in their order; `all` is all of it.",
         ),
     )
 

@@ -56,7 +56,7 @@ def regions_option(command: Command) -> Command:
         metavar="X,Y,W,H",
         multiple=True,
         callback=_regions,
-        help="Look at this part only; once for each image, in their order, '' for all of one.",
+        help="Look at this part only; once for each image, in their order, 'all' for all of one.",
     )(command)
 
 
@@ -64,7 +64,7 @@ def _region(ctx: click.Context, parameter: click.Parameter, text: str | None) ->
     from service.errors import InvalidInput
     from service.writers.regions import region_of
 
-    if not text:
+    if text is None or text == "all":
         return None
     try:
         return region_of(text)

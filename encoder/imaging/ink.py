@@ -106,6 +106,7 @@ def clean(gray: Gray, colour: Colour | None = None) -> CleanedSignature:
     if found.left_out:
         mask = remove_ruled_lines(found.kept)  # A line that was short of the print may span now.
         stroke_width = _stroke_width(mask)
+        _remove_specks(mask, stroke_width)  # Of a stamp's or print's edges.
     left, top, width, height = cv2.boundingRect(mask)
     return CleanedSignature(
         ink=mask[top : top + height, left : left + width],

@@ -5,6 +5,7 @@ Only what is surely print is left out, and only where a signature remains withou
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal
 
 import cv2
@@ -93,7 +94,7 @@ def _left_out(
     parts: list[Part] = []
     chosen = np.zeros(len(marks), bool)
     rows = rows_of_marks(marks)
-    for what, one in (*_drawn(marks, rows), *_printed(marks, chosen, alone=False)):
+    for what, one in chain(_drawn(marks, rows), _printed(marks, chosen, alone=False)):
         parts.append(Part(what, marks.box_of(one)))
         chosen |= one
     gone = marks.mask_of(chosen)

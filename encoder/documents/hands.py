@@ -35,6 +35,9 @@ MIN_NEXT = 1.7  # The widest gap over the next: letters that stand apart do so e
 MIN_STACKED = 0.5  # Share of the narrower one's width that the other stands above or below.
 MIN_WIDE = 0.5  # Width over height of what stands below: a stroke or dot is no signature.
 WRITTEN_LENGTH = 1.7  # Length of its strokes over its diagonal: a plain stroke has 1.
+# The same of what stands below: an underline that goes to and fro, as under many a signature, has
+# little more than 2, and most names have 3 and more.
+SURELY_WRITTEN_BELOW, MAYBE_WRITTEN_BELOW = 2.8, 2.4
 MIN_LOWER = 0.3  # Height of the lower one over the higher one's: an underline's is less.
 
 
@@ -99,7 +102,12 @@ class _Side:
 
     @property
     def is_written(self) -> bool:
-        return self.length >= WRITTEN_LENGTH * float(np.hypot(self.width, self.height))
+        return self.windings >= WRITTEN_LENGTH
+
+    @property
+    def windings(self) -> float:
+        """Length of its strokes over its diagonal."""
+        return self.length / max(float(np.hypot(self.width, self.height)), 1.0)
 
 
 def _are_figures(small: _Side, large: _Side) -> bool:
@@ -154,6 +162,7 @@ def _beside(sides: list[_Side], gap: float, *, sure: bool) -> bool:
 def _below(sides: list[_Side], gap: float, *, sure: bool) -> bool:
     lower, higher = sorted(side.height for side in sides)
     written = all(side.is_written and side.width >= MIN_WIDE * side.height for side in sides)
+    written &= sides[1].windings >= (SURELY_WRITTEN_BELOW if sure else MAYBE_WRITTEN_BELOW)
     shared = min(side.box[2] for side in sides) - max(side.box[0] for side in sides)
     written &= bool(shared >= MIN_STACKED * min(side.width for side in sides))
     written &= lower >= MIN_LOWER * higher

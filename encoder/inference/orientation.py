@@ -151,9 +151,14 @@ def _straightened(comparison: Comparison, claims: Sequence[ClaimScore]) -> tuple
 
 
 def _turned(comparison: Comparison, claims: Sequence[ClaimScore]) -> Pose | None:
-    """Return the pose in which the signature fits much better than as it came, if there is one."""
+    """Return the pose in which the signature fits much better than as it came, if there is one.
+
+    One a little askew must fit well enough to match: a forgery that leans is no turned page.
+    """
     ratio = comparison.calibration.random
     number = int(np.argmax([claim.score for claim in claims]))
     score = claims[number].score
     gain = ratio.slope * (score - comparison.score)  # The ratios themselves end at their bounds.
+    if number < len(STRAIGHTENING) and score < comparison.threshold:
+        return None
     return POSES[number] if ratio.of(score) >= LEAST_LOG_LR and gain >= LEAST_GAIN else None

@@ -57,7 +57,7 @@ def test_members_say_more():
     refusal = Refusal("a.png", "no-ink", "The page is blank.")
     refused = problem_of(service_errors.ImagesRefused("None could be used.", [refusal]))
     assert refused.members["refused"] == [
-        {"filename": "a.png", "code": "no-ink", "reason": "The page is blank."}
+        {"filename": "a.png", "code": "no-ink", "reason": "The page is blank.", "boxes": ()}
     ]
     assert refused.detail == "None could be used. a.png: The page is blank."
     fields = problem_of(service_errors.InvalidInput("top: too large", {"top": ["too large"]}))

@@ -136,7 +136,7 @@ def test_slivers_are_refused_like_any_page(shape: tuple[int, int], tone: int) ->
     image = np.full(shape, 255 - tone, np.uint8)
     image[: max(1, shape[0] // 2), : max(1, 2 * shape[1] // 3)] = tone
     with pytest.raises(FailureToAcquire):
-        assess(clean(image))
+        assess(clean(image), image, (144, 288))
 
 
 def page() -> NDArray[np.uint8]:

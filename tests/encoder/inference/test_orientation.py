@@ -18,6 +18,7 @@ from encoder.inference.orientation import (
     turned_among,
 )
 from encoder.inference.turning import Pose, posed
+from encoder.scoring.copies import distinct
 from encoder.scoring.decision_rule import SIMPLE_LOG_LR
 from encoder.scoring.templates import Signatures
 from encoder.synthesis import encode_png, synthetic_writer
@@ -112,7 +113,7 @@ def test_signatures_a_little_askew_are_straightened_at_a_cost(encoder: Encoder) 
                 best = max(
                     penalised(claim.score, pose.degrees)
                     for pose, claim in zip(
-                        POSES[:4], encoder.rule.claims(lain, known), strict=False
+                        POSES[:4], encoder.rule.claims(lain, known, distinct(known)), strict=False
                     )
                 )
                 assert comparison.score == pytest.approx(best, abs=1e-6)

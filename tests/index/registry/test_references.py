@@ -181,11 +181,11 @@ def test_a_new_model_sees_the_references_in_portions_and_can_be_resumed(registry
     todo = registry.embeddings.missing(OTHER, limit=2)
     [after_those] = registry.embeddings.missing(OTHER, limit=2, after=todo[-1][0])
     assert after_those[0] > todo[-1][0] > todo[0][0]
-    assert [reference_id for reference_id, _ in todo] == [
+    assert [reference_id for reference_id, *_ in todo] == [
         reference.reference_id for reference in enrolled[:2]
     ]
     assert todo[0][1] == registry.references.image("C-1", enrolled[0].reference_id).data
-    ids, vectors = [reference_id for reference_id, _ in todo], unit(2, seed=7)
+    ids, vectors = [reference_id for reference_id, *_ in todo], unit(2, seed=7)
     assert registry.embeddings.put(OTHER, ids, vectors, [b"one", b"two"]) == 2
     again = registry.embeddings.put(OTHER, ids, unit(2, seed=8), [b"1", b"2"])
     assert again == 0, "never replaced"

@@ -121,8 +121,9 @@ def test_a_switch_and_a_rollback_under_load_fail_no_request(settings, scan, othe
             name, seed = f"N-{n}", 100 + n % 20
             here.post("/v1/writers", image(seed, n, "images"), [("writer_id", name)])
             enrolled.append(name)
-            assert there.post(f"/v1/writers/{name}/verify", image(seed, n))["verdict"] == "match"
-            found = there.post("/v1/identify", image(seed, n), [("top", "20")])
+            another = image(seed, n + 1)  # The reference itself would be a replay.
+            assert there.post(f"/v1/writers/{name}/verify", another)["verdict"] == "match"
+            found = there.post("/v1/identify", another, [("top", "20")])
             assert name in {one["writer_id"] for one in found["candidates"]}
 
         for seed in range(1, 9):

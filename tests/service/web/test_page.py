@@ -64,7 +64,7 @@ def test_verify_says_what_the_service_decides(page: Page, site: Site, forged: bo
     page.add_files("verify-image", scan)
     page.find("#verify-form [type=submit]").click()
 
-    assert page.find("#verify-decision h2").text == WORDS[decided.verdict]
+    assert page.find("#verify-decision h2").text == WORDS[answer.verdict]
     assert page.find(".gauge-label").text == f"Score {as_shown(decided.score)}"
     assert page.find(".gauge-tick-threshold").text == f"Threshold {as_shown(decided.threshold)}"
     zones = [zone.get_attribute("data-zone") for zone in page.all(".gauge-legend li")]
@@ -226,7 +226,7 @@ def test_a_refusal_is_said_beside_the_form(page: Page, site: Site, tmp_path: Pat
     page.open("#/verify?writer=C-1001")
     page.add_files("verify-image", letter)
     page.find("#verify-form [type=submit]").click()
-    assert "not an image" in page.find("#verify-form [role=alert]").text
+    assert "The file is text" in page.find("#verify-form [role=alert]").text
 
     page.open("#/enroll")
     page.find("#enroll-id").send_keys("C-1001")

@@ -32,7 +32,7 @@ def test_enroll_answers_for_each_image(page: Page, site: Site, tmp_path: Path) -
     page.find("#enroll-outcome")
     assert page.pictures_loaded("#enroll-outcome .reference-grid img") == 3
     assert "letter.png" in page.find(".refusals").text
-    assert "not an image" in page.find(".refusals").text
+    assert "The file is text" in page.find(".refusals").text
     assert site.services.registry.writers.get("N-2001").reference_count == 3
 
     # The form now stands at the writer just made, for further images.

@@ -2,6 +2,13 @@
 
 from flask import Blueprint, render_template
 
+from encoder.imaging.reading.formats import MEDIA_TYPES, formats_read
+
+# What people call a format, where that is not Pillow's name for it.
+_CALLED = {"WEBP": "WebP", "HEIF": "HEIC"}
+# The endings by which browsers know a format better than by its media type.
+_ENDINGS = {"TIFF": [".tif", ".tiff"], "HEIF": [".heic", ".heif"]}
+
 # "/static" belongs to the application that registers this blueprint, so the page's files have
 # their own place.
 blueprint = Blueprint(
@@ -16,4 +23,10 @@ blueprint = Blueprint(
 @blueprint.get("/")
 def page() -> str:
     """Return the page; its four views (verify, identify, enroll, writers) are hash routes."""
-    return render_template("web/page.html")
+    kinds = formats_read()
+    accept = [MEDIA_TYPES[kind] for kind in kinds]
+    accept += [ending for kind in kinds for ending in _ENDINGS.get(kind, [])]
+    *most, last = [_CALLED.get(kind, kind) for kind in kinds]
+    return render_template(
+        "web/page.html", accept=",".join(accept), formats=f"{', '.join(most)} or {last}"
+    )

@@ -101,6 +101,19 @@ def is_installed(extra: Extra) -> bool:
     return importlib.util.find_spec(extra.module) is not None
 
 
+def formats_read() -> list[str]:
+    """Name those of `MEDIA_TYPES` that this installation reads."""
+    return [kind for kind in MEDIA_TYPES if _is_read(kind)]
+
+
+def _is_read(kind: str) -> bool:
+    try:
+        _NEEDS.get(kind, lambda: None)()
+    except UndecodableImage:
+        return False
+    return True
+
+
 def format_of(data: bytes) -> str:
     """Tell which of `MEDIA_TYPES` a file is, by Pillow's name for it.
 

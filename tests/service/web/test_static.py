@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from encoder.imaging.reading import formats
 from service.api.guard import CONTENT_SECURITY_POLICY
 from service.web import blueprint
 
@@ -105,6 +106,17 @@ def test_scripts_find_what_they_look_for(markup: Markup) -> None:
         name for script in SCRIPTS for name in re.findall(r'byId\("([\w-]+)"\)', script.read_text())
     }
     assert looked_for <= set(markup.ids)
+
+
+@pytest.mark.parametrize("extras", [True, False])
+def test_the_page_offers_the_formats_that_are_read(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, extras: bool
+) -> None:
+    monkeypatch.setattr(formats, "is_installed", lambda extra: extras)
+    page = client.get("/").text
+    assert len(re.findall('accept="image/png,image/jpeg,', page)) == 3
+    assert ("application/pdf" in page, ".heic" in page) == (extras, extras)
+    assert ("HEIC or PDF; just the signature" in page) == extras
 
 
 def test_no_other_host_is_named() -> None:

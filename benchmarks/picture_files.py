@@ -17,6 +17,17 @@ from encoder.synthesis import synthetic_writer
 Gray = NDArray[np.uint8]
 SCAN = synthetic_writer(7).genuine(0)
 BLANK = np.full_like(SCAN, 240)
+# How a scanner stores what is upright in `SCAN`, by orientation.
+STORED = {
+    1: SCAN,
+    2: SCAN[:, ::-1],
+    3: SCAN[::-1, ::-1],
+    4: SCAN[::-1],
+    5: SCAN.T,
+    6: np.rot90(SCAN, 1),
+    7: np.rot90(SCAN, 2).T,
+    8: np.rot90(SCAN, -1),
+}
 
 
 def saved(image: Image.Image | Gray, kind: str = "PNG", **options: Any) -> bytes:

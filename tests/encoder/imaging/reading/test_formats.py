@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, features
 
-from benchmarks.picture_files import SCAN, refusal, saved, shows_the_scan
+from benchmarks.picture_files import SCAN, STORED, refusal, saved, shows_the_scan
 from encoder.imaging.decode import decode
 from encoder.imaging.reading import formats
 from encoder.imaging.reading.formats import HEIC_EXTRA, PDF_EXTRA, is_installed
@@ -108,10 +108,9 @@ def test_heic_is_read() -> None:
 @needs_heic
 @pytest.mark.parametrize("orientation", [3, 6, 8])
 def test_heic_is_turned_once(orientation: int) -> None:
-    stored = {3: SCAN[::-1, ::-1], 6: np.rot90(SCAN, 1), 8: np.rot90(SCAN, -1)}[orientation]
     exif = Image.Exif()
     exif[274] = orientation
-    image = Image.fromarray(np.ascontiguousarray(stored)).convert("RGB")
+    image = Image.fromarray(np.ascontiguousarray(STORED[orientation])).convert("RGB")
     assert shows_the_scan(heic(image, exif=exif.tobytes()), 0.85)
 
 
@@ -131,17 +130,7 @@ def test_avif_is_read() -> None:
 @needs_avif
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_avif_is_turned_once(orientation: int) -> None:
-    stored = {
-        1: SCAN,
-        2: SCAN[:, ::-1],
-        3: SCAN[::-1, ::-1],
-        4: SCAN[::-1],
-        5: SCAN.T,
-        6: np.rot90(SCAN, 1),
-        7: np.rot90(SCAN, 2).T,
-        8: np.rot90(SCAN, -1),
-    }[orientation]
     exif = Image.Exif()
     exif[274] = orientation
-    image = Image.fromarray(np.ascontiguousarray(stored)).convert("RGB")
+    image = Image.fromarray(np.ascontiguousarray(STORED[orientation])).convert("RGB")
     assert shows_the_scan(saved(image, "AVIF", quality=85, exif=exif), 0.85)

@@ -7,21 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from benchmarks.picture_files import SCAN, ink_of, likeness, refusal, saved, shows_the_scan
+from benchmarks.picture_files import SCAN, STORED, ink_of, likeness, refusal, saved, shows_the_scan
 from encoder.imaging.decode import ImageLimits, decode
 from encoder.imaging.ink import MAX_SIDE_PX
 
-# How a scanner stores what is upright in `SCAN`, by orientation.
-STORED = {
-    1: SCAN,
-    2: SCAN[:, ::-1],
-    3: SCAN[::-1, ::-1],
-    4: SCAN[::-1],
-    5: SCAN.T,
-    6: np.rot90(SCAN, 1),
-    7: np.rot90(SCAN, 2).T,
-    8: np.rot90(SCAN, -1),
-}
 ORIENTATION = 274
 TIFFS = {
     "raw": {},

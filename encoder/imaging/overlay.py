@@ -98,11 +98,6 @@ def lines_of(ink: Mask) -> Lines:
     return Lines(np.asarray(points, np.float32))
 
 
-def are_copies(one: Lines, other: Lines) -> bool:
-    """Whether two images are of one and the same writing."""
-    return shared_lines(one, other) >= COPY_SHARE
-
-
 def shared_lines(one: Lines, other: Lines) -> float:
     """How much of two signatures lies on each other, laid as well as can be, 0 to 1.
 

@@ -19,7 +19,6 @@ from encoder.inference.encoder import Encoder
 from index.registry.disk.erasures import Erasure as ErasedOnce
 from index.registry.models import GallerySize as Size
 from index.registry.references import Reference as StoredReference
-from index.registry.registry import Registry
 from index.registry.writers import Writer as StoredWriter
 from index.registry.writers import WriterPage
 from service.api.requests import CLEANED, LEFT_OUT, about
@@ -37,11 +36,10 @@ RESEMBLES = (
     "resembles its victim. Verify before you rely on it."
 )
 CLEANED_IMAGE = "The cleaned signature as a data URL of a PNG, if `include=cleaned` asked for it."
-
-
 LEFT_OUT_IMAGE = (
-    "All ink of the page as a data URL of a PNG, if `include=left-out` asked for it: what was "
-    "compared in black, print and lines that were left out in grey."
+    "All ink of the page as a data URL of a PNG, if `include=left-out` asked for it: what was taken "
+    "as the signature in black; print, lines and stamps that were left out in brown. Null where "
+    "nothing was left out."
 )
 
 
@@ -128,6 +126,7 @@ class Reference(Schema):
     quality = Nested(Quality)
     created_at = AwareDateTime(metadata=about("When it was enrolled.", "2026-01-31T12:00:00Z"))
     cleaned = String(metadata=about(CLEANED_IMAGE))
+    left_out = String(allow_none=True, metadata=about(LEFT_OUT_IMAGE))
 
 
 class References(Schema):
@@ -170,17 +169,13 @@ class Enrolled(References):
     warnings = List(Nested(ReferenceWarned), metadata=about(REFERENCE_WARNINGS, []))
 
 
-def enrolled(done: Enrollment, registry: Registry, include: str | None) -> Json:
-    """Fill `Enrolled`, with the cleaned images if `include` asks for them."""
-    listed: list[Json] = []
-    for added in done.references:
-        one = reference(added)
-        if include == CLEANED:
-            stored = registry.references.image(added.writer_id, added.reference_id, cleaned=True)
-            one["cleaned"] = data_url(stored.data)
-        listed.append(one)
+def enrolled(done: Enrollment, include: str | None) -> Json:
+    """Fill `Enrolled`, with the pictures that `include` asks for."""
     return {
-        "references": listed,
+        "references": [
+            reference(added) | _pictures(acquisition, include)
+            for added, acquisition in zip(done.references, done.acquisitions, strict=True)
+        ],
         "refused": [asdict(one) for one in done.refused],
         "warnings": [asdict(one) for one in done.warnings],
     }
@@ -241,11 +236,9 @@ class CreatedWriter(Writer):
     warnings = List(Nested(ReferenceWarned), metadata=about(REFERENCE_WARNINGS, []))
 
 
-def created_writer(
-    stored: StoredWriter, done: Enrollment, registry: Registry, include: str | None
-) -> Json:
+def created_writer(stored: StoredWriter, done: Enrollment, include: str | None) -> Json:
     """Fill `CreatedWriter`."""
-    return writer(stored) | enrolled(done, registry, include)
+    return writer(stored) | enrolled(done, include)
 
 
 class ListedWriter(Writer):
@@ -328,7 +321,7 @@ class Verification(Schema):
     quality = Nested(Quality)
     model = Nested(Model)
     cleaned = String(metadata=about(CLEANED_IMAGE))
-    left_out = String(metadata=about(LEFT_OUT_IMAGE))
+    left_out = String(allow_none=True, metadata=about(LEFT_OUT_IMAGE))
 
 
 def verification(done: Verified, include: str | None) -> Json:
@@ -380,7 +373,7 @@ class Identification(Schema):
     quality = Nested(Quality)
     model = Nested(Model)
     cleaned = String(metadata=about(CLEANED_IMAGE))
-    left_out = String(metadata=about(LEFT_OUT_IMAGE))
+    left_out = String(allow_none=True, metadata=about(LEFT_OUT_IMAGE))
 
 
 def identification(done: Identified, include: str | None) -> Json:
@@ -495,5 +488,6 @@ def _pictures(acquisition: Acquisition, include: str | None) -> Json:
         pictures["cleaned"] = data_url(preview_png(acquisition.ink))
     if LEFT_OUT in asked:
         found = acquisition.cleaned.found
-        pictures["left_out"] = data_url(marks_png(found.kept, found.gone))
+        some = found.gone.any()
+        pictures["left_out"] = data_url(marks_png(found.kept, found.gone)) if some else None
     return pictures

@@ -50,7 +50,7 @@ def enroll_references(writer_id: str, form_and_files_data: dict[str, Any]) -> di
             gallery=parts.gallery,
         )
     )
-    return answers.enrolled(enrollment, services().registry, form_and_files_data.get("include"))
+    return answers.enrolled(enrollment, form_and_files_data.get("include"))
 
 
 @blueprint.get("")

@@ -55,7 +55,7 @@ def create_one_writer() -> dict[str, Any]:
             gallery=parts.gallery,
         )
     )
-    return answers.created_writer(writer, enrollment, services().registry, fields.get("include"))
+    return answers.created_writer(writer, enrollment, fields.get("include"))
 
 
 @blueprint.get("")

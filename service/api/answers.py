@@ -37,9 +37,9 @@ RESEMBLES = (
 )
 CLEANED_IMAGE = "The cleaned signature as a data URL of a PNG, if `include=cleaned` asked for it."
 LEFT_OUT_IMAGE = (
-    "All ink of the page as a data URL of a PNG, if `include=left-out` asked for it: what was taken "
-    "as the signature in black; print, lines and stamps that were left out in brown. Null where "
-    "nothing was left out."
+    "All ink of the page as a data URL of a PNG, if `include=left-out` asked for it: what was "
+    "taken as the signature in black; print, lines and stamps that were left out in brown. Null "
+    "where nothing was left out."
 )
 
 

@@ -56,7 +56,12 @@ def answer_schema(spec, method, path, answer):
 def test_answers_are_as_drawn(client, spec, files):
     w, r = "/v1/writers", "/v1/writers/{writer_id}/references"
     bad = (files(1, 0)[0][0].__class__(b"x"), "bad.png")
-    form = {"writer_id": "C-1", "name": "Ada", "images": files(1, 0, 1), "include": "cleaned,left-out"}
+    form = {
+        "writer_id": "C-1",
+        "name": "Ada",
+        "images": files(1, 0, 1),
+        "include": "cleaned,left-out",
+    }
     signature = {"image": files(1, 9)[0], "include": "cleaned,left-out"}
     cases = [
         ("post", w, client.post(w, data=form)),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks import scenes
+from benchmarks import documents, scenes
 from encoder.synthesis import encode_png, synthetic_writer
 from service.models.reencode import _acquire
 
@@ -57,13 +57,28 @@ def test_boxes_are_in_pixels_of_the_image_that_came(client, known, page):
             assert five[side] == pytest.approx(5 * one[side], abs=25)
 
 
-def test_a_box_is_a_region_that_is_accepted(client, known, page):
+@pytest.mark.parametrize("kind", ["second signature beside", "second signature below"])
+@pytest.mark.parametrize("factor", [1, 4])
+def test_each_box_is_a_region_that_is_accepted(client, known, kind, factor):
     known(1)
-    refused = client.post("/v1/writers/W-1/verify", data={"image": as_file(page[0])}).get_json()
-    upper = min(refused["boxes"], key=lambda box: box["y"])
-    region = f"{upper['x'] - 8},{upper['y'] - 8},{upper['w'] + 16},{upper['h'] + 16}"
-    data = {"image": as_file(page[0]), "region": region}
-    assert client.post("/v1/writers/W-1/verify", data=data).get_json()["verdict"] == "match"
+    picture, ink = documents.scene(kind, 1, 0)
+    scan = np.asarray(cv2.resize(picture, None, fx=factor, fy=factor), np.uint8)
+    image = documents.encode(scan)
+    left, top, _, _ = cv2.boundingRect(ink)
+    refused = client.post("/v1/writers/W-1/verify", data={"image": as_file(image)}).get_json()
+    assert refused["code"] == "several-signatures"
+    nearest = min(
+        refused["boxes"],
+        key=lambda box: np.hypot(box["x"] - factor * left, box["y"] - factor * top),
+    )
+    for box in refused["boxes"]:
+        assert box["x"] + box["w"] <= scan.shape[1]
+        assert box["y"] + box["h"] <= scan.shape[0]
+        region = ",".join(str(box[side]) for side in "xywh")
+        data = {"image": as_file(image), "region": region}
+        answer = client.post("/v1/writers/W-1/verify", data=data).get_json()
+        assert answer["warnings"] == []
+        assert (answer["verdict"] == "match") == (box is nearest)
 
 
 def test_a_region_of_all_is_accepted_and_warned_of(client, known, page):

@@ -2,7 +2,7 @@
 
 import { likenessBar, scoreGauge } from "./bars.js";
 import { el, icon } from "./dom.js";
-import { captioned, filePlate, plate, referenceCard, warningList } from "./pictures.js";
+import { captioned, filePlate, leftOutLegend, leftOutPlate, plate, referenceCard, warningList } from "./pictures.js";
 import {
   likelihoodWords,
   modelWords,
@@ -12,7 +12,7 @@ import {
   verdictWords,
 } from "./words.js";
 
-export function verificationDecision(answer, writer, file) {
+export function verificationDecision(answer, writer, query, choosePart) {
   const [title, sentence] = verdictWords(answer.verdict, answer.references.length);
   const piecesKnown = answer.references.some((reference) => reference.local_similarity !== null);
   return decisionCard(
@@ -28,7 +28,7 @@ export function verificationDecision(answer, writer, file) {
         likelihoodWords(answer.log_lr_random, answer.log_lr_random_bound, "another person’s own signature"),
       ),
     ),
-    part("The query signature", queryPair(answer, file)),
+    part("The query signature", queryPair(answer, query.file, choosePart)),
     part(
       `The references of ${nameOf(writer)}, most alike first`,
       el(
@@ -57,7 +57,7 @@ export function verificationDecision(answer, writer, file) {
       facts([
         ["Decision", copyable(answer.decision_id)],
         ["Writer", writer.name ? `${writer.name} (${writer.writer_id})` : writer.writer_id],
-        ["Image", file.name],
+        ["Image", imageWords(query)],
         ["Operating point", `${answer.operating_point} (${operatingPointWords(answer.operating_point)})`],
         ["Model", modelWords(answer.model)],
         ["Decided", momentWords(new Date())],
@@ -90,7 +90,7 @@ export const part = (title, ...content) =>
   el("section", { class: "decision-part" }, el("h3", {}, title), ...content);
 
 // Both pictures, since a clerk has to see that cleaning kept the signature and nothing else.
-export function queryPair(answer, file) {
+export function queryPair(answer, file, choosePart) {
   return el(
     "div",
     {},
@@ -101,10 +101,19 @@ export function queryPair(answer, file) {
       answer.cleaned
         ? captioned(plate(answer.cleaned, "The query signature after cleaning"), "As compared, cleaned")
         : null,
+      answer.left_out ? captioned(leftOutPlate(answer.left_out), leftOutLegend()) : null,
     ),
     warningList(answer.warnings),
+    el(
+      "div",
+      { class: "decision-actions" },
+      el("button", { type: "button", class: "button button-small", onclick: choosePart }, "Look at a part of the image only"),
+    ),
   );
 }
+
+export const imageWords = ({ file, region }) =>
+  region ? `${file.name}; looked at: ${region.words}` : file.name;
 
 export const facts = (pairs) =>
   el(

@@ -6,22 +6,22 @@ import { filePlate } from "./pictures.js";
 
 export function createImageQueue(root, list, onChange) {
   const input = createDropzone(root, add);
-  let held = [];
+  let held = []; // {file, item, region}, the region as {text, words} where a part was chosen.
 
   function add(files) {
-    const names = new Set(held.map((file) => file.name));
+    const names = new Set(held.map(({ file }) => file.name));
     for (const file of files) {
       const one = withOwnName(file, names);
       names.add(one.name);
-      held.push(one);
-      list.append(card(one));
+      held.push(card(one));
+      list.append(held.at(-1).item);
     }
     changed();
   }
 
   function card(file) {
     const remove = () => {
-      held = held.filter((one) => one !== file);
+      held = held.filter((one) => one.file !== file);
       item.remove();
       changed();
       input.focus();
@@ -36,13 +36,25 @@ export function createImageQueue(root, list, onChange) {
         el("span", { class: "preview-name", title: file.name }, file.name),
         el("button", { type: "button", class: "icon-button", "aria-label": `Remove ${file.name}`, onclick: remove }, icon("close")),
       ),
+      el("p", { class: "hint region-note", hidden: true }),
     );
-    return item;
+    return { file, item, region: null };
   }
 
-  function clear() {
-    held = [];
-    list.replaceChildren();
+  // Says which part of an image to look at.
+  function look(name, region) {
+    const one = held.find(({ file }) => file.name === name);
+    if (!one) return;
+    one.region = region;
+    const note = one.item.querySelector(".region-note");
+    note.textContent = `Looked at: ${region.words}`;
+    note.hidden = false;
+  }
+
+  // Keeps the images of these names alone.
+  function keep(names) {
+    for (const { file, item } of held) if (!names.includes(file.name)) item.remove();
+    held = held.filter(({ file }) => names.includes(file.name));
     changed();
   }
 
@@ -52,7 +64,15 @@ export function createImageQueue(root, list, onChange) {
     onChange(held.length);
   }
 
-  return { files: () => [...held], clear, focus: () => input.focus() };
+  return {
+    files: () => held.map(({ file }) => file),
+    // One for each image, or none: as the API wants them.
+    regions: () =>
+      held.some(({ region }) => region) ? held.map(({ region }) => region?.text ?? "all") : [],
+    look,
+    keep,
+    focus: () => input.focus(),
+  };
 }
 
 // Refusals name files, so two pasted "image.png" must not share a name.

@@ -61,17 +61,29 @@ export function createVerifyView(about) {
     if (!file) throw new Incomplete("Add an image of the signature in question.", query);
     withdraw();
     const asked = question;
-    const answer = await verify(writer.writer_id, file, point.value);
-    if (asked !== question) return;
-    decision.replaceChildren(verificationDecision(answer, writer, file));
+    const about = query.asked();
+    const answer = await verify(writer.writer_id, file, about.region?.text, point.value).catch((error) =>
+      query.askWhich(error, asked === question ? ask : () => {}),
+    );
+    if (answer === null || asked !== question) return;
+    decision.replaceChildren(verificationDecision(answer, writer, about, () => ask()));
     showOnly(results, decision);
     bringIntoSight(results);
     announce(verdictWords(answer.verdict, answer.references.length).join(": "));
   });
 
+  // Asks which part of the image to look at.
+  function ask(problem) {
+    const question = query.askForPart(form, problem);
+    decision.replaceChildren(question.card);
+    showOnly(results, decision);
+    bringIntoSight(results);
+    question.focus();
+  }
+
   // Fills the form from elsewhere: a link with a writer, or a candidate with the image asked about.
-  async function prefill(writerId, file = null) {
-    if (file) query.hold(file);
+  async function prefill(writerId, { file, region } = {}) {
+    if (file) query.hold(file, region);
     if (!writerId || picker.writer()?.writer_id === writerId) return;
     try {
       picker.choose(await getWriter(writerId));

@@ -32,6 +32,31 @@ export function verdictWords(verdict, referenceCount) {
   }
 }
 
+// For each box that was found, what to call it and the rest of its name: which of how many, where.
+export function boxNames(boxes) {
+  const middles = boxes.map(({ x, y, w, h }) => [x + w / 2, y + h / 2]);
+  const spread = [0, 1].map((axis) => {
+    const along = middles.map((middle) => middle[axis]);
+    return Math.max(...along) - Math.min(...along);
+  });
+  const axis = spread[0] >= spread[1] ? 0 : 1;
+  const [first, last] = axis === 0 ? ["left", "right"] : ["top", "bottom"];
+  const order = middles.map((_, at) => at).sort((one, other) => middles[one][axis] - middles[other][axis]);
+  return boxes.map(({ what }, at) => {
+    const noun = what === "signature" ? "Signature" : "Writing";
+    const alike = order.filter((other) => boxes[other].what === what);
+    const place = { 0: first, [order.length - 1]: last }[order.indexOf(at)] ?? "middle";
+    if (alike.length === 1) return [noun, boxes.length > 1 ? `, ${place}` : ""];
+    return [`${noun} ${alike.indexOf(at) + 1}`, ` of ${alike.length}, ${place}`];
+  });
+}
+
+// Why an image with several things in it is refused, and what is asked.
+export function severalWords(code) {
+  if (code === "several-signatures") return ["More than one signature", "The image shows more than one signature. Choose the one that is meant."];
+  return ["Other writing beside the signature", "The image shows other handwriting, such as a date. Choose the signature."];
+}
+
 // How a reference stands among the writer's others; nothing is said of a typical one.
 export function standingWords({ standing, copy_of: original }) {
   switch (standing) {

@@ -128,7 +128,7 @@ def test_a_part_of_ones_own_is_given_in_numbers(page: Page, site: Site) -> None:
     press(page, Keys.ENTER)
     assert "reaches out of the image at the right" in page.find(".region-own [role=alert]").text
     assert focused(page).accessible_name == "Width"
-    press(page, Keys.CONTROL + "a")
+    press(page, *[Keys.BACKSPACE] * 4)
     press(page, str(width + 18), Keys.ENTER)
     assert page.find("#verify-decision article h2").text == "Match"
     assert f"{left - 9},{top - 9},{width + 18}" in page.find("#verify-decision .facts").text
@@ -317,3 +317,13 @@ def test_every_control_has_a_name_and_can_be_hit(page: Page, site: Site) -> None
         assert one.accessible_name
         if one.tag_name != "img":
             assert min(one.rect["width"], one.rect["height"]) >= 24
+
+
+def test_a_wide_image_stays_in_its_preview(page: Page, site: Site) -> None:
+    page.open("#/verify?writer=C-1001")
+    page.add_files("verify-image", scene_file(site, TWO_BESIDE, 1))
+    page.pictures_loaded("#verify-image img")
+    right = "return document.querySelector(arguments[0]).getBoundingClientRect().right"
+    inside = page.run(right, "#verify-image")
+    for selector in ("#verify-image img", "#verify-image .icon-button"):
+        assert page.run(right, selector) <= inside, selector

@@ -71,7 +71,11 @@ export function createEnrollView() {
     } catch (error) {
       if (!error.problem?.refused) throw error;
       show({ writer: null, references: [], refused: error.problem.refused, warnings: [] }, files);
-      throw new Error("None of the images could be used, so nothing was stored. Each one has its reason.");
+      throw new Error(
+        undecided(error.problem.refused).length
+          ? "Nothing was stored. Choose which part of an image is meant where it shows several."
+          : "None of the images could be used, so nothing was stored. Each one has its reason.",
+      );
     }
   });
 

@@ -53,8 +53,11 @@ def test_boxes_are_in_pixels_of_the_image_that_came(client, known, page):
     large = encode_png(np.asarray(cv2.resize(image, None, fx=5, fy=5), np.uint8))
     boxes = client.post("/v1/identify", data={"image": as_file(large)}).get_json()["boxes"]
     for one, five in zip(small, boxes, strict=True):
-        for side in "xywh":
-            assert five[side] == pytest.approx(5 * one[side], abs=25)
+        for start, size in ("xw", "yh"):
+            middle, expected = (box[start] + box[size] / 2 for box in (five, one))
+            assert middle == pytest.approx(5 * expected, abs=25)
+            # The same pixels of paper on either side of the ink are a fifth of as much.
+            assert five[size] == pytest.approx(5 * one[size] - 64, abs=25)
 
 
 @pytest.mark.parametrize("kind", ["second signature beside", "second signature below"])

@@ -84,7 +84,7 @@ def cautions(found: Found, signature_area: int, place: Place) -> tuple[Caution, 
             Caution(
                 "left-out",
                 "Print or a stamp lies over the signature and was left out; strokes may have gone "
-                "with it. Look at what was kept (include=left-out).",
+                "with it. Look at what was kept.",
             )
         )
     elif large:
@@ -92,7 +92,7 @@ def cautions(found: Found, signature_area: int, place: Place) -> tuple[Caution, 
             Caution(
                 "left-out",
                 f"What was taken for print was left out: {_listed(place.boxes(large))}. Look at "
-                "what was kept (include=left-out).",
+                "what was kept.",
             )
         )
     return tuple(told)

@@ -13,6 +13,7 @@ from selenium.webdriver.common.keys import Keys
 from benchmarks import documents
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from selenium.webdriver.remote.webelement import WebElement
@@ -327,3 +328,76 @@ def test_a_wide_image_stays_in_its_preview(page: Page, site: Site) -> None:
     inside = page.run(right, "#verify-image")
     for selector in ("#verify-image img", "#verify-image .icon-button"):
         assert page.run(right, selector) <= inside, selector
+
+
+def turned(picture: Image.Image, path: Path) -> None:
+    """Save a picture on its side, with the note that says so."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # To be shown turned clockwise by 90 degrees.
+    picture.transpose(Image.Transpose.ROTATE_90).save(path, exif=exif)
+
+
+def plain(picture: Image.Image, path: Path) -> None:
+    picture.save(path)
+
+
+def uneven(picture: Image.Image, path: Path) -> None:
+    """Save a picture at half as many dots per inch down as across."""
+    picture.resize((picture.width, picture.height // 2)).save(path, dpi=(200, 100))
+
+
+@pytest.mark.parametrize(
+    ("ending", "save"),
+    [("jpg", turned), ("png", turned), ("avif", turned), ("png", uneven), ("webp", plain)],
+    ids=["jpeg", "png", "avif", "uneven", "webp"],
+)
+def test_boxes_lie_over_what_they_are_of(
+    page: Page, site: Site, tmp_path: Path, ending: str, save: Callable[[Image.Image, Path], None]
+) -> None:
+    picture, ink = documents.scene(TWO_BELOW, 1, 0)
+    path = tmp_path / f"two.{ending}"
+    save(Image.fromarray(picture), path)
+    page.refusals_expected = 1
+    ask(page, "verify", path)
+    box = choices(page, "#verify-decision")["Signature 1 of 2, top"]
+    image = page.find(".region-stage img").rect
+    left, top, width, height = cv2.boundingRect(ink)
+    for side, start, size, length in (
+        ("x", left, width, picture.shape[1]),
+        ("y", top, height, picture.shape[0]),
+    ):
+        extent = {"x": "width", "y": "height"}[side]
+        middle = (box.rect[side] + box.rect[extent] / 2 - image[side]) / image[extent]
+        assert middle == pytest.approx((start + size / 2) / length, abs=0.03)
+    box.click()
+    assert page.find("#verify-decision article h2").text == "Match"
+
+
+def test_an_image_that_chromium_shows_on_its_side_is_asked_about_in_words(
+    page: Page, site: Site, tmp_path: Path
+) -> None:
+    path = tmp_path / "two.webp"
+    turned(Image.fromarray(documents.scene(TWO_BELOW, 1, 0)[0]), path)
+    page.refusals_expected = 1
+    ask(page, "verify", path)
+    page.find(".region-words button").click()
+    assert page.find("#verify-decision article h2").text == "Match"
+
+
+def test_all_of_a_reference_is_looked_at_again(page: Page, site: Site) -> None:
+    page.refusals_expected = 3
+    page.open("#/enroll")
+    page.find("#enroll-id").send_keys("R-3")
+    image = scene_file(site, TWO_BELOW, 1)
+    page.add_files("enroll-images", image)
+    page.find("#enroll-form [type=submit]").click()
+    choices(page, "#enroll-outcome")
+    for field, number in zip(page.all(".region-own input"), (0, 0, 3, 3), strict=True):
+        field.send_keys(str(number))
+    page.find(".region-own [type=submit]").click()  # Nothing can be seen there.
+    page.find("#enroll-outcome .refusals")
+    assert "looked at: the part at 0,0,3,3" in page.find("#enroll-queue").text.lower()
+    page.find("#enroll-queue .region-note button").click()
+    page.find("#enroll-form [type=submit]").click()
+    choices(page, "#enroll-outcome")["Signature 1 of 2, top"].click()
+    page.find("#enroll-outcome .reference-grid")

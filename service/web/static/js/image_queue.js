@@ -3,10 +3,11 @@
 import { el, icon } from "./dom.js";
 import { createDropzone } from "./dropzone.js";
 import { filePlate } from "./pictures.js";
+import { regionNote } from "./region_chooser.js";
 
 export function createImageQueue(root, list, onChange) {
   const input = createDropzone(root, add);
-  let held = []; // {file, item, region}, the region as {text, words} where a part was chosen.
+  let held = []; // {file, item, said, region}, the region as {text, words} where a part was chosen.
 
   function add(files) {
     const names = new Set(held.map(({ file }) => file.name));
@@ -26,6 +27,10 @@ export function createImageQueue(root, list, onChange) {
       changed();
       input.focus();
     };
+    const said = regionNote(() => {
+      look(file.name, null);
+      input.focus();
+    });
     const item = el(
       "li",
       {},
@@ -36,19 +41,17 @@ export function createImageQueue(root, list, onChange) {
         el("span", { class: "preview-name", title: file.name }, file.name),
         el("button", { type: "button", class: "icon-button", "aria-label": `Remove ${file.name}`, onclick: remove }, icon("close")),
       ),
-      el("p", { class: "hint region-note", hidden: true }),
+      said.note,
     );
-    return { file, item, region: null };
+    return { file, item, said, region: null };
   }
 
-  // Says which part of an image to look at.
+  // Takes which part of an image to look at, or null for all of it.
   function look(name, region) {
     const one = held.find(({ file }) => file.name === name);
     if (!one) return;
     one.region = region;
-    const note = one.item.querySelector(".region-note");
-    note.textContent = `Looked at: ${region.words}`;
-    note.hidden = false;
+    one.said.show(region);
   }
 
   // Keeps the images of these names alone.

@@ -3,14 +3,14 @@
 import { el, icon } from "./dom.js";
 import { createDropzone } from "./dropzone.js";
 import { filePlate } from "./pictures.js";
-import { regionChooser, regionQuestion, regionText } from "./region_chooser.js";
+import { regionChooser, regionNote, regionQuestion, regionText } from "./region_chooser.js";
 import { severalWords } from "./words.js";
 
 export function createQueryImage(root, onChange = () => {}) {
   const preview = root.querySelector(".dropzone-preview");
   const input = createDropzone(root, ([file]) => hold(file));
-  const note = el("div", { class: "hint region-note", hidden: true });
-  root.after(note);
+  const said = regionNote(lookAtAll);
+  root.after(said.note);
   let held = null;
   let region = null; // {text, words}: the part to look at.
 
@@ -23,9 +23,7 @@ export function createQueryImage(root, onChange = () => {}) {
 
   function look(part) {
     region = part;
-    note.hidden = !part;
-    const whole = el("button", { type: "button", class: "button button-small", onclick: lookAtAll }, "Look at all of it");
-    note.replaceChildren(...(part ? [el("span", {}, `Looked at: ${part.words}`), whole] : []));
+    said.show(part);
     onChange();
   }
 

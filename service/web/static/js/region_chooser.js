@@ -51,21 +51,38 @@ export function regionChooser(file, boxes, onChoose, { keeps = false } = {}) {
     stage.hidden = false;
     makeDrawable(stage, image, own.fill);
   }, { once: true });
-  // A browser shows no TIFF and no PDF: the same buttons in words.
-  image.addEventListener("error", () => {
+  // Where the image cannot be shown: the same buttons in words.
+  function sayInWords() {
     for (const { button } of choices) {
       button.className = "button";
       button.querySelector(".visually-hidden")?.classList.remove("visually-hidden");
     }
     byWords.append(...choices.map(({ button }) => el("li", {}, button)));
     byWords.hidden = !choices.length;
-    own.showsImage(false);
-  }, { once: true });
-  const url = URL.createObjectURL(file);
-  for (const end of ["load", "error"]) image.addEventListener(end, () => URL.revokeObjectURL(url), { once: true });
-  image.src = url;
+    own.showsNoImage();
+  }
+
+  image.addEventListener("error", sayInWords, { once: true }); // A TIFF or a PDF.
+  isShownUpright(file).then((upright) => {
+    if (!upright) {
+      sayInWords();
+      return;
+    }
+    const url = URL.createObjectURL(file);
+    for (const end of ["load", "error"]) image.addEventListener(end, () => URL.revokeObjectURL(url), { once: true });
+    image.src = url;
+  });
 
   return el("div", { class: "region-chooser" }, stage, byWords, own.form);
+}
+
+// Browsers turn what says how it is to be turned, but for WebP: Chromium passes over what its Exif
+// part says, and boxes would lie elsewhere.
+async function isShownUpright(file) {
+  const head = new Uint8Array(await file.slice(0, 21).arrayBuffer());
+  const kinds = String.fromCharCode(...head.slice(8, 16));
+  const hasExif = (head[20] & 0x08) !== 0;
+  return !(kinds === "WEBPVP8X" && hasExif);
 }
 
 export const regionText = ({ x, y, w, h }) => `${x},${y},${w},${h}`;
@@ -80,6 +97,17 @@ export function regionQuestion(title, words, chooser) {
     chooser,
   );
   return { card, focus: () => heading.focus({ preventScroll: true }) };
+}
+
+// Says under an image which part of it is looked at; `show(null)` says nothing.
+export function regionNote(lookAtAll) {
+  const note = el("div", { class: "hint region-note", hidden: true });
+  const whole = el("button", { type: "button", class: "button button-small", onclick: lookAtAll }, "Look at all of it");
+  const show = (region) => {
+    note.hidden = !region;
+    note.replaceChildren(...(region ? [el("span", {}, `Looked at: ${region.words}`), whole] : []));
+  };
+  return { note, show };
 }
 
 // Four numbers and a button; `fill` puts in what was drawn.
@@ -127,8 +155,8 @@ function ownRegion(image, outline, onChoose) {
       for (const { side, input } of fields) input.value = region[side];
       show();
     },
-    showsImage(shown) {
-      if (!shown) hint.textContent = "The browser cannot show this image. Give the place and size of the part in pixels of the upright image.";
+    showsNoImage() {
+      hint.textContent = "The browser cannot show this image. Give the place and size of the part in pixels of the upright image.";
     },
   };
 }

@@ -137,7 +137,7 @@ def test_a_part_of_ones_own_is_given_in_numbers(page: Page, site: Site) -> None:
 
 @pytest.mark.parametrize("view", ["verify", "identify"])
 def test_a_part_is_drawn_with_the_pointer(page: Page, site: Site, view: str) -> None:
-    """The drawing begins on one of the buttons, which must not be pressed by it."""
+    """The drawing begins and ends on one of the buttons, which must not be pressed by it."""
     page.refusals_expected = 1
     ask(page, view, scene_file(site, TWO_BELOW, 1))
     choices(page, f"#{view}-decision")

@@ -215,7 +215,8 @@ function makeDrawable(stage, image, onDrawn) {
     onDrawn({ x, y, w, h });
   });
   for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, () => (start = null));
-  // The click that ends a drawing chooses nothing.
+  // The click that ends a drawing chooses nothing, also where it is sent to the button and not, as
+  // by Chromium, to what holds the pointer.
   stage.addEventListener("click", (event) => {
     if (drew) event.stopPropagation();
     drew = false;

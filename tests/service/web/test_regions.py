@@ -137,7 +137,6 @@ def test_a_part_of_ones_own_is_given_in_numbers(page: Page, site: Site) -> None:
 
 @pytest.mark.parametrize("view", ["verify", "identify"])
 def test_a_part_is_drawn_with_the_pointer(page: Page, site: Site, view: str) -> None:
-    """The drawing begins and ends on one of the buttons, which must not be pressed by it."""
     page.refusals_expected = 1
     ask(page, view, scene_file(site, TWO_BELOW, 1))
     choices(page, f"#{view}-decision")
@@ -164,6 +163,18 @@ def test_a_part_is_drawn_with_the_pointer(page: Page, site: Site, view: str) -> 
     assert (
         ",".join(str(drawn[side]) for side in "xywh") in page.find(f"#{view}-decision .facts").text
     )
+
+
+def test_drawing_over_a_box_does_not_choose_it(page: Page, site: Site) -> None:
+    page.refusals_expected = 1
+    ask(page, "verify", scene_file(site, TWO_BELOW, 1))
+    box = choices(page, "#verify-decision")["Signature 1 of 2, top"]
+    pointer = ActionChains(page.browser).move_to_element_with_offset(box, -30, -15)
+    pointer.click_and_hold().move_by_offset(20, 10).move_by_offset(30, 10).release().perform()
+    assert int(page.find(".region-own [name=w]").get_property("value")) > 0
+    assert not page.find("#verify-form [type=submit]").get_attribute("aria-busy")
+    assert page.find("#verify-decision .region-question").is_displayed()
+    assert not page.all("#verify-form .region-note:not([hidden])")
 
 
 def test_an_image_that_the_browser_cannot_show_is_asked_about_in_words(

@@ -146,3 +146,18 @@ def test_what_was_left_out_is_drawn_in_grey(client, known):
     assert not grey[: scan.shape[0] - 10].any()
     assert (drawn[: scan.shape[0]] < 50).sum() > 500
     assert answer["cleaned"].startswith("data:image/png")
+
+
+def test_as_many_images_as_are_taken_may_each_have_a_region(client, files):
+    """The form has twice as many parts then."""
+    form = {
+        "writer_id": "W-1",
+        "name": "Ada",
+        "images": files(1, *range(20)),
+        "region": ["all"] * 20,
+    }
+    answer = client.post("/v1/writers", data=form)
+    assert answer.status_code == 201
+    against = {"probe": files(1, 20)[0], "reference": files(1, *range(20)), "region": "all"}
+    against |= {"reference_region": ["all"] * 20, "include": "cleaned"}
+    assert client.post("/v1/compare", data=against).status_code == 200

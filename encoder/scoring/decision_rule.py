@@ -16,7 +16,13 @@ import numpy as np
 from encoder.errors import UnknownOperatingPoint, UnusableRule
 from encoder.scoring.centring import Centre, centred
 from encoder.scoring.copies import Distinct, distinct
-from encoder.scoring.score import ClaimScore, Spread, each_claim_score, similarities
+from encoder.scoring.score import (
+    ClaimScore,
+    Spread,
+    each_claim_score,
+    likenesses,
+    similarities,
+)
 from encoder.scoring.script_compensation import ScriptCompensation
 from encoder.scoring.templates import Signatures, Vectors
 
@@ -226,6 +232,14 @@ class DecisionRule:
             replace(one, similarities=whole, local_similarities=alike)
             for one, whole, alike in zip(scored, found.whole, local, strict=True)
         ]
+
+    def likeness(self, probe: Signatures, references: Signatures) -> float:
+        """How much one signature (n = 1) resembles a writer's, as `claim` says; without a score.
+
+        It takes less: how alike the references are among themselves is not asked.
+        """
+        kept = references[list(distinct(references).kept)]
+        return float(likenesses(similarities(self.centred(probe), self.centred(kept)))[0])
 
     def compare(
         self,

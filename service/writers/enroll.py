@@ -11,7 +11,7 @@ from index.registry.writers import Writer
 from index.sync.gallery_interface import Gallery
 from service.errors import ImagesRefused, Refusal
 from service.writers.copies import held_specimens, without_copies
-from service.writers.remarks import Enrolling, Remark, remarks
+from service.writers.remarks import Enrolled, Remark, enrolling, remarks
 from service.writers.uploads import Upload, acquire_each, new_references, without_repeats
 
 
@@ -58,9 +58,9 @@ def create_writer(
     new, refused = _new(uploads, None, {}, encoder, registry)
     if uploads and not new:
         raise _all_refused(refused, "No writer was created.")
-    told = remarks(Enrolling(writer_id, new, None, encoder, registry, gallery))
+    told = _told(writer_id, new, None, Enrolled(encoder, registry, gallery))
     writer, references = registry.writers.create(writer_id, name, encoder.model_id, new)
-    return writer, _enrollment(references, new, refused, told)
+    return writer, _enrollment(references, new, refused, None, told)
 
 
 def enroll(
@@ -87,9 +87,9 @@ def enroll(
     new, refused = _new(uploads, held, known, encoder, registry)
     if not new:
         raise _all_refused(refused, "Nothing was stored.")
-    told = remarks(Enrolling(writer_id, new, held, encoder, registry, gallery))
+    told = _told(writer_id, new, held, Enrolled(encoder, registry, gallery))
     references = registry.references.add(writer_id, model_id, new)
-    return _enrollment(references, new, refused, told)
+    return _enrollment(references, new, refused, held, told)
 
 
 def _new(
@@ -107,20 +107,30 @@ def _new(
     return new, [*repeats, *unusable, *copies]
 
 
+def _told(
+    writer_id: str, new: Sequence[NewReference], held: Claim | None, enrolled: Enrolled
+) -> list[Remark]:
+    """What is worth telling of new references, and of those held since these have come."""
+    if not new:
+        return []
+    return remarks([enrolling(writer_id, new, held, enrolled.encoder)], enrolled)[0]
+
+
 def _enrollment(
     references: Sequence[Reference],
     new: Sequence[NewReference],
     refused: Sequence[Refusal],
+    held: Claim | None,
     told: Sequence[Remark],
 ) -> Enrollment:
     """What became of the images, each remark under the number that its reference got."""
-    warnings = []
-    for one in told:
-        if one.held_id is None:
-            about = references[one.number].reference_id, new[one.number].filename
-        else:
-            about = one.held_id, None
-        warnings.append(ReferenceWarning(*about, one.caution.code, one.caution.message))
+    ids: list[int] = [] if held is None else held.reference_ids.tolist()
+    about: list[tuple[int, str | None]] = [(one, None) for one in ids]
+    for reference, one in zip(references, new, strict=True):
+        about.append((reference.reference_id, one.filename))
+    warnings = [
+        ReferenceWarning(*about[one.place], one.caution.code, one.caution.message) for one in told
+    ]
     return Enrollment(tuple(references), tuple(refused), tuple(warnings))
 
 

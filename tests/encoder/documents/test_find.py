@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.documents import KINDS, ink_of, judged, scan_of, scene
+from benchmarks.document_drawing import ink_of, scan_of
+from benchmarks.document_kinds import KINDS
+from benchmarks.documents import judged, scene
 from encoder.documents.find import find_signature
 from encoder.documents.hands import other_hands
 from encoder.documents.marks import Marks

@@ -173,14 +173,6 @@ def _full_scores(
     return scores
 
 
-def rank_one_rate(
-    writers: Sequence[EmbeddedWriter], references: int, spread: Spread, draws: int = 10
-) -> float:
-    """Share of searches in which the probe's own writer comes first; NaN without any."""
-    ranks = run_searches(writers, references, spread, draws).rank
-    return float(np.mean(ranks == 1)) if ranks.size else float("nan")
-
-
 def match_characteristic(rank: NDArray[np.intp]) -> list[float]:
     """Share of searches with the writer among the first 1, 2, ... 20 (the CMC curve)."""
     return [float(np.mean(rank <= place)) for place in range(1, CMC_RANKS + 1)]

@@ -100,3 +100,10 @@ def test_likeness_does_not_grow_with_the_number_of_references(encoder):
     assert claim_score(probe, same, spread).likeness == pytest.approx(
         claim_score(probe, one, spread).likeness, abs=1e-5
     )
+
+
+def test_likeness_alone_is_that_of_the_claim(encoder):
+    probe = described(encoder, genuine(1, 9))
+    references = described(encoder, genuine(1, 0), saved_again(1, 0), genuine(1, 1))
+    rule = encoder.rule
+    assert rule.likeness(probe, references) == rule.claim(probe, references).likeness

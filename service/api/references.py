@@ -5,8 +5,8 @@ from typing import Any
 from apiflask import APIBlueprint, FileSchema
 from flask import Response
 
-from service.api import answers
-from service.api.answers import Enrolled, References
+from service.api.answers import writers as answers
+from service.api.answers.writers import Enrolled, References
 from service.api.context import enrolling, services
 from service.api.forms import accepts, check_path_ids, check_query, uploads_of
 from service.api.multipart import MULTIPART

@@ -1,4 +1,4 @@
-"""The tables of docs/accuracy.md, from the results of `make study`.
+"""The tables of docs/accuracy.md, from the results of `make study` and `make notebook-study`.
 
 `python -m benchmarks.study_tables [docs/evaluation]` prints them as Markdown.
 """
@@ -80,15 +80,20 @@ def _crossval(read: Row) -> Iterator[Measured]:
 
 
 def _beside(read: Row) -> Iterator[Measured]:
-    epochs = read["original-notebook"]["epochs"]
-    plural = "s" * (epochs != 1)
+    original, mended = read["original-notebook"], read["notebook"]["sets"][0]["models"][0]
     for title, name in (
         ("shipped model", "shipped"),
-        ("notebook, faults corrected", "notebook"),
-        (f"notebook as it was, {epochs} epoch{plural}", "original-notebook"),
+        (f"notebook, faults corrected, {_epochs(mended)}", "notebook"),
+        (f"notebook as it was, {_epochs(original)}", "original-notebook"),
     ):
         for one in read[name]["sets"]:
             yield (f"{title}: {_name(one)}", one["writers"], one["results"])
+
+
+def _epochs(of: Row) -> str:
+    """How long something was trained, and which epoch's network was kept if not the last one's."""
+    said = f"{of['epochs']} epoch{'s' * (of['epochs'] != 1)}"
+    return said if of["best_epoch"] == of["epochs"] else f"{said}, best {of['best_epoch']}"
 
 
 def _identified(read: Row) -> Iterator[tuple[str, ...]]:

@@ -150,6 +150,7 @@ def _described(fold: Fold) -> dict[str, Any]:
     """What a model's manifest says that belongs beside its figures."""
     manifest = fold.encoder.manifest
     training = manifest.get("training", {})
+    state = training.get("state", {})
     return {
         "name": fold.encoder.name,
         "id": fold.encoder.model_id,
@@ -159,6 +160,8 @@ def _described(fold: Fold) -> dict[str, Any]:
         "parameters": manifest.get("parameters"),
         "recipe": training.get("recipe", {}).get("name"),
         "seed": training.get("seed"),
+        "epochs": state.get("epoch"),
+        "best_epoch": state.get("best_epoch"),
         "data": training.get("data", []),
         "synthetic_writers": training.get("synthetic_writers", 0),
     }

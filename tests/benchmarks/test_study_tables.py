@@ -19,3 +19,13 @@ def test_the_accuracy_page_holds_the_measured_tables(
     page = (DOCS / "accuracy.md").read_text(encoding="utf-8").splitlines()
     assert len(rows) > 50
     assert [row for row in rows if row not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("epochs", "best", "said"),
+    [(1, 1, "1 epoch"), (20, 20, "20 epochs"), (12, 7, "12 epochs, best 7")],
+)
+def test_the_tables_say_how_long_the_notebook_was_trained(
+    epochs: int, best: int, said: str
+) -> None:
+    assert study_tables._epochs({"epochs": epochs, "best_epoch": best}) == said

@@ -52,8 +52,11 @@ def fit(folder: Path, monkeypatch: pytest.MonkeyPatch, last_batch: int | None = 
         model = keras.saving.load_model(state.last)
     else:
         keras.utils.set_random_seed(1)
-        layers = [keras.layers.Dense(6), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
-        model = keras.Sequential([keras.Input((4,)), *layers])
+        dropout = keras.layers.Dropout(0.2)
+        inputs = keras.Input((4,))
+        # Drawn from twice a batch, as a network is that sees both of a pair.
+        answers = keras.layers.Dense(1)(dropout(keras.layers.Dense(6)(dropout(inputs))))
+        model = keras.Model(inputs, answers)
         model.compile(optimizer=keras.optimizers.Adam(RATE), loss="mse")
     numbers = np.random.default_rng(0).random((16, 4), np.float32)
     training.fit_epochs(

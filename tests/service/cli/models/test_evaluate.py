@@ -44,6 +44,8 @@ def test_evaluate_prints_error_rates_by_number_of_references(
     assert said["protocol"] == "holdout"
     one = said["sets"][0]
     assert one["writers"] == 8
+    # The shipped model's run, as its manifest tells.
+    assert [(m["epochs"], m["best_epoch"]) for m in one["models"]] == [(1, 1)]
     for results in (one["results"], one["baselines"]["hog"]["results"]):
         assert set(results) == {"1", "3", "5"}
         for row in results.values():

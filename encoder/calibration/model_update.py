@@ -13,6 +13,7 @@ from encoder.datasets.folder import list_writers, read_folder
 from encoder.errors import ArtifactError, TrainingDataError
 from encoder.evaluation.embed import embed_data_set
 from encoder.inference.artifact import (
+    COHORT,
     KERAS_NETWORK,
     MANIFEST,
     NETWORK,
@@ -102,9 +103,8 @@ def write_beside(model: Path, target: Path, facts: Mapping[str, Any]) -> None:
     require_free(target)
     manifest = read_artifact(model).manifest
     kept = {key: value for key, value in manifest.items() if key not in OWN_FACTS}
-    files = {
-        n: (model / n).read_bytes() for n in (NETWORK, KERAS_NETWORK) if n in manifest["files"]
-    }
+    names = [one for one in (NETWORK, KERAS_NETWORK, COHORT) if one in manifest["files"]]
+    files = {name: (model / name).read_bytes() for name in names}
     write_artifact(target, files, {**kept, **facts, "name": target.resolve().name})
 
 

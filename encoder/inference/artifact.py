@@ -1,10 +1,12 @@
 """A model on disk: a folder with the network and a manifest that says what it is.
 
-`network.onnx` serves, `network.keras` goes on training; `manifest.json` holds sizes, hashes, the
+`network.onnx` serves, `network.keras` goes on training; `cohort.npz`, which older models lack,
+holds marks that anyone can make, to compare with; `manifest.json` holds sizes, hashes, the
 preparation it was trained with, its data, splits, errors and decision rules. Reading checks all of
 it: a damaged or foreign folder is refused, never trusted.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -13,14 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from encoder.errors import ArtifactError, UnusableRule
+from encoder.errors import ArtifactError, UnusableCohort, UnusableRule
 from encoder.imaging.acquire import PREPROCESSING_ID
 from encoder.scoring.decision_rule import DecisionRule
+from encoder.scoring.distinctiveness import Cohort
 
 FORMAT = 5
 MANIFEST = "manifest.json"
 NETWORK = "network.onnx"
 KERAS_NETWORK = "network.keras"
+COHORT = "cohort.npz"
+ATTACHED = "attached_cohort"  # Beside a manifest that is kept elsewhere, in base64.
 SHIPPED = Path(__file__).parents[1] / "models" / "lean"
 
 
@@ -33,6 +38,8 @@ class Artifact:
         network: the bytes of the ONNX file.
         rule: what it decides by.
         centred_rule: for embeddings less a gallery's centre, which it lacks yet.
+        cohort: marks that anyone can make; None in older models.
+        cohort_file: the bytes that it was read from.
     """
 
     name: str
@@ -43,13 +50,19 @@ class Artifact:
     rule: DecisionRule
     centred_rule: DecisionRule
     manifest: Mapping[str, Any]
+    cohort: Cohort | None = None
+    cohort_file: bytes | None = None
 
     def as_bytes(self) -> tuple[bytes, bytes]:
         """Manifest and network, to keep elsewhere than in a folder; `restore_artifact` reads them.
 
-        The Keras network, which serving does not need, is left out.
+        The cohort goes with the manifest. The Keras network, which serving does not need, is left
+        out.
         """
-        return json.dumps(self.manifest, ensure_ascii=False).encode(), self.network
+        kept = dict(self.manifest)
+        if self.cohort_file is not None:
+            kept[ATTACHED] = base64.b64encode(self.cohort_file).decode()
+        return json.dumps(kept, ensure_ascii=False).encode(), self.network
 
 
 def read_artifact(folder: Path | None = None) -> Artifact:
@@ -62,7 +75,7 @@ def read_artifact(folder: Path | None = None) -> Artifact:
     folder = folder or SHIPPED
     manifest = _read_manifest(folder)
     _require_own(manifest, str(folder))
-    return _artifact(manifest, lambda files: _checked_files(folder, files)[NETWORK], str(folder))
+    return _artifact(manifest, lambda files: _checked_files(folder, files), str(folder))
 
 
 def restore_artifact(manifest: bytes, network: bytes, source: str) -> Artifact:
@@ -72,8 +85,16 @@ def restore_artifact(manifest: bytes, network: bytes, source: str) -> Artifact:
         ArtifactError: as `read_artifact`.
     """
     facts = _parsed(manifest, source)
+    attached = facts.pop(ATTACHED, None)
     _require_own(facts, source)
-    return _artifact(facts, lambda files: _checked(network, files[NETWORK], source), source)
+    contents = {NETWORK: network}
+    if attached is not None:
+        contents[COHORT] = base64.b64decode(attached)
+    return _artifact(
+        facts,
+        lambda files: {name: _checked(one, files[name], source) for name, one in contents.items()},
+        source,
+    )
 
 
 def _require_own(manifest: Mapping[str, Any], source: str) -> None:
@@ -102,21 +123,29 @@ def _require_own(manifest: Mapping[str, Any], source: str) -> None:
 
 
 def _artifact(
-    manifest: Mapping[str, Any], network_of: Callable[[Mapping[str, Any]], bytes], source: str
+    manifest: Mapping[str, Any],
+    contents_of: Callable[[Mapping[str, Any]], Mapping[str, bytes]],
+    source: str,
 ) -> Artifact:
     try:
+        contents = contents_of(manifest["files"])
+        cohort_file, dimension = contents.get(COHORT), manifest["dimension"]
         return Artifact(
             name=manifest["name"],
             model_id=model_id(manifest),
             canvas_size=(manifest["canvas_size"][0], manifest["canvas_size"][1]),
-            dimension=manifest["dimension"],
-            network=network_of(manifest["files"]),
+            dimension=dimension,
+            network=contents[NETWORK],
             rule=_rule(manifest, "decision"),
             centred_rule=_rule(manifest, "centred_decision"),
             manifest=manifest,
+            cohort=None if cohort_file is None else Cohort.from_bytes(cohort_file, dimension),
+            cohort_file=cohort_file,
         )
     except UnusableRule as error:
         raise ArtifactError(f"The manifest of {source} cannot be used. {error}") from error
+    except UnusableCohort as error:
+        raise ArtifactError(f"{COHORT} of {source} cannot be used. {error}") from error
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"The manifest of {source} lacks or garbles {error}.") from error
 
@@ -131,13 +160,13 @@ def write_artifact(folder: Path, files: Mapping[str, bytes], facts: Mapping[str,
             rules and what is known.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (MANIFEST, NETWORK, KERAS_NETWORK):
+    for name in (MANIFEST, NETWORK, KERAS_NETWORK, COHORT):
         (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     manifest = {
         "format": FORMAT,
-        "files": {n: {"bytes": len(c), "sha256": sha256(c)} for n, c in files.items()},
+        "files": {name: _facts_of(content) for name, content in files.items()},
         # Whatever the id looks like, the key is the one by which model folders are read.
         "preprocessing_sha256": PREPROCESSING_ID,
         **facts,
@@ -145,6 +174,13 @@ def write_artifact(folder: Path, files: Mapping[str, bytes], facts: Mapping[str,
     manifest["sha256"] = manifest_sha256(manifest)
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
+
+
+def put_cohort(folder: Path, content: bytes) -> None:
+    """Put a cohort into a model folder that is whole; its id stays as it is."""
+    (folder / COHORT).write_bytes(content)
+    files = {**_read_manifest(folder)["files"], COHORT: _facts_of(content)}
+    replace_facts(folder, {"files": files})
 
 
 def replace_facts(folder: Path, facts: Mapping[str, Any]) -> None:
@@ -178,6 +214,10 @@ def manifest_sha256(manifest: Mapping[str, Any]) -> str:
 def sha256(content: bytes) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
+
+
+def _facts_of(content: bytes) -> dict[str, Any]:
+    return {"bytes": len(content), "sha256": sha256(content)}
 
 
 def _rule(manifest: Mapping[str, Any], name: str) -> DecisionRule:

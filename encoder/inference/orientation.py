@@ -15,9 +15,10 @@ from encoder.cautions import Caution
 from encoder.imaging.acquire import Acquisition
 from encoder.imaging.canvas import to_canvas
 from encoder.inference.encoder import Encoder
+from encoder.inference.simple_marks import simplicity
 from encoder.inference.turning import MIRRORED, SIDEWAYS, Pose, posed
 from encoder.scoring.copies import Distinct
-from encoder.scoring.decision_rule import SIMPLE_LOG_LR, Comparison
+from encoder.scoring.decision_rule import Comparison
 from encoder.scoring.score import ClaimScore
 from encoder.scoring.templates import Signatures
 
@@ -31,6 +32,7 @@ POSES = (*STRAIGHTENING, *SIDEWAYS, *MIRRORED)
 # A signature counts as turned if turned back it fits the writer better than others do, and makes
 # the writer so many times likelier than as it came, both as log10 of the likelihood ratio.
 LEAST_LOG_LR, LEAST_GAIN = 0.0, 1.0
+TURNED = frozenset({"turned", "mirrored"})  # Codes.
 LEAST_AMONG = 3  # Of fewer signatures nobody knows which lies the right way.
 FAR_SHARE = 0.5  # Of how alike a writer's signatures are on the mean; turned ones are less.
 
@@ -63,19 +65,30 @@ def compare_as_it_lies(
 
     Returns:
         The comparison, of the signature straightened where that lifts the verdict, and what there
-        is to tell: `straightened`, `turned`, `mirrored`, or nothing.
+        is to tell: `straightened`, `turned`, `mirrored`, `too-simple`, or nothing.
 
     Raises:
         UnknownOperatingPoint: the model was not calibrated for `operating_point`.
     """
     rule = encoder.rule
     comparison = rule.compare(probe, references, operating_point, which)
-    if any(one.code == "too-simple" for one in acquisition.quality.warnings):
-        return replace(comparison, ceiling=SIMPLE_LOG_LR), ()  # It is alike whichever way it lies.
+    simple = simplicity(acquisition, probe, references, comparison.references, encoder)
+    comparison = replace(comparison, ceiling=simple.ceiling)
+    if simple.by_its_ink:
+        return comparison, simple.cautions  # It is alike whichever way it lies.
     if comparison.verdict == "match":
-        return comparison, ()
-    laid = describe_posed(acquisition, POSES, encoder)
-    claims = rule.claims(laid, references, comparison.references)
+        return comparison, simple.cautions
+    laid = rule.claims(
+        describe_posed(acquisition, POSES, encoder), references, comparison.references
+    )
+    comparison, told = _best_laid(comparison, laid)
+    return comparison, (*told, *simple.cautions)
+
+
+def _best_laid(
+    comparison: Comparison, claims: Sequence[ClaimScore]
+) -> tuple[Comparison, tuple[Caution, ...]]:
+    """Return what claims in all POSES make of a comparison, and what there is to tell."""
     straightened, degrees = _straightened(comparison, claims[: len(STRAIGHTENING)])
     if straightened.verdict == "match":
         return straightened, (straightened_by(degrees),)
@@ -103,7 +116,7 @@ def turned_among(
     for number in np.flatnonzero(alike < far).tolist():
         rest = signatures[[one for one in range(len(vectors)) if one != number]]
         found = compare_as_it_lies(acquisitions[number], signatures[[number]], rest, encoder)[1]
-        told[number] = tuple(one for one in found if one.code != "straightened")
+        told[number] = tuple(one for one in found if one.code in TURNED)
     return told
 
 

@@ -24,10 +24,11 @@ from encoder.errors import ArtifactError, TrainingDataError
 from encoder.evaluation.embed import embed_data_set
 from encoder.evaluation.evaluate import evaluate_writers
 from encoder.imaging.acquire import PREPROCESSING_ID
-from encoder.inference.artifact import KERAS_NETWORK, NETWORK, write_artifact
+from encoder.inference.artifact import COHORT, KERAS_NETWORK, NETWORK, write_artifact
 from encoder.inference.encoder import run_network
 from encoder.networks import losses, notebook_network  # noqa: F401 - registers what saved networks refer to.
 from encoder.networks.lean_network import with_pieces
+from encoder.training.cohort import make_cohort
 
 MAX_DIFFERENCE = 1e-4  # Of any output, ONNX Runtime's from Keras's.
 INDEX_DIMENSION = 128  # Leading elements of an embedding that an index finds candidates by.
@@ -89,7 +90,8 @@ def export(
         "decision": rule.as_dict(),
         "centred_decision": centred_rule.as_dict(),
     }
-    files = {NETWORK: onnx_bytes}
+    cohort = make_cohort(describe, (height, width), rule.spread.population)
+    files = {NETWORK: onnx_bytes, COHORT: cohort.as_bytes()}
     if keep_keras:
         files[KERAS_NETWORK] = _keras_bytes(network)
     write_artifact(model_folder, files, facts)

@@ -24,6 +24,7 @@ from encoder.inference.orientation import (
     penalised,
     straightened_by,
 )
+from encoder.inference.simple_marks import simple_marks
 from encoder.scoring.score import SHORTLIST, ClaimScore
 from encoder.scoring.templates import Signatures
 from index.registry.audit_log import DecisionRecord
@@ -34,7 +35,7 @@ from index.vectors.vector_index import Neighbours
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.candidates import DEFAULT_CANDIDATES
 from service.decisions.cautious_verdict import clears_nobody
-from service.decisions.collisions import Rival, collision, places
+from service.decisions.collisions import Rival, collision, not_distinctive, places
 from service.decisions.replay import replay_of_reference, seen_before
 from service.writers.copies import MAY_BE_A_COPY
 from service.writers.template_codec import signatures_of
@@ -131,15 +132,22 @@ def identify(
     acquired = acquire_one(upload, encoder)
     probe = describe_each([acquired], encoder)
     gallery_size = registry.models.gallery_size(encoder.model_id).writers
-    search = _Search(encoder, registry, gallery, gallery_size, top)
+    # As many as are compared in full, however few are asked for: the others say how many fit.
+    search = _Search(encoder, registry, gallery, gallery_size, max(top, SHORTLIST))
     candidates = search.rank(probe)
     told: tuple[Caution, ...] = ()
     if candidates and not search.reached_by(candidates):
         candidates, told = search.as_it_lies(acquired.acquisition, candidates)
-    warnings = (*acquired.acquisition.quality.warnings, *told)
+    simple = simple_marks([acquired.acquisition], probe, encoder)[0]
+    warnings = (*acquired.acquisition.quality.warnings, *told, *simple)
     threshold = search.threshold(candidates)
     found = search.reached_by(candidates) and not clears_nobody(warnings)
-    warnings = (*warnings, *_told(acquired, probe, candidates, encoder, registry))
+    warnings = (
+        *warnings,
+        *search.fits_others_too(candidates),
+        *_told(acquired, probe, candidates, encoder, registry),
+    )
+    candidates = candidates[:top]
     verdict: Literal["identified", "not_enrolled"] = "identified" if found else "not_enrolled"
     decision_id = registry.decisions.record(
         DecisionRecord(
@@ -194,6 +202,21 @@ class _Search:
     def reached_by(self, candidates: Sequence[Candidate]) -> bool:
         """Say whether the first of candidates, if any, is found."""
         return bool(candidates) and candidates[0].score >= self.threshold(candidates)
+
+    def fits_others_too(self, candidates: Sequence[Candidate]) -> tuple[Caution, ...]:
+        """Say how many others than the first of candidates would be found, if any were alone.
+
+        Those who have a reference of the first are told of otherwise.
+        """
+        if not self.reached_by(candidates):
+            return ()
+        first, *others = candidates
+        fitting = [
+            one
+            for one in others
+            if self.reached_by([one]) and one.writer_id not in first.shares_with
+        ]
+        return (not_distinctive(len(fitting), self.gallery_size),) if fitting else ()
 
     def as_it_lies(
         self, acquisition: Acquisition, candidates: tuple[Candidate, ...]

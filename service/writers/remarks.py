@@ -4,6 +4,7 @@ Nothing is refused for it. A person decides whose signature it is, and what to e
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,18 @@ class Remark:
     number: int
     held_id: int | None
     caution: Caution
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """A new reference that another writer's references have to do with.
+
+    `what` says it in words; None where it only looks like theirs, and more like the writer's own.
+    """
+
+    number: int
+    writer_id: str
+    what: str | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,10 +108,29 @@ def _outliers(enrolling: Enrolling) -> Iterator[Remark]:
 def _collisions(enrolling: Enrolling) -> Iterator[Remark]:
     """New references that other writers have, or that are as like another writer's as one's own."""
     told: set[tuple[int, str]] = set()
-    for number, writer_id, what in (*_same_file(enrolling), *_resembling(enrolling)):
-        if (number, writer_id) not in told:
-            told.add((number, writer_id))
-            yield Remark(number, None, Caution("collision", _collision(enrolling, number, what)))
+    fitting: Counter[int] = Counter()
+    for one in (*_same_file(enrolling), *_resembling(enrolling)):
+        if (one.number, one.writer_id) in told:
+            continue
+        told.add((one.number, one.writer_id))
+        if one.what is None:
+            fitting[one.number] += 1
+        else:
+            message = _collision(enrolling, one.number, one.what)
+            yield Remark(one.number, None, Caution("collision", message))
+    for number, others in fitting.items():
+        yield Remark(number, None, _not_distinctive(enrolling, number, others))
+
+
+def _not_distinctive(enrolling: Enrolling, number: int, others: int) -> Caution:
+    writers = "writer" if others == 1 else "writers"
+    more = " or more" if others == NEAR_WRITERS else ""
+    return Caution(
+        "not-distinctive",
+        f"{enrolling.named(number)} looks like signatures of {others} other enrolled "
+        f"{writers}{more}: it fits this writer better, and would be taken for theirs too. Ask for "
+        "a fuller signature if the writer has one.",
+    )
 
 
 def _collision(enrolling: Enrolling, number: int, what: str) -> str:
@@ -108,15 +140,15 @@ def _collision(enrolling: Enrolling, number: int, what: str) -> str:
     )
 
 
-def _same_file(enrolling: Enrolling) -> Iterator[tuple[int, str, str]]:
+def _same_file(enrolling: Enrolling) -> Iterator[_Alike]:
     numbers = {one.sha256: number for number, one in enumerate(enrolling.new)}
     for holder in enrolling.registry.references.holders(list(numbers)):
         if holder.writer_id != enrolling.writer_id:
             what = f"is the same file as reference {holder.reference_id} of {holder.writer_id}"
-            yield numbers[holder.sha256], holder.writer_id, what
+            yield _Alike(numbers[holder.sha256], holder.writer_id, what)
 
 
-def _resembling(enrolling: Enrolling) -> Iterator[tuple[int, str, str]]:
+def _resembling(enrolling: Enrolling) -> Iterator[_Alike]:
     if enrolling.gallery is None:
         return
     vectors = np.stack([one.vector for one in enrolling.new])
@@ -134,27 +166,31 @@ def _resembling(enrolling: Enrolling) -> Iterator[tuple[int, str, str]]:
     for number, some in enumerate(others):
         for writer_id in some:
             if writer_id in claims:
-                what = _likeness(enrolling, number, claims[writer_id], threshold_size)
-                if what:
-                    yield number, writer_id, what
+                found = _likeness(enrolling, number, claims[writer_id], threshold_size)
+                if found is not None:
+                    yield found
 
 
-def _likeness(enrolling: Enrolling, number: int, other: Claim, gallery_size: int) -> str | None:
-    """What a new reference has to do with another writer's, in words; None where it is nothing."""
+def _likeness(enrolling: Enrolling, number: int, other: Claim, gallery_size: int) -> _Alike | None:
+    """What a new reference has to do with another writer's; None where it is nothing."""
     specimen = new_specimen(enrolling.new[number])
     copy = copied(specimen, held_specimens(other, enrolling.registry))
     if copy is not None:
-        return f"is the same signature as {copy.original.shown_as} of {other.writer_id}"
+        what = f"is the same signature as {copy.original.shown_as} of {other.writer_id}"
+        return _Alike(number, other.writer_id, what)
     rule = enrolling.encoder.rule
     probe = signatures_of_new(enrolling.new[number : number + 1])
     theirs = rule.claim(probe, signatures_of(other, enrolling.encoder))
     needed = rule.identification_threshold(gallery_size, len(other.reference_ids))
-    if theirs.score < needed or _own_likeness(enrolling, number) > theirs.likeness:
+    if theirs.score < needed:
         return None
-    return (
+    if _own_likeness(enrolling, number) > theirs.likeness:
+        return _Alike(number, other.writer_id, None)
+    what = (
         f"resembles the references of {other.writer_id} as one of theirs would (score "
         f"{theirs.score:.2f}, from {needed:.2f} on)"
     )
+    return _Alike(number, other.writer_id, what)
 
 
 def _own_likeness(enrolling: Enrolling, number: int) -> float:

@@ -87,14 +87,14 @@ def restore_artifact(manifest: bytes, network: bytes, source: str) -> Artifact:
     facts = _parsed(manifest, source)
     attached = facts.pop(ATTACHED, None)
     _require_own(facts, source)
-    contents = {NETWORK: network}
-    if attached is not None:
-        contents[COHORT] = base64.b64decode(attached)
-    return _artifact(
-        facts,
-        lambda files: {name: _checked(one, files[name], source) for name, one in contents.items()},
-        source,
-    )
+
+    def checked(files: Mapping[str, Any]) -> dict[str, bytes]:
+        contents = {NETWORK: network}
+        if attached is not None:
+            contents[COHORT] = base64.b64decode(attached)
+        return {name: _checked(one, files[name], source) for name, one in contents.items()}
+
+    return _artifact(facts, checked, source)
 
 
 def _require_own(manifest: Mapping[str, Any], source: str) -> None:

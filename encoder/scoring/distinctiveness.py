@@ -78,7 +78,7 @@ class Cohort:
 
         Args:
             vectors: what the network sees of them; kept as coarsely as a file does.
-            kinds: of each mark; two hands or more make each kind.
+            kinds: of each mark.
             hands: of each mark, from 0 on.
             own: how alike the signatures of one person are on the mean, a cosine.
         """
@@ -88,7 +88,8 @@ class Cohort:
         bars = np.full(len(marks), LEAST_OF_OWN * own, np.float32)
         for number in range(len(marks)):
             others = similar[number, (kind == kind[number]) & (hand != hand[number])]
-            bars[number] = max(bars[number], np.percentile(others, NEAREST_OF_KIND))
+            if others.size:
+                bars[number] = max(bars[number], np.percentile(others, NEAREST_OF_KIND))
         return cls(marks, bars, hand)
 
     @property

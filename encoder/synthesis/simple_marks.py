@@ -63,6 +63,8 @@ def simple_mark(kind: str, hand: int, number: int) -> NDArray[np.uint8]:
     Raises:
         ValueError: the kind is not one of KINDS.
     """
+    if kind not in KINDS:
+        raise ValueError(f"{kind!r} is no kind of mark; expected one of {', '.join(KINDS)}.")
     own = np.random.default_rng(np.random.SeedSequence((hand, _HAND)))
     style = replace(
         draw_style(own),

@@ -10,17 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from encoder.calibration.model_update import write_beside
 from encoder.errors import ArtifactError
 from encoder.imaging.acquire import PREPROCESSING_ID
 from encoder.inference.artifact import (
+    ATTACHED,
+    COHORT,
     FORMAT,
     MANIFEST,
     NETWORK,
     SHIPPED,
     manifest_sha256,
+    put_cohort,
     read_artifact,
+    restore_artifact,
 )
 from encoder.inference.encoder import load_encoder
+from encoder.scoring.distinctiveness import Cohort
 from encoder.scoring.local_descriptors import SHAPE_SIZE
 from encoder.scoring.templates import joined
 from encoder.synthesis import encode_png, synthetic_writer
@@ -86,12 +92,61 @@ def test_shipped_files_are_small() -> None:
     assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 8 * 2**20
 
 
-@pytest.mark.parametrize("name", [NETWORK, "network.keras"])
+@pytest.mark.parametrize("name", [NETWORK, "network.keras", COHORT])
 def test_a_flipped_byte_is_refused(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(bytes(content))
     with pytest.raises(ArtifactError, match="damaged"):
+        read_artifact(copy)
+
+
+def test_a_model_keeps_its_cohort_wherever_it_is_kept(copy: Path, tmp_path: Path) -> None:
+    shipped = read_artifact(copy)
+    assert shipped.cohort is not None
+    assert shipped.cohort.hand_count == 40
+    restored = restore_artifact(*shipped.as_bytes(), "the registry's copy")
+    assert restored.cohort_file == shipped.cohort_file == (copy / COHORT).read_bytes()
+    assert restored.manifest == shipped.manifest
+    write_beside(copy, tmp_path / "beside", {})
+    assert read_artifact(tmp_path / "beside").cohort_file == shipped.cohort_file
+
+
+def test_a_cohort_does_not_change_what_a_model_is_called(copy: Path) -> None:
+    before = read_artifact(copy)
+    assert before.cohort is not None
+    marks = before.cohort.marks[:7]
+    other = Cohort.of(marks, ["any"] * 7, range(7), 0.6)
+    put_cohort(copy, other.as_bytes())
+    after = read_artifact(copy)
+    assert after.cohort is not None
+    assert after.cohort.hand_count == 7
+    assert after.model_id == before.model_id
+    assert after.rule.rule_id == before.rule.rule_id
+
+
+def test_a_model_without_a_cohort_is_whole(copy: Path) -> None:
+    files = read_artifact(copy).manifest["files"]
+    (copy / COHORT).unlink()
+    with pytest.raises(ArtifactError, match=r"cohort\.npz cannot be read"):
+        read_artifact(copy)
+    edit(copy, files={name: facts for name, facts in files.items() if name != COHORT})
+    older = read_artifact(copy)
+    assert older.cohort is None
+    assert restore_artifact(*older.as_bytes(), "the registry's copy").cohort is None
+
+
+def test_a_cohort_of_other_embeddings_and_a_changed_copy_are_refused(copy: Path) -> None:
+    manifest, network = read_artifact(copy).as_bytes()
+    facts = json.loads(manifest)
+    facts[ATTACHED] = "AAAA" + facts[ATTACHED][4:]
+    with pytest.raises(ArtifactError, match="the copy is damaged"):
+        restore_artifact(json.dumps(facts).encode(), network, "the copy")
+    facts[ATTACHED] = 7
+    with pytest.raises(ArtifactError, match="the copy lacks or garbles"):
+        restore_artifact(json.dumps(facts).encode(), network, "the copy")
+    put_cohort(copy, Cohort.of(np.eye(3, 4, dtype=np.float32), ["a"] * 3, range(3), 0.6).as_bytes())
+    with pytest.raises(ArtifactError, match=r"cohort\.npz of .* expected marks \(m, 576\)"):
         read_artifact(copy)
 
 

@@ -220,6 +220,8 @@ def test_trains_resumes_to_the_same_network_and_exports(
     log = encoder.manifest["training"]["log"]
     assert [row["epoch"] for row in log] == [0, 1]
     assert all(0.0 <= row["development_error"] <= 1.0 and row["loss"] > 0.0 for row in log)
+    assert encoder.cohort is not None
+    assert encoder.cohort.marks.shape[1] == encoder.dimension
     held_out = set(encoder.manifest["training"]["splits"]["invented"]["test"])
     assert held_out
     assert held_out.isdisjoint(encoder.manifest["training"]["splits"]["invented"]["train"])

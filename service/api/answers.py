@@ -68,8 +68,8 @@ class Warned(Schema):
 
 WARNINGS = (
     "What makes the answer less sure. A warning about the image turns `non_match` into "
-    "`inconclusive`; `replay`, a query signature that is a copy of a reference, and `too-simple` "
-    "turn `match` into `inconclusive`. `seen-before`, a file that matched another writer, and "
+    "`inconclusive`; `replay`, a query signature that is a copy of a reference, and `too-simple`, "
+    "one that many others make as like, turn `match` into `inconclusive`. `seen-before`, a file that matched another writer, and "
     "`near-duplicate`, references that count once, are only told."
 )
 
@@ -159,7 +159,8 @@ class ReferenceWarned(Warned):
 
 REFERENCE_WARNINGS = (
     "What to look at: `unlike-others` points out a signature that the writer's others speak "
-    "against, `collision` one that another writer has, or that is as like another writer's."
+    "against, `collision` one that another writer has, or that is as like another writer's, "
+    "`not-distinctive` one that would be taken for other writers' too."
 )
 
 
@@ -367,8 +368,9 @@ class Identification(Schema):
         Nested(Warned),
         metadata=about(
             "What makes the answer less sure: about the image, or that it is a copy (`replay`), "
-            "that it matched another writer (`seen-before`), or that another writer has a "
-            "reference of the first candidate (`collision`).",
+            "that it matched another writer (`seen-before`), that another writer has a "
+            "reference of the first candidate (`collision`), or that it would be taken for other "
+            "enrolled writers' too (`not-distinctive`).",
             [],
         ),
     )

@@ -37,8 +37,8 @@ def enroll_references(writer_id: str, form_and_files_data: dict[str, Any]) -> di
 
     A copy of a signature that the writer has already, saved, scanned or cropped anew, is refused
     as `near-duplicate`. `warnings` point out a signature unlike the writer's others
-    (`unlike-others`), and one that another writer has (`collision`); they are enrolled all the
-    same.
+    (`unlike-others`), one that another writer has (`collision`), and one that would be taken for
+    other writers' too (`not-distinctive`); they are enrolled all the same.
     """
     uploads = uploads_of(form_and_files_data["images"], form_and_files_data)
     enrollment = enrolling(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from encoder.cautions import Caution
 from encoder.errors import UnusableCohort
+from encoder.scoring.blas_threads import limit_blas_to_one_thread
 from encoder.scoring.templates import Vectors
 
 # One person's signatures are nearer than so much of how near they are on the mean, 19 pairs in 20
@@ -99,6 +100,7 @@ class Cohort:
 
     def distinctiveness(self, vectors: Vectors) -> Distinctiveness:
         """Of how many hands a mark is as like as one's own, on the median of n vectors `(n, d)`."""
+        limit_blas_to_one_thread()
         alike = [np.unique(self.hands[row]).size for row in vectors @ self.marks.T >= self.bars]
         return Distinctiveness(math.ceil(np.median(alike)), self.hand_count)
 

@@ -69,7 +69,8 @@ class Warned(Schema):
 WARNINGS = (
     "What makes the answer less sure. A warning about the image turns `non_match` into "
     "`inconclusive`; `replay`, a query signature that is a copy of a reference, and `too-simple`, "
-    "one that many others make as like, turn `match` into `inconclusive`. `seen-before`, a file that matched another writer, and "
+    "one that many others make as like, turn `match` into `inconclusive`. `seen-before`, a file "
+    "that matched another writer, and "
     "`near-duplicate`, references that count once, are only told."
 )
 

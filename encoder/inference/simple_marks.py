@@ -11,7 +11,7 @@ from encoder.scoring.decision_rule import SIMPLE_LOG_LR
 from encoder.scoring.templates import Signatures
 
 TOO_SIMPLE = "too-simple"
-MOST_REFERENCES = 10  # The last of a writer's say how they sign; all would take the longer.
+MOST_REFERENCES = 5  # The last of a writer's say how they sign; all would take the longer.
 
 
 @dataclass(frozen=True)

@@ -26,11 +26,16 @@ from encoder.inference.encoder import Encoder, load_encoder
 from encoder.synthesis import synthetic_writer
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
-from service.transfer.importing import PIECE, import_images
+from index.sync.local_gallery import LocalGallery
+from index.vectors.vector_index import RecallTarget
+from service.decisions.identify import neighbours_fetched
+from service.transfer.importing import PIECE, Imported, import_images
+from service.transfer.review import review
 from service.transfer.sources import open_source
+from service.writers.remarks import Enrolled
 
 EACH = 10  # Images of a writer.
-DRAWN = 200
+IVF_FROM = 200_000
 
 
 class Rate(NamedTuple):
@@ -49,6 +54,7 @@ def measure(images: Sequence[bytes], rounds: int, processes: bool) -> dict[str, 
     cores = len(os.sched_getaffinity(0))
     alone: list[Rate] = []
     imported: list[Rate] = []
+    reviewed: list[Rate] = []
     forked: list[Rate] = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(cores) as threads:
         source = Path(folder) / "scans"
@@ -58,7 +64,9 @@ def measure(images: Sequence[bytes], rounds: int, processes: bool) -> dict[str, 
                 alone.append(_alone(images, threads, encoder))
                 if others:
                     forked.append(_alone(images, others, None))
-                imported.append(_import(source, Path(folder) / f"{number}.db", encoder))
+                once = _import(source, Path(folder) / f"{number}.db", encoder)
+                imported.append(once[0])
+                reviewed.append(once[1])
             alone.append(_alone(images, threads, encoder))
     # The first round warms caches and libraries up, and does not count.
     before, after = np.array(alone[1:-1]), np.array(alone[2:])
@@ -69,6 +77,11 @@ def measure(images: Sequence[bytes], rounds: int, processes: bool) -> dict[str, 
         "cores": cores,
         "alone_per_s": [one.per_s for one in alone[1:]],
         "imported_per_s": [one.per_s for one in imported[1:]],
+        "reviewed_per_s": [one.per_s for one in reviewed[1:]],
+        "review_share": [
+            1 / (1 + other.per_processor_s / one.per_processor_s)
+            for one, other in zip(imported[1:], reviewed[1:], strict=True)
+        ],
         "ratio": ratios[:, 0].tolist(),
         "processor_ratio": ratios[:, 1].tolist(),
     }
@@ -116,19 +129,40 @@ def _embed(images: Sequence[bytes], encoder: Encoder | None) -> int:
     return len(used.describe(np.stack(canvases)))
 
 
-def _import(source: Path, database: Path, encoder: Encoder) -> Rate:
-    """An import into a new registry, from listing the folder to the last commit."""
+def _import(source: Path, database: Path, encoder: Encoder) -> tuple[Rate, Rate]:
+    """An import into a new registry, from listing the folder to the last commit; and its review."""
     url = f"sqlite:///{database}"
     upgrade(url)
     with closing(Registry(url)) as registry:
         registry.models.register(encoder.model_id, encoder.name, encoder.dimension)
         count = sum(1 for _ in source.rglob("*.png"))
         with _timed(count) as rate, open_source(source) as found:
-            batches = import_images(found.images, encoder=encoder, registry=registry)
-            enrolled = sum(batch.enrolled for batch in batches)
-    if enrolled != count:
-        raise RuntimeError(f"expected {count} references, {enrolled} were enrolled")
-    return rate()
+            batches = list(import_images(found.images, encoder=encoder, registry=registry))
+        enrolled = sum(batch.enrolled for batch in batches)
+        if enrolled != count:
+            raise RuntimeError(f"expected {count} references, {enrolled} were enrolled")
+        with _timed(count) as reviewed:
+            references = [one for batch in batches for one in batch.references]
+            _review(references, registry, encoder, database.with_suffix(""))
+    return rate(), reviewed()
+
+
+def _review(
+    references: Sequence[Imported], registry: Registry, encoder: Encoder, snapshots: Path
+) -> None:
+    """Compare with everybody's references, from building the index on."""
+    snapshots.mkdir()
+    target = RecallTarget(fetched=neighbours_fetched())
+    gallery = LocalGallery(
+        registry, encoder.model_id, encoder.index_dimension, snapshots, IVF_FROM, target
+    )
+    with closing(gallery):
+        gallery.open()
+        looked_at = sum(
+            one.files for one in review(references, Enrolled(encoder, registry, gallery))
+        )
+    if looked_at != len(references):
+        raise RuntimeError(f"expected {len(references)} to be compared, {looked_at} were")
 
 
 @contextmanager
@@ -141,16 +175,9 @@ def _timed(images: int) -> Iterator[Callable[[], Rate]]:
 
 
 def scans(count: int) -> list[bytes]:
-    """Scans of invented writers, EACH of every one, as dense as real ones.
-
-    From the DRAWN-th on they come again, made different by bytes behind the image.
-    """
-    drawn = [
-        scan_png(synthetic_writer(1000 + number // EACH).genuine(number % EACH), SMOOTHING)
-        for number in range(min(count, DRAWN))
-    ]
+    """Scans of invented writers, EACH of every one, as dense as real ones."""
     return [
-        drawn[number % DRAWN] + b"%d" % number if number >= DRAWN else drawn[number]
+        scan_png(synthetic_writer(1000 + number // EACH).genuine(number % EACH), SMOOTHING)
         for number in range(count)
     ]
 
@@ -172,6 +199,8 @@ def main() -> None:
         "alone_per_s",
         "alone_in_processes_per_s",
         "imported_per_s",
+        "reviewed_per_s",
+        "review_share",
         "ratio",
         "processor_ratio",
     ):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import documents
+from benchmarks import document_drawing, document_kinds, documents
 from encoder.errors import ImageError
 from encoder.inference.encoder import Encoder, load_encoder
 from encoder.scoring.templates import Signatures
@@ -27,12 +27,12 @@ REFERENCES_EACH = 5
 OUTCOMES = ("match", "warned", "refused", "inconclusive", "silent")
 
 
-def _as_file(kind: documents.Kind) -> Kind:
+def _as_file(kind: document_kinds.Kind) -> Kind:
     return lambda scan, rng: documents.encode(kind(scan, rng)[0])
 
 
 # By name. Another kind is another line here.
-KINDS: dict[str, Kind] = {name: _as_file(kind) for name, kind in documents.KINDS.items()}
+KINDS: dict[str, Kind] = {name: _as_file(kind) for name, kind in document_kinds.KINDS.items()}
 
 
 def outcome(data: bytes, references: Signatures, encoder: Encoder) -> str:
@@ -56,13 +56,13 @@ def table(writers: int, members: int, chosen: str) -> dict[str, Counter[str]]:
     encoder = load_encoder()
     counts: dict[str, Counter[str]] = {name: Counter() for name in KINDS if chosen in name}
     for seed in range(1, writers + 1):
-        scans = [documents.scan_of(seed, number) for number in range(REFERENCES_EACH)]
+        scans = [document_drawing.scan_of(seed, number) for number in range(REFERENCES_EACH)]
         canvases = [encoder.acquire(encode_png(scan)).canvas for scan in scans]
         references = encoder.describe(np.stack(canvases))
         for name, count in counts.items():
             for member in range(members):
                 rng = np.random.default_rng([seed, member, *name.encode()])
-                query = documents.scan_of(seed, REFERENCES_EACH + member)
+                query = document_drawing.scan_of(seed, REFERENCES_EACH + member)
                 count[outcome(KINDS[name](query, rng), references, encoder)] += 1
     return counts
 

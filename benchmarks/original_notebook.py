@@ -5,9 +5,10 @@ genuine signatures alone; a fifth of the *pairs* held back, so that both parts s
 only the first image of a pair varied, mirror images among the variations; labels of the wrong sign
 for the loss. What is other: nobody of the encoder's first test fold is trained on, or nothing could
 be measured; a pair is two numbers, not two images; arithmetic is in bfloat16; the optimizer is
-Keras's own, for the legacy one is gone; the embedding, which it never took out, is.
-`python -m benchmarks.original_notebook ../shared/signatures/cedar
-../shared/signatures/bhsig260_bengali`
+Keras's own, for the legacy one is gone; the weights measured are the best ones, which it saved,
+even where it did not stop early; the embedding, which it never took out, is. `python -m
+benchmarks.original_notebook ../shared/signatures/cedar ../shared/signatures/bhsig260_bengali`
+goes on with what `--run` holds: an interrupted run ends as one that was not.
 """
 
 import argparse
@@ -26,10 +27,10 @@ from numpy.typing import NDArray
 
 from encoder.datasets.folder import list_writers
 from encoder.datasets.splits import Holdout, split_writers
+from encoder.errors import TrainingDataError
 from encoder.evaluation.evaluate import Effort, measure
 from encoder.evaluation.pooling import EmbeddedFold
-from encoder.evaluation.stress.hog_baseline import HOG_SPREAD
-from encoder.evaluation.trials import EmbeddedWriter
+from encoder.evaluation.trials import PLAIN, EmbeddedWriter
 from encoder.networks.losses import ContrastiveLoss
 from encoder.networks.notebook_network import (
     NOTEBOOK_CANVAS,
@@ -38,10 +39,20 @@ from encoder.networks.notebook_network import (
     with_unit_output,
 )
 from encoder.scoring.templates import Signatures
-from encoder.training.train import DEVELOPMENT_SHARE
+from encoder.training.batches import EpochBatches
+from encoder.training.checkpoints import DevelopmentProgress, RunState
+from encoder.training.train import (
+    DEVELOPMENT_SHARE,
+    claim_run_folder,
+    fit_epochs,
+    make_repeatable,
+)
 
 PAIRS_OF_EACH_KIND = 2834  # The notebook's, after it had dropped most pairs of two writers.
 BATCH = 32
+SEED = 42
+LEARNING_RATE = 1e-4
+PATIENCE = 5
 HELD_BACK = 0.2
 Images = NDArray[np.float32]  # (n, 128, 128, 1), white 1
 
@@ -59,9 +70,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--epochs", type=int, default=20, help="the notebook's are 20")
+    parser.add_argument("--run", type=Path, default=Path("runs/original-notebook"))
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    keras.utils.set_random_seed(42)
+    make_repeatable(SEED)
     keras.config.set_dtype_policy("mixed_bfloat16")
     parts = {
         folder: split_writers(list_writers(folder), DEVELOPMENT_SHARE, Holdout(), seed=0)
@@ -72,37 +84,54 @@ def main() -> None:
         for folder, part in parts.items()
         for name in (*part["train"], *part["development"])
     ]
-    with redirect_stdout(sys.stderr):  # Keras tells its progress there.
-        network = train(seen, options.epochs)
+    try:
+        with redirect_stdout(sys.stderr):  # Keras tells its progress there.
+            network, state = train(seen, options.run, options.epochs)
+    except TrainingDataError as error:
+        sys.exit(str(error))
     sets = [
         {"folder": folder.name, **_measured(network, folder, part["test"])}
         for folder, part in parts.items()
     ]
-    answer = {"epochs": options.epochs, "sets": sets}
+    answer = {"epochs": state.epoch, "best_epoch": state.best_epoch, "sets": sets}
     print(json.dumps(answer, indent=1) if options.json else "\n".join(_rows(sets)))
 
 
-def train(writers: Sequence[Path], epochs: int) -> Any:
-    """Train as the notebook did, on the genuine signatures of some writers."""
+def train(writers: Sequence[Path], run_folder: Path, epochs: int) -> tuple[Any, RunState]:
+    """Train as the notebook did, on the genuine signatures of some writers.
+
+    Returns:
+        The network of the epoch with the lowest loss of the pairs held back, and how the run ended.
+
+    Raises:
+        TrainingDataError: the run folder holds a run of other writers or another number of epochs.
+    """
+    facts = {"epochs": epochs, "writers": [f"{w.parent.name}/{w.name}" for w in writers]}
+    claim_run_folder(run_folder, facts, resume=True)
     by_writer = [_read(sorted(writer.glob("genuine_*"))) for writer in writers]
     images = np.concatenate(by_writer)
-    pairs = _balanced([len(part) for part in by_writer], np.random.default_rng(42))
-    order = np.random.default_rng(42).permutation(len(pairs.same))
+    pairs = _balanced([len(part) for part in by_writer], np.random.default_rng(SEED))
+    order = np.random.default_rng(SEED).permutation(len(pairs.same))
     held_back, rest = np.split(order, [round(HELD_BACK * len(order))])
-    model = siamese(notebook_base_network())
-    # Labels are 1 for the same writer; the loss wants 0 for them.
-    model.compile(optimizer=keras.optimizers.Adam(1e-4), loss=ContrastiveLoss())
-    model.fit(
-        _varied(images, pairs, rest),
-        steps_per_epoch=len(rest) // BATCH,
+    state = RunState.read(run_folder)
+    if state.started:
+        model = keras.saving.load_model(state.last)
+    else:
+        model = siamese(notebook_base_network())
+        # Labels are 1 for the same writer; the loss wants 0 for them.
+        model.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE), loss=ContrastiveLoss())
+    fit_epochs(
+        model,
+        VariedPairs(images, pairs, rest),
+        DevelopmentProgress([], state, _embedding, PATIENCE, monitor="val_loss"),
         epochs=epochs,
-        validation_data=(_taken(images, pairs, held_back), pairs.same[held_back]),
-        callbacks=[
-            keras.callbacks.EarlyStopping("val_loss", patience=5, restore_best_weights=True),
-            keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.5, patience=2, min_lr=1e-5),
-        ],
-        verbose=2,
+        plateau=LEARNING_RATE,
+        held_back=(_taken(images, pairs, held_back), pairs.same[held_back]),
     )
+    return keras.saving.load_model(run_folder / "best.keras", compile=False), state
+
+
+def _embedding(model: Any) -> Any:
     return with_unit_output(model.get_layer("notebook_base_network"))
 
 
@@ -120,25 +149,36 @@ def _balanced(signatures: Sequence[int], rng: np.random.Generator) -> Pairs:
     return Pairs(np.stack([first, second], axis=1)[chosen], same[chosen].astype(np.float32))
 
 
-def _varied(images: Images, pairs: Pairs, chosen: NDArray[np.intp]) -> Iterator[Any]:
-    """Batches without end, the first image of each pair varied, mirrored ones among them."""
-    variations = ImageDataGenerator(
-        rotation_range=20,
-        width_shift_range=0.2,
-        height_shift_range=0.2,
-        shear_range=0.2,
-        zoom_range=0.2,
-        horizontal_flip=True,
-        fill_mode="nearest",
-    )
-    rng = np.random.default_rng(42)
-    while True:
-        order = rng.permutation(chosen)
-        for start in range(0, len(order) - BATCH + 1, BATCH):
-            batch = order[start : start + BATCH]
-            first, second = _taken(images, pairs, batch)
-            first = np.stack([variations.random_transform(image) for image in first])
-            yield (first, second), pairs.same[batch]
+class VariedPairs(EpochBatches):
+    """Pairs in a new order each epoch, the first image of each varied, mirrored ones among them."""
+
+    def __init__(self, images: Images, pairs: Pairs, chosen: NDArray[np.intp]) -> None:
+        """`chosen`: numbers of the pairs to train on; those that fill no batch are left over."""
+        super().__init__(len(chosen) // BATCH, SEED)
+        self.images = images
+        self.pairs = pairs
+        self.chosen = chosen
+        self.variations = ImageDataGenerator(
+            rotation_range=20,
+            width_shift_range=0.2,
+            height_shift_range=0.2,
+            shear_range=0.2,
+            zoom_range=0.2,
+            horizontal_flip=True,
+            fill_mode="nearest",
+        )
+
+    def batch(self, index: int) -> tuple[Any, Any]:
+        """Batch number `index` of the epoch: two times images `(32, 128, 128, 1)`, labels."""
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.chosen)
+        batch = order[index * BATCH : (index + 1) * BATCH]
+        first, second = _taken(self.images, self.pairs, batch)
+        seeds = np.random.default_rng([self.seed, self.epoch, index]).integers(2**32, size=BATCH)
+        varied = [
+            self.variations.random_transform(image, seed=int(seed))
+            for image, seed in zip(first, seeds, strict=True)
+        ]
+        return (np.stack(varied), second), self.pairs.same[batch]
 
 
 def _taken(images: Images, pairs: Pairs, chosen: NDArray[np.intp]) -> tuple[Images, Images]:
@@ -165,7 +205,7 @@ def _measured(network: Any, folder: Path, names: Sequence[str]) -> dict[str, Any
         )
         described = (Signatures(genuine), Signatures(forged))
         writers.append(EmbeddedWriter(name, name, *described, folder.name))
-    return {"writers": len(writers), **measure([EmbeddedFold(writers, HOG_SPREAD)], Effort())}
+    return {"writers": len(writers), **measure([EmbeddedFold(writers, PLAIN)], Effort())}
 
 
 def _rows(sets: Sequence[dict[str, Any]]) -> Iterator[str]:

@@ -5,6 +5,7 @@
 Each of 30 invented people makes a mark of one kind, five references and three queries, with a hand
 of their own: its slant, its proportions and its pen. Everybody's queries are compared with the
 references of everybody else. Real hands vary less evenly; what counts is how near strangers come.
+None of these hands, words or pens is in the cohort that comes with a model.
 """
 
 import argparse
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from encoder.errors import ImageError
 from encoder.imaging.acquire import Acquisition, acquire
 from encoder.inference.encoder import Encoder, load_encoder
+from encoder.inference.simple_marks import simple_marks
+from encoder.scoring.copies import distinct
 from encoder.synthesis import encode_png
 
 Hand = np.random.Generator
@@ -119,30 +122,41 @@ def _strokes(strokes: Strokes, own: Hand, now: Hand) -> NDArray[np.uint8]:
 
 
 def measure(kind: str, encoder: Encoder) -> dict[str, float]:
-    """Share of strangers' marks of a kind that match, of one's own, and of those warned of."""
-    people, simple, refused, made = [], 0, 0, PEOPLE * (REFERENCES + QUERIES)
+    """Share of strangers' marks of a kind that match, of one's own, and of those warned of.
+
+    Shares of marks warned of, by their ink alone and in all, are of those not refused.
+    """
+    people, by_ink, warned = [], [], []
+    made = PEOPLE * (REFERENCES + QUERIES)
     for person in range(PEOPLE):
         marks = _accepted(kind, person)
-        simple += sum("too-simple" in {w.code for w in one.quality.warnings} for one in marks)
+        if not marks:
+            continue
+        described = encoder.describe(np.stack([one.canvas for one in marks]))
+        ink = ["too-simple" in {w.code for w in one.quality.warnings} for one in marks]
+        alone = simple_marks(marks, described, encoder)
+        by_ink += ink
+        warned += [says or bool(more) for says, more in zip(ink, alone, strict=True)]
         if len(marks) > REFERENCES:
-            people.append(encoder.describe(np.stack([one.canvas for one in marks])))
-        refused += REFERENCES + QUERIES - len(marks)
+            people.append(described)
     threshold = encoder.rule.calibration_for(REFERENCES).points[
         encoder.rule.default_operating_point
     ]
     own, others = [], []
     for number, one in enumerate(people):
         references = one[:REFERENCES]
-        own += [claim.score for claim in encoder.rule.claims(one[REFERENCES:], references)]
+        which = distinct(references)
+        own += [claim.score for claim in encoder.rule.claims(one[REFERENCES:], references, which)]
         for stranger, other in enumerate(people):
             if stranger != number:
-                claims = encoder.rule.claims(other[REFERENCES : REFERENCES + 1], references)
-                others.append(claims[0].score)
+                probe = other[REFERENCES : REFERENCES + 1]
+                others.append(encoder.rule.claims(probe, references, which)[0].score)
     return {
         "own": _share(own, threshold.match),
         "strangers": _share(others, threshold.match),
-        "warned": simple / made,
-        "refused": refused / made,
+        "by_ink": float(np.mean(by_ink)),
+        "warned": float(np.mean(warned)),
+        "refused": 1 - len(warned) / made,
     }
 
 
@@ -170,11 +184,14 @@ def main() -> None:
     if as_json:
         print(json.dumps(found, indent=1))
         return
-    print("| mark | own that match, % | strangers' that match, % | warned of, % | refused, % |")
-    print("|---|---|---|---|---|")
+    print(
+        "| mark | own that match, % | strangers' that match, % | warned of by the ink, % | "
+        "warned of, % | refused, % |"
+    )
+    print("|---|---|---|---|---|---|")
     for kind, row in found.items():
         numbers = " | ".join(
-            f"{100 * row[name]:.0f}" for name in ("own", "strangers", "warned", "refused")
+            f"{100 * row[name]:.0f}" for name in ("own", "strangers", "by_ink", "warned", "refused")
         )
         print(f"| {kind} | {numbers} |")
 

@@ -6,7 +6,8 @@ EncoderError
 │   ├── OversizeImage           over the limit on bytes or pixels
 │   └── FailureToAcquire        an image, but without a usable signature (ISO/IEC 19795-1)
 ├── ArtifactError               a model folder that is missing, damaged or foreign
-│   └── UnusableRule            the numbers of a decision rule are not all there, or cannot decide
+│   ├── UnusableRule            the numbers of a decision rule are not all there, or cannot decide
+│   └── UnusableCohort          marks to compare with that are damaged, or of another model
 ├── TrainingDataError           a folder that training or evaluation cannot use
 └── UnknownOperatingPoint       an operating point that the model does not offer
 """
@@ -54,6 +55,10 @@ class ArtifactError(EncoderError):
 
 class UnusableRule(ArtifactError):
     """The numbers of a decision rule are not all there, or cannot decide."""
+
+
+class UnusableCohort(ArtifactError):
+    """The marks of other hands that come with a model are damaged, or another model's."""
 
 
 class TrainingDataError(EncoderError):

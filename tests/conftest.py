@@ -7,8 +7,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from uuid import uuid4
@@ -110,3 +110,31 @@ def execute(server: str, statement: str) -> None:
     with engine.connect() as connection:
         connection.execute(text(statement))
     engine.dispose()
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Hold a reader open in another process: its locks are not this one's to lose."""
+    program = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "c.execute('BEGIN'); c.execute('SELECT count(*) FROM writers').fetchone();"
+        "print('reading', flush=True); sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "reading\n"
+        yield
+    finally:
+        process.communicate("")
+
+
+@pytest.fixture
+def reading() -> Callable[[Path], AbstractContextManager[None]]:
+    """Hold a reader of an SQLite registry open: `with reading(database_file):`."""
+    return _reading

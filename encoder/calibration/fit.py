@@ -2,24 +2,21 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.calibration.data_set_centres import centre_data_sets
 from encoder.calibration.effective_sample_size import effective_sample_size
-from encoder.calibration.fit_compensations import fit_compensations
+from encoder.calibration.fit_weights import fit_weights
+from encoder.calibration.logistic_regression import logistic_regression
 from encoder.errors import TrainingDataError
-from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
-from encoder.evaluation.trials import (
-    EmbeddedWriter,
-    Trials,
-    people_of,
-    population_spread,
-    run_trials,
-)
-from encoder.metrics.error_rates import equal_error_rate, threshold_at_fmr
+from encoder.evaluation.local_match_cache import LocalMatchCache
+from encoder.evaluation.open_set import Searches, run_searches
+from encoder.evaluation.trials import Claims, EmbeddedWriter, Trials, draw_claims, people_of
+from encoder.metrics.error_rates import equal_error_rate, fnmr_at_fmr, threshold_at_fmr
+from encoder.scoring.blocks import Blocks
 from encoder.scoring.decision_rule import (
     Calibration,
     DecisionRule,
@@ -27,72 +24,137 @@ from encoder.scoring.decision_rule import (
     OperatingPoint,
     RandomTail,
 )
-from encoder.scoring.score import Spread
-from encoder.scoring.script_compensation import Amounts
-from encoder.scoring.templates import Vectors
+from encoder.scoring.score import Scoring
 
 REFERENCE_COUNTS = (1, 2, 3, 5, 8, 10)
 TARGETS = {"fmr_skilled=1%": 0.01, "fmr_skilled=5%": 0.05, "fmr_skilled=10%": 0.10}
 DEFAULT_OPERATING_POINT = "fmr_skilled=5%"
-SHRINKAGES = (0.25, 0.5, 1.0, 2.0, 4.0)
-TAIL_SHARE = 0.02
+TAIL_SHARE = 0.1
 # One in a hundred strangers may be named: on known data that costs half a point of those enrolled.
 TARGET_FPIR = 0.01
-TAIL_GALLERY = 1000  # Writers, at which tails are held against each other.
-DRAWS = 10
+WRITERS_OF_A_SCALE = 30  # From so many on, a data set tells by itself how fast its tail falls.
+TAIL_GALLERY = 100  # Writers, at which tails are held against each other.
+DRAWS = 3
 LEAST_PEOPLE = 3  # Of two, either one's habits are half of what is fitted.
-SPREAD_COUNTS = (2, 3)  # References at which the shrinkage is chosen: it matters for few.
-
-# Logistic regression by Newton's method.
+FORGED_KINDS = ("genuine", "skilled")
 RIDGE = 1e-4  # Keeps the slope finite where the scores separate without error.
-NEWTON_STEPS, CONVERGED = 50, 1e-9
+# log10 odds between match and non-match at the least: what lies on a threshold is inconclusive.
+LEAST_BAND = 0.3
+LEAST_TO_DIFFER = 3  # Data sets, of which a deviation is told.
 UNSEEN_ERRORS = 3.0  # Of n signatures without an error, 3/n may err all the same (rule of three).
-LEAST_TAIL_SCALE, TAIL_SCALE_OF_NONE = 1e-4, 0.01  # In scores.
+LEAST_TAIL_SCALE, TAIL_SCALE_OF_NONE = 1e-3, 0.1  # In scores.
 
 
-def fit_rules(development: Sequence[EmbeddedWriter]) -> tuple[DecisionRule, DecisionRule]:
-    """Fit the plain rule, and the one for embeddings less their own gallery's centre.
+@dataclass(frozen=True)
+class Fitted:
+    """A rule, and what the same fit comes to on signatures of a kind that it never saw.
 
-    The second has no centre yet: `encoder.scoring.centring` computes a gallery's. It is fitted with
-    each data set as a gallery of its own, so that it does not count on the offset of any of them.
-
-    Args:
-        development: writers that were not trained on; who has no forgeries tells of centres alone.
-
-    Raises:
-        TrainingDataError: as `fit_rule`.
+    `unseen` holds, for each data set and number of references, the errors on it of the rule fitted
+    on all others: the rates that an answer may state, since users' signatures are of no known kind.
     """
-    forged = [writer for writer in development if len(writer.forged)]
-    _require_enough(forged)
-    cache = LocalSimilarityCache()  # A centre taken off the vectors leaves pieces as they are.
-    spread = _fit_spread(forged, cache)
-    lacks = _lacks(forged, spread, cache)
-    compensations = fit_compensations(_by_data_set(development), lacks)
-    plain = _rule(replace(spread, compensations=compensations), forged, cache)
 
-    less_centre = [writer for writer in centre_data_sets(development) if len(writer.forged)]
-    spread = _fit_spread(less_centre, cache)
-    lacks = _lacks(less_centre, spread, cache)
-    told = {one.name: lacks[one.name] for one in compensations}
-    centred = _rule(spread, less_centre, cache, told)
-    # A gallery's script is told once, when a model is adapted to it.
-    compensations = tuple(replace(one, amounts=told[one.name]) for one in compensations)
-    return plain, replace(centred, spread=replace(spread, compensations=compensations))
+    rule: DecisionRule
+    unseen: Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
-def fit_rule(writers: Sequence[EmbeddedWriter]) -> DecisionRule:
-    """Fit thresholds, likelihood ratios and the open-set tail on development writers.
+def fit_rule(writers: Sequence[EmbeddedWriter], blocks: Blocks) -> Fitted:
+    """Fit weights, thresholds, likelihood ratios and the open-set tail on development writers.
 
     Args:
-        writers: with genuine signatures and skilled forgeries, of all data sets together; none
-            may have been trained on.
+        writers: of all data sets together; none may have been trained on. Data sets in which nobody
+            was forged are left out.
+        blocks: how their embeddings come apart.
 
     Raises:
         TrainingDataError: there are too few writers, or no forgeries, to fit anything.
     """
-    _require_enough(writers)
-    cache = LocalSimilarityCache()
-    return _rule(_fit_spread(writers, cache), writers, cache)
+    _require_enough([writer for writer in writers if len(writer.forged)])
+    forged = sorted({writer.data_set for writer in writers if len(writer.forged)})
+    able = [writer for writer in writers if writer.data_set in forged]
+    compared = Scoring((), all(w.genuine.pieces is not None for w in able), blocks)
+    sets = np.array([writer.data_set for writer in able])
+    cache = LocalMatchCache()
+    drawn = {
+        references: draw_claims(able, references, compared, DRAWS, cache)
+        for references in REFERENCE_COUNTS
+    }
+    rule = _rule(drawn, able, compared, cache)
+    parts = len(compared.parts)
+    unseen = {one: _unseen(drawn, sets, one, parts) for one in forged if len(forged) > 1}
+    return Fitted(rule, unseen)
+
+
+def _rule(
+    drawn: Mapping[int, Claims],
+    writers: Sequence[EmbeddedWriter],
+    compared: Scoring,
+    cache: LocalMatchCache,
+) -> DecisionRule:
+    sets = np.array([writer.data_set for writer in writers])
+    weights, calibrations = [], []
+    for references, claims in drawn.items():
+        if not _is_enough(claims):
+            continue
+        weights.append(fit_weights(claims, sets, references, len(compared.parts)))
+        trials = claims.scored(weights[-1])
+        weighed = replace(compared, weights=(weights[-1],))
+        searches = [
+            run_searches(among, references, weighed, DRAWS, cache=cache)
+            for one in np.unique(sets[trials.random_writer])
+            if (among := [writer for writer in writers if writer.data_set == one])
+        ]
+        searches = [one for one in searches if np.isfinite(one.other).any()]
+        calibrations.append(_calibrate(trials, sets, references, writers, searches))
+    if not calibrations:
+        raise TrainingDataError(
+            "No data set has development writers of two people or more with two genuine "
+            "signatures or more each."
+        )
+    scoring = replace(compared, weights=tuple(weights))
+    return DecisionRule(scoring, tuple(calibrations), DEFAULT_OPERATING_POINT)
+
+
+def _unseen(
+    drawn: Mapping[int, Claims], sets: NDArray[np.str_], one: str, parts: int
+) -> dict[str, dict[str, Any]]:
+    """By number of references, the errors on one data set of weights and thresholds of the others.
+
+    Rates are as in `evaluation.rates.shipped_rates`, by operating point.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for references, claims in drawn.items():
+        others, own = claims.only(sets != one), claims.only(sets == one)
+        if not _is_enough(others) or not all(own.features[kind].size for kind in FORGED_KINDS):
+            continue
+        weights = fit_weights(others, sets, references, parts)
+        points = _points(others.scored(weights), sets)
+        trials = own.scored(weights)
+        found[str(references)] = {
+            "eer_skilled": _rate(equal_error_rate(trials.genuine, trials.skilled)),
+            "fnmr_at_fmr_1%_skilled": _rate(fnmr_at_fmr(trials.genuine, trials.skilled, 0.01)),
+            "points": {name: _point_errors(trials, point) for name, point in points.items()},
+        }
+    return found
+
+
+def _is_enough(claims: Claims) -> bool:
+    return all(features.size for features in claims.features.values())
+
+
+def _point_errors(trials: Trials, point: OperatingPoint) -> dict[str, float]:
+    """Errors at one operating point; `fmr_random` where there are random forgeries."""
+    rates = {
+        "fmr_skilled": _rate(np.mean(trials.skilled >= point.match)),
+        "fnmr": _rate(np.mean(trials.genuine < point.match)),
+        "refused_genuine": _rate(np.mean(trials.genuine < point.non_match)),
+    }
+    if trials.random.size:
+        rates["fmr_random"] = _rate(np.mean(trials.random >= point.match))
+    return rates
+
+
+def _rate(value: float | np.floating[Any]) -> float:
+    return round(float(value), 4)
 
 
 def _require_enough(writers: Sequence[EmbeddedWriter]) -> None:
@@ -105,130 +167,96 @@ def _require_enough(writers: Sequence[EmbeddedWriter]) -> None:
         )
 
 
-def _rule(
-    spread: Spread,
-    writers: Sequence[EmbeddedWriter],
-    cache: LocalSimilarityCache,
-    raised: Mapping[str, Amounts] | None = None,
-) -> DecisionRule:
-    """The rule for scores of this spread; those of some data sets are `raised` before."""
-    sets = np.array([writer.data_set for writer in writers])
-    by_count = {name: dict(amounts) for name, amounts in (raised or {}).items()}
-    people = people_of(writers)
-    calibrations = []
-    for references in REFERENCE_COUNTS:
-        trials = run_trials(writers, references, spread, DRAWS, cache=cache)
-        if trials.genuine.size and trials.skilled.size and trials.random.size:
-            amounts = np.array([by_count.get(name, {}).get(references, 0.0) for name in sets])
-            # Who has no signature left beside the references takes no part.
-            able = [writer for writer in writers if len(writer.genuine) > references]
-            signatures = min(
-                sum(len(writer.genuine) for writer in able),
-                sum(len(writer.forged) for writer in able),
-            )
-            raised_trials = trials.raised(amounts)
-            calibrations.append(_calibrate(raised_trials, sets, people, references, signatures))
-    if not calibrations:
-        raise TrainingDataError(
-            "No data set has development writers of two people or more with two genuine "
-            "signatures or more each."
-        )
-    return DecisionRule(spread, tuple(calibrations), DEFAULT_OPERATING_POINT)
-
-
-def _fit_spread(writers: Sequence[EmbeddedWriter], cache: LocalSimilarityCache) -> Spread:
-    """Choose the shrinkage with the lowest skilled error at few references."""
-    spread = population_spread(writers, cache=cache)
-
-    def error(shrinkage: float) -> float:
-        tried = replace(spread, shrinkage=shrinkage)
-        runs = [
-            run_trials(writers, references, tried, DRAWS, random=False, cache=cache)
-            for references in SPREAD_COUNTS
-        ]
-        return float(np.mean([equal_error_rate(run.genuine, run.skilled) for run in runs]))
-
-    return replace(spread, shrinkage=min(SHRINKAGES, key=error))
-
-
-def _lacks(
-    writers: Sequence[EmbeddedWriter], spread: Spread, cache: LocalSimilarityCache
-) -> dict[str, Amounts]:
-    """By data set and number of references, how far its forgeries score below the best forged."""
-    sets = np.array([writer.data_set for writer in writers])
-    target = TARGETS[DEFAULT_OPERATING_POINT]
-    lacks: dict[str, Amounts] = {}
-    for references in REFERENCE_COUNTS:
-        trials = run_trials(writers, references, spread, DRAWS, random=False, cache=cache)
-        of_set = sets[trials.skilled_writer]
-        levels = {
-            str(one): match_threshold(trials.skilled[of_set == one], target)
-            for one in sorted(set(of_set))
-        }
-        best = max(levels.values(), default=0.0)
-        for name, level in levels.items():
-            amount = round(best - level, 5)
-            lacks[name] = (*lacks.get(name, ()), (references, amount))
-    return lacks
-
-
-def _by_data_set(writers: Sequence[EmbeddedWriter]) -> dict[str, list[Vectors]]:
-    among: dict[str, list[Vectors]] = {}
-    for writer in writers:
-        if len(writer.genuine):
-            among.setdefault(writer.data_set, []).append(writer.genuine.vectors)
-    return among
-
-
 def _calibrate(
     trials: Trials,
     sets: NDArray[np.str_],
-    people: NDArray[np.intp],
     references: int,
-    signatures: int,
+    writers: Sequence[EmbeddedWriter],
+    searches: Sequence[Searches],
 ) -> Calibration:
-    """One calibration for all; its thresholds keep their promise on each data set apart."""
+    """One calibration for all; what it promises holds on each data set apart."""
     forged_in, genuine_in = sets[trials.skilled_writer], sets[trials.genuine_writer]
-    points = {}
-    for name, target in TARGETS.items():
-        match = max(
-            match_threshold(trials.skilled[forged_in == one], target) for one in set(forged_in)
-        )
-        refusal = min(
-            refusal_threshold(trials.genuine[genuine_in == one], target) for one in set(genuine_in)
-        )
-        points[name] = OperatingPoint(match, min(match, refusal))
     random_in = sets[trials.random_writer]
-    mated, forgeries, strangers = map(_shares, (genuine_in, forged_in, random_in))
-    refusals = effective_sample_size(
-        -trials.genuine, people[trials.genuine_writer], genuine_in, signatures
+    people = people_of(writers)
+    present = set(trials.genuine_writer.tolist())
+    able = [writer for number, writer in enumerate(writers) if number in present]
+    signatures = min(
+        sum(len(writer.genuine) for writer in able), sum(len(writer.forged) for writer in able)
     )
-    passed = effective_sample_size(
-        trials.skilled, people[trials.skilled_writer], forged_in, signatures
-    )
-    mistaken = effective_sample_size(
-        trials.random, people[trials.random_writer], random_in, signatures
+    refusals, passed, mistaken = (
+        effective_sample_size(scores, people[claimed], of, signatures)
+        for scores, claimed, of in (
+            (-trials.genuine, trials.genuine_writer, genuine_in),
+            (trials.skilled, trials.skilled_writer, forged_in),
+            (trials.random, trials.random_writer, random_in),
+        )
     )
     return Calibration(
         references=references,
-        skilled=fit_log_lr(trials.genuine, trials.skilled, min(refusals, passed), mated, forgeries),
-        random=fit_log_lr(trials.genuine, trials.random, min(refusals, mistaken), mated, strangers),
-        points=points,
-        random_tail=_strictest_tail(trials, sets),
+        skilled=LogRatio(
+            _lines(trials.genuine, genuine_in, trials.skilled, forged_in),
+            ratio_bound(min(refusals, passed)),
+        ),
+        random=LogRatio(
+            _lines(trials.genuine, genuine_in, trials.random, random_in),
+            ratio_bound(min(refusals, mistaken)),
+        ),
+        points=_points(trials, sets),
+        random_tail=_strictest_tail(searches),
     )
 
 
-def _shares(sets: NDArray[np.str_]) -> NDArray[np.float64]:
-    """What each of n trials weighs, 1 in all: every data set as much as any other."""
-    numbers, counts = np.unique(sets, return_inverse=True, return_counts=True)[1:]
-    return np.asarray(1.0 / (len(counts) * counts[numbers]), np.float64)
+def _points(trials: Trials, sets: NDArray[np.str_]) -> dict[str, OperatingPoint]:
+    """The thresholds that keep each operating point's promise on data sets like these."""
+    forged_in, genuine_in = sets[trials.skilled_writer], sets[trials.genuine_writer]
+    points = {}
+    for name, target in TARGETS.items():
+        match = highest_to_expect(
+            [match_threshold(trials.skilled[forged_in == one], target) for one in set(forged_in)]
+        )
+        refusal = -highest_to_expect(
+            [-refusal_threshold(trials.genuine[genuine_in == n], target) for n in set(genuine_in)]
+        )
+        points[name] = OperatingPoint(match, round(min(match - LEAST_BAND, refusal), 5))
+    return points
 
 
-def _strictest_tail(trials: Trials, sets: NDArray[np.str_]) -> RandomTail:
-    """The tail that names the fewest strangers: what it promises holds on each data set."""
-    of_set = sets[trials.random_writer]
-    tails = [fit_tail(trials.random[of_set == one]) for one in sorted(set(of_set))]
-    return max(tails, key=lambda tail: tail.threshold(TAIL_GALLERY))
+def _lines(
+    mated: NDArray[np.float64],
+    mated_in: NDArray[np.str_],
+    nonmated: NDArray[np.float64],
+    nonmated_in: NDArray[np.str_],
+) -> tuple[tuple[float, float], ...]:
+    """The line of each data set that has both."""
+    both = sorted(set(mated_in) & set(nonmated_in))
+    return tuple(fit_log_lr(mated[mated_in == n], nonmated[nonmated_in == n]) for n in both)
+
+
+def _strictest_tail(searches: Sequence[Searches]) -> RandomTail:
+    """The tail that names the fewest strangers: what it promises holds on each data set.
+
+    How fast a tail falls is hardly told by few writers: theirs is mixed with that of all data sets.
+    """
+    tails = [fit_tail(one) for one in searches]
+    usual = float(np.mean([tail.scale for tail in tails]))
+    mixed = []
+    for tail in tails:
+        own = min(1.0, tail.gallery_size / WRITERS_OF_A_SCALE)
+        mixed.append(replace(tail, scale=round(own * tail.scale + (1 - own) * usual, 5)))
+    return max(mixed, key=lambda tail: tail.threshold(TAIL_GALLERY))
+
+
+def highest_to_expect(levels: Sequence[float]) -> float:
+    """What a threshold must be on a data set of another kind than those with these levels.
+
+    At least the highest of them; and where they differ much, what the next one would need that lies
+    one standard deviation above their mean, as far as so few can tell.
+    """
+    highest, count = max(levels), len(levels)
+    if count < LEAST_TO_DIFFER:
+        return highest
+    spread = float(np.std(levels, ddof=1)) * math.sqrt(1 + 1 / count)
+    return max(highest, math.ceil((float(np.mean(levels)) + spread) * 1e5) / 1e5)
 
 
 def match_threshold(skilled: NDArray[np.float64], target_fmr: float) -> float:
@@ -250,57 +278,29 @@ def ratio_bound(signatures: float) -> float:
     return round(float(np.log10(max(signatures / UNSEEN_ERRORS, 1.0))), 3)
 
 
-def fit_log_lr(
-    mated: NDArray[np.float64],
-    nonmated: NDArray[np.float64],
-    signatures: float,
-    mated_shares: NDArray[np.float64] | None = None,
-    nonmated_shares: NDArray[np.float64] | None = None,
-) -> LogRatio:
-    """log10 LR over score by logistic regression, never falling, as far as `signatures` support.
+def fit_log_lr(mated: NDArray[np.float64], nonmated: NDArray[np.float64]) -> tuple[float, float]:
+    """Slope and intercept of the log10 LR over the score, by logistic regression; never falling.
 
     Both classes weigh the same, so that the fitted log odds are the log likelihood ratio
-    (Brümmer and du Preez 2006).
-
-    Args:
-        mated, nonmated: `(m,)` and `(n,)` scores.
-        signatures: to how many independent ones those they come from come down, of the class
-            that has fewer (`effective_sample_size`).
-        mated_shares, nonmated_shares: what each score weighs in its class, 1 in all; all the same
-            where not given.
+    (Brümmer and du Preez 2006). `mated` and `nonmated` are scores `(m,)` and `(n,)`.
     """
-    scores = np.concatenate([mated, nonmated])
-    centre, width = float(scores.mean()), max(float(scores.std()), 1e-9)
-    features = np.column_stack([(scores - centre) / width, np.ones_like(scores)])
-    labels = np.concatenate([np.ones(mated.size), np.zeros(nonmated.size)])
-    if mated_shares is None:
-        mated_shares = np.full(mated.size, 1 / mated.size)
-    if nonmated_shares is None:
-        nonmated_shares = np.full(nonmated.size, 1 / nonmated.size)
-    weights = np.concatenate([mated_shares, nonmated_shares]) / 2
-    beta = np.zeros(2)
-    for _ in range(NEWTON_STEPS):
-        chance = 1.0 / (1.0 + np.exp(-features @ beta))
-        gradient = features.T @ (weights * (labels - chance)) - RIDGE * beta
-        curvature = (features * (weights * chance * (1 - chance))[:, None]).T @ features
-        step = np.linalg.solve(curvature + RIDGE * np.eye(2), gradient)
-        beta += step
-        if float(np.abs(step).max()) < CONVERGED:
-            break
-    slope = max(float(beta[0]), 0.0) / width
-    intercept = float(beta[1]) - slope * centre
-    return LogRatio(
-        round(float(slope / np.log(10)), 5),
-        round(float(intercept / np.log(10)), 5),
-        ratio_bound(signatures),
-    )
+    scores = np.concatenate([mated, nonmated])[:, None]
+    labels = np.arange(len(scores)) < mated.size
+    shares = np.where(labels, 1 / mated.size, 1 / nonmated.size)
+    slopes, intercept = logistic_regression(scores, labels, shares, RIDGE, np.array([True]))
+    return round(float(slopes[0]) / math.log(10), 5), round(intercept / math.log(10), 5)
 
 
-def fit_tail(scores: NDArray[np.float64]) -> RandomTail:
-    """Exponential tail above a high quantile of other writers' scores (peaks over threshold)."""
+def fit_tail(searches: Searches) -> RandomTail:
+    """Exponential tail above a high quantile of what strangers score (peaks over threshold)."""
+    scores = searches.other[np.isfinite(searches.other)]
     start = float(np.quantile(scores, 1.0 - TAIL_SHARE))
     beyond = scores[scores > start] - start
     scale = float(beyond.mean()) if beyond.size else TAIL_SCALE_OF_NONE
     return RandomTail(
-        round(start, 5), TAIL_SHARE, round(max(scale, LEAST_TAIL_SCALE), 5), TARGET_FPIR
+        start=round(start, 5),
+        share=TAIL_SHARE,
+        scale=round(max(scale, LEAST_TAIL_SCALE), 5),
+        fpir=TARGET_FPIR,
+        gallery_size=searches.gallery_size - 1,  # The stranger is out of it.
     )

@@ -1,4 +1,4 @@
-"""Model folders whose decision rule is fitted anew, or adapted to a gallery.
+"""Model folders whose decision rule is fitted anew.
 
 They are written beside the old one, or in its place.
 """
@@ -13,6 +13,7 @@ from encoder.datasets.folder import list_writers, read_folder
 from encoder.errors import ArtifactError, TrainingDataError
 from encoder.evaluation.embed import embed_data_set
 from encoder.inference.artifact import (
+    COHORT,
     KERAS_NETWORK,
     MANIFEST,
     NETWORK,
@@ -22,9 +23,7 @@ from encoder.inference.artifact import (
     write_artifact,
 )
 from encoder.inference.encoder import Encoder
-from encoder.scoring.centring import Centre
 
-LEAST_WRITERS = 10  # Of fewer, a centre tells more of their hands than of what they share.
 OWN_FACTS = ("format", "files", "preprocessing_sha256", "sha256")  # `write_artifact` states them.
 
 
@@ -73,26 +72,6 @@ def fit_on_folder(folder: Path, encoder: Encoder) -> Recalibration:
     return Recalibration({"decision": rule.as_dict(), "calibrated_on": about}, changes)
 
 
-def adapt_to(encoder: Encoder, centre: Centre) -> dict[str, Any]:
-    """The facts of a model adapted to a gallery: its rule for centred scores, with this centre.
-
-    That rule is the one of the export: what was calibrated since belongs to other scores.
-
-    Raises:
-        TrainingDataError: the gallery has too few writers.
-    """
-    if centre.writers < LEAST_WRITERS:
-        raise TrainingDataError(
-            f"Adapting needs references of {LEAST_WRITERS} writers or more; model {encoder.name} "
-            f"can compare with those of {centre.writers}. Enroll more writers first."
-        )
-    return {
-        "decision": encoder.centred_rule.adapted_to(centre).as_dict(),
-        "adapted_to": centre.facts(),
-        "calibrated_on": None,
-    }
-
-
 def write_beside(model: Path, target: Path, facts: Mapping[str, Any]) -> None:
     """Write the model again as `target`, with other facts in its manifest.
 
@@ -102,9 +81,8 @@ def write_beside(model: Path, target: Path, facts: Mapping[str, Any]) -> None:
     require_free(target)
     manifest = read_artifact(model).manifest
     kept = {key: value for key, value in manifest.items() if key not in OWN_FACTS}
-    files = {
-        n: (model / n).read_bytes() for n in (NETWORK, KERAS_NETWORK) if n in manifest["files"]
-    }
+    names = [one for one in (NETWORK, KERAS_NETWORK, COHORT) if one in manifest["files"]]
+    files = {name: (model / name).read_bytes() for name in names}
     write_artifact(target, files, {**kept, **facts, "name": target.resolve().name})
 
 

@@ -1,7 +1,7 @@
 """Fits a model's thresholds and likelihood ratios anew on a user's own signatures.
 
-Only what the signatures can support is moved; all else stays as it was. The score itself stays,
-spread, centre and all, so that kept and moved thresholds mean the same scores.
+Only what the signatures can support is moved; all else stays as it was. The score itself stays, so
+that kept and moved thresholds mean the same scores.
 """
 
 import math
@@ -11,22 +11,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.calibration.data_set_centres import centre_writer
 from encoder.calibration.effective_sample_size import effective_sample_size
 from encoder.calibration.fit import (
-    DRAWS,
-    TAIL_SHARE,
+    LEAST_BAND,
     TARGETS,
     UNSEEN_ERRORS,
     fit_log_lr,
     fit_tail,
     match_threshold,
+    ratio_bound,
     refusal_threshold,
 )
-from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
+from encoder.evaluation.local_match_cache import LocalMatchCache
+from encoder.evaluation.open_set import Searches, run_searches
 from encoder.evaluation.trials import EmbeddedWriter, Trials, people_of, run_trials
-from encoder.scoring.decision_rule import Calibration, DecisionRule, OperatingPoint
+from encoder.scoring.decision_rule import Calibration, DecisionRule, LogRatio, OperatingPoint
 
+DRAWS = 10
 RATIO_TARGET = 0.05  # Likelihood ratios need as much as an operating point of this target.
 
 
@@ -44,6 +45,9 @@ class Need:
         if supply.signatures < self.signatures:
             return f"needs {self.signatures} signatures, has {supply.signatures}"
         return ""
+
+
+TAIL_NEED = Need(25, 100)  # Of people, and of signatures to search for.
 
 
 @dataclass(frozen=True)
@@ -85,19 +89,21 @@ def recalibrate(
     """The rule with what these writers support fitted on them, and what became of each value.
 
     Args:
-        rule: the model's; its numbers of references, operating points and centre stay.
+        rule: the model's; its scoring, numbers of references and operating points stay.
         writers: none of whom the model was trained on, embedded by that model.
     """
-    writers = [centre_writer(writer, rule.offset) for writer in writers]
-    cache = LocalSimilarityCache()
+    cache = LocalMatchCache()
     changes: list[Change] = []
     people = people_of(writers)
     calibrations = []
     for former in rule.calibrations:
         able = [writer for writer in writers if len(writer.genuine) > former.references]
-        trials = run_trials(writers, former.references, rule.spread, DRAWS, cache=cache)
+        trials = run_trials(writers, former.references, rule.scoring, DRAWS, cache)
         fitted, moves = _fitted(former, trials, _supply(able), people, rule.default_operating_point)
+        searches = run_searches(able, former.references, rule.scoring, DRAWS, cache=cache)
+        fitted, moved = _fitted_tail(fitted, searches, _supply(able))
         calibrations.append(fitted)
+        moves.append(moved)
         changes += moves
     return replace(rule, calibrations=tuple(calibrations)), changes
 
@@ -131,7 +137,8 @@ def _fitted(
             _sample_size(-trials.genuine, people[trials.genuine_writer], supply.genuine),
             _sample_size(trials.skilled, people[trials.skilled_writer], supply.forged),
         )
-        fitted = replace(fitted, skilled=fit_log_lr(trials.genuine, trials.skilled, signatures))
+        line = fit_log_lr(trials.genuine, trials.skilled)
+        fitted = replace(fitted, skilled=LogRatio((line,), ratio_bound(signatures)))
     at = former.points[default].match
     ratios = former.skilled.of(at), fitted.skilled.of(at)
     changes.append(Change(count, "likelihood ratio, skilled", *ratios, lack))
@@ -143,15 +150,25 @@ def _fitted(
             _sample_size(-trials.genuine, people[trials.genuine_writer], supply.genuine),
             _sample_size(trials.random, people[trials.random_writer], supply.genuine),
         )
-        fitted = replace(fitted, random=fit_log_lr(trials.genuine, trials.random, signatures))
+        line = fit_log_lr(trials.genuine, trials.random)
+        fitted = replace(fitted, random=LogRatio((line,), ratio_bound(signatures)))
     ratios = former.random.of(at), fitted.random.of(at)
     changes.append(Change(count, "likelihood ratio, random", *ratios, lack))
-    lack = need_of(TAIL_SHARE).lacks(Need(supply.genuine.writers, trials.random.size // DRAWS))
-    if not lack:
-        fitted = replace(fitted, random_tail=fit_tail(trials.random))
-    tails = former.random_tail.start, fitted.random_tail.start
-    changes.append(Change(count, "random tail", *tails, lack))
     return fitted, changes
+
+
+def _fitted_tail(
+    former: Calibration, searches: Searches, supply: Supply
+) -> tuple[Calibration, Change]:
+    """With the tail of strangers in searches among these writers, if there are enough."""
+    lack = TAIL_NEED.lacks(supply.genuine)
+    if not lack and not np.isfinite(searches.other).any():
+        lack = "needs two people or more"
+    fitted = former
+    if not lack:
+        fitted = replace(former, random_tail=fit_tail(searches))
+    tails = former.random_tail.start, fitted.random_tail.start
+    return fitted, Change(former.references, "random tail", *tails, lack)
 
 
 def _sample_size(scores: NDArray[np.float64], people: NDArray[np.intp], supply: Need) -> float:
@@ -173,7 +190,8 @@ def _fitted_points(
         refuse = point.non_match
         if not need_of(target).lacks(supply.genuine):
             refuse = refusal_threshold(trials.genuine, target)
-        points[name] = OperatingPoint(match, min(match, refuse))
+        # Rounded as it was fitted: else a band of just this width would seem to have moved.
+        points[name] = OperatingPoint(match, min(round(match - LEAST_BAND, 5), refuse))
     return points
 
 

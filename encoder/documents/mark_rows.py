@@ -75,6 +75,8 @@ def _one_height(marks: Marks, members: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _is_even(boxes: Numbers) -> bool:
     """Whether marks, from left to right, have even spaces between them, and are enough."""
+    if len(boxes) < min(MIN_DASHES, MIN_DOTS):
+        return False
     lengths, height = boxes[:, 2] - boxes[:, 0], np.median(boxes[:, 3] - boxes[:, 1])
     enough = MIN_DASHES if np.median(lengths) >= DASH * height else MIN_DOTS
     if len(boxes) < enough or lengths.max() > MAX_LENGTH * (boxes[-1, 2] - boxes[0, 0]):

@@ -150,14 +150,14 @@ def stamps(marks: Marks, *, alone: bool) -> list[Chosen]:
         for number in map(int, np.flatnonzero(large))
         if _is_frame(_cut(marks, number))
     ]
-    if alone and not found and _is_outline(_hull(marks), marks):
+    solid = marks.areas >= MIN_PIECE * marks.areas.sum()
+    if alone and not found and solid.any() and _is_outline(_hull(marks, solid), marks):
         found = [np.ones(len(marks), bool)]
     return found
 
 
-def _hull(marks: Marks) -> NDArray[np.int32]:
+def _hull(marks: Marks, solid: Chosen) -> NDArray[np.int32]:
     """The convex outline `(n, 1, 2)` around all but the smallest marks: strokes cut up a ring."""
-    solid = marks.areas >= MIN_PIECE * marks.areas.sum()
     points = cv2.findNonZero(marks.mask_of(solid))
     return np.asarray(cv2.convexHull(points))
 

@@ -1,13 +1,15 @@
 """Puts what was found on a page into words: what is refused, what is warned of, with its boxes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from encoder.cautions import Caution
 from encoder.documents.find import Found, Part
 from encoder.errors import FailureToAcquire
 
 AS_LARGE = 1.0  # Area of print or a stamp over the signature's, from which it is told.
+# Paper around the ink of a box of handwriting: as a region it is then not cut off at its edges.
+PAPER_PX = 8
 
 
 @dataclass(frozen=True)
@@ -55,19 +57,20 @@ def cautions(found: Found, signature_area: int, place: Place) -> tuple[Caution, 
     told = []
     if found.others:
         code, sentence = _others(found)
-        boxes = place.boxes(found.others)
+        boxes = place.boxes(_with_paper(found.others, found.kept.shape))
         if found.sure and not place.chosen:
             raise FailureToAcquire(
                 code,
                 f"{sentence}: {_listed(boxes)}. Crop the image to one signature, or name the part "
-                "to look at with region=x,y,w,h.",
+                "to look at as its region, x,y,w,h.",
                 boxes,
             )
         told.append(
             Caution(
                 code,
                 f"{sentence if found.sure else sentence + ', it seems'}: {_listed(boxes)}. All of "
-                "it was compared as one signature; name the part to look at with region=x,y,w,h.",
+                "it was compared as one signature; name the part to look at as its region, "
+                "x,y,w,h.",
             )
         )
     large = [
@@ -81,7 +84,7 @@ def cautions(found: Found, signature_area: int, place: Place) -> tuple[Caution, 
             Caution(
                 "left-out",
                 "Print or a stamp lies over the signature and was left out; strokes may have gone "
-                "with it. Look at what was kept (include=left-out).",
+                "with it. Look at what was kept.",
             )
         )
     elif large:
@@ -89,10 +92,40 @@ def cautions(found: Found, signature_area: int, place: Place) -> tuple[Caution, 
             Caution(
                 "left-out",
                 f"What was taken for print was left out: {_listed(place.boxes(large))}. Look at "
-                "what was kept (include=left-out).",
+                "what was kept.",
             )
         )
     return tuple(told)
+
+
+def _with_paper(parts: Sequence[Part], page_size: tuple[int, ...]) -> list[Part]:
+    """Parts with paper around them, as far as the page goes and half way to the others at most."""
+    height, width = page_size
+    roomy = []
+    for part in parts:
+        others = [other.box for other in parts if other is not part]
+        left, right = _room(part.box, others, axis=0, end=width)
+        top, bottom = _room(part.box, others, axis=1, end=height)
+        x, y, w, h = part.box
+        roomy.append(replace(part, box=(x - left, y - top, w + left + right, h + top + bottom)))
+    return roomy
+
+
+def _room(
+    box: tuple[int, int, int, int],
+    others: Sequence[tuple[int, int, int, int]],
+    *,
+    axis: int,
+    end: int,
+) -> tuple[int, int]:
+    """Pixels of paper to take before and after a box along an axis of a page that ends at `end`."""
+    start, stop = box[axis], box[axis] + box[axis + 2]
+    before = [start - other[axis] - other[axis + 2] for other in others]
+    after = [other[axis] - stop for other in others]
+    return (
+        min(PAPER_PX, start, *(gap // 2 for gap in before if gap >= 0)),
+        min(PAPER_PX, end - stop, *(gap // 2 for gap in after if gap >= 0)),
+    )
 
 
 def _others(found: Found) -> tuple[str, str]:

@@ -10,9 +10,9 @@ import numpy as np
 from encoder.datasets.folder import DataSet, read_folder
 from encoder.evaluation.det_curves import trade_off_curves
 from encoder.evaluation.embed import embed_data_set
-from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
+from encoder.evaluation.local_match_cache import LocalMatchCache
 from encoder.evaluation.pooling import EmbeddedFold, Pool, people_in, pool_trials
-from encoder.evaluation.protocols import Fold, adapted
+from encoder.evaluation.protocols import Fold
 from encoder.evaluation.rates import (
     as_row,
     comparison_rates,
@@ -20,16 +20,17 @@ from encoder.evaluation.rates import (
     search_rates,
     shipped_rates,
 )
-from encoder.evaluation.stress.hog_baseline import HOG_CANVAS, HOG_SPREAD, hog_embed
+from encoder.evaluation.stress.hog_baseline import HOG_CANVAS, hog_embed
 from encoder.evaluation.stress.robustness import measure_perturbations
 from encoder.evaluation.stress.shortcut_controls import measure_controls
 from encoder.evaluation.subgroups import slice_rates
-from encoder.evaluation.trials import EmbeddedWriter
+from encoder.evaluation.trials import PLAIN, EmbeddedWriter
 from encoder.metrics.confidence_intervals import REPLICATES, draw_weights
-from encoder.scoring.score import Spread
+from encoder.scoring.score import Scoring
 
 REFERENCE_COUNTS = (1, 3, 5, 10)
 DRAWS = 10
+FEW_DRAWS = 3  # For a manifest.
 EXTRAS = ("hog", "perturbations", "controls")
 SLICED_AT = 5  # References, or as many below as could be measured.
 
@@ -47,8 +48,6 @@ def evaluate(
     folds: Sequence[Fold],
     extras: Collection[str] = (),
     effort: Effort | None = None,
-    *,
-    adapt: bool = False,
 ) -> dict[str, Any]:
     """Error rates on a folder of writers, ready for JSON.
 
@@ -58,15 +57,12 @@ def evaluate(
         extras: of `EXTRAS`: the baseline without learning, on the same comparisons; perturbed
             probes; what gives forgeries away without a reference.
         effort: how much is drawn.
-        adapt: measure each model as adapted to the writers it is measured on.
 
     Raises:
         TrainingDataError: the folder cannot be used.
     """
     effort = effort or Effort()
     sets = [read_folder(folder, f.encoder.canvas_size, f.writer_ids) for f in folds]
-    if adapt:
-        folds = [adapted(fold, data) for fold, data in zip(folds, sets, strict=True)]
     answer: dict[str, Any] = {
         "folder": folder.resolve().name,
         "writers": sum(len(fold.writer_ids) for fold in folds),
@@ -75,13 +71,12 @@ def evaluate(
         "models": [_described(fold) for fold in folds],
     }
     embedded = embed_folds(folds, sets)
-    cache = LocalSimilarityCache()
+    cache = LocalMatchCache()
     answer |= measure(embedded, effort, cache)
     answer["slices"] = _slices(embedded, sets, effort, cache)
     if "hog" in extras:
         floors = [
-            EmbeddedFold(embed_data_set(hog_embed, _sized(data, folder)), HOG_SPREAD)
-            for data in sets
+            EmbeddedFold(embed_data_set(hog_embed, _sized(data, folder)), PLAIN) for data in sets
         ]
         answer["baselines"] = {"hog": measure(floors, effort)}
     if "perturbations" in extras:
@@ -94,19 +89,19 @@ def evaluate(
 def embed_folds(folds: Sequence[Fold], sets: Sequence[DataSet]) -> list[EmbeddedFold]:
     """Embed each fold's data set with its own model."""
     return [
-        EmbeddedFold(embed_data_set(fold.describe, data), fold.rule.spread, fold.rule)
+        EmbeddedFold(embed_data_set(fold.describe, data), fold.rule.scoring, fold.rule)
         for fold, data in zip(folds, sets, strict=True)
     ]
 
 
 def measure(
-    folds: Sequence[EmbeddedFold], effort: Effort, cache: LocalSimilarityCache | None = None
+    folds: Sequence[EmbeddedFold], effort: Effort, cache: LocalMatchCache | None = None
 ) -> dict[str, Any]:
     """Results by number of references, `"1"`, `"3"`, `"5"`, `"10"`, and curves to draw.
 
     A number of references that no writer has one more signature than is left out.
     """
-    cache = cache or LocalSimilarityCache()
+    cache = cache or LocalMatchCache()
     weights = draw_weights(people_in(folds), effort.replicates)
     results, curves = {}, {}
     for references in REFERENCE_COUNTS:
@@ -131,10 +126,10 @@ def measure(
 
 
 def evaluate_writers(
-    writers: Sequence[EmbeddedWriter], spread: Spread, draws: int = DRAWS
+    writers: Sequence[EmbeddedWriter], scoring: Scoring, draws: int = FEW_DRAWS
 ) -> dict[str, dict[str, Any]]:
     """The rates of one model without intervals and curves, for its manifest."""
-    folds, cache = [EmbeddedFold(writers, spread)], LocalSimilarityCache()
+    folds, cache = [EmbeddedFold(writers, scoring)], LocalMatchCache()
     weights = draw_weights(people_in(folds), 0)
     results = {}
     for references in REFERENCE_COUNTS:
@@ -150,15 +145,17 @@ def _described(fold: Fold) -> dict[str, Any]:
     """What a model's manifest says that belongs beside its figures."""
     manifest = fold.encoder.manifest
     training = manifest.get("training", {})
+    state = training.get("state", {})
     return {
         "name": fold.encoder.name,
         "id": fold.encoder.model_id,
         "writers": len(fold.writer_ids),
         "rule": fold.rule.rule_id,
-        "adapted_to": fold.centre.facts() if fold.centre else manifest.get("adapted_to"),
         "parameters": manifest.get("parameters"),
         "recipe": training.get("recipe", {}).get("name"),
         "seed": training.get("seed"),
+        "epochs": state.get("epoch"),
+        "best_epoch": state.get("best_epoch"),
         "data": training.get("data", []),
         "synthetic_writers": training.get("synthetic_writers", 0),
     }
@@ -168,7 +165,7 @@ def _slices(
     folds: Sequence[EmbeddedFold],
     sets: Sequence[DataSet],
     effort: Effort,
-    cache: LocalSimilarityCache,
+    cache: LocalMatchCache,
 ) -> dict[str, Any]:
     weights = draw_weights(people_in(folds), effort.replicates)
     for references in sorted((r for r in REFERENCE_COUNTS if r <= SLICED_AT), reverse=True):

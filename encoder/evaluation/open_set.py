@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
+from encoder.evaluation.local_match_cache import LocalMatchCache
 from encoder.evaluation.trials import EmbeddedWriter
-from encoder.scoring.score import SHORTLIST, Similarities, Spread, claim_scores
+from encoder.scoring.score import SHORTLIST, Scoring, claim_features, likenesses
 
 Doubles = NDArray[np.float64]
 
 CMC_RANKS = 20
-BEHIND = 100.0  # Taken off the scores of all others: more than any two scores differ.
+BEHIND = 100.0  # More than any two likenesses differ.
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Searches:
 
     Attributes:
         rank: `(k,)` place of the probe's writer among all in the gallery, 1 first.
-        own: `(k,)` the score of the probe's writer.
-        other: `(k,)` the highest score of another person; -inf where there is none.
+        own: `(k,)` the score of the probe's writer; -inf where nobody looked that far.
+        other: `(k,)` the score of the other person most alike; -inf where there is none.
         writer: `(k,)` numbers of the probes' writers.
         gallery_size: writers in the gallery.
     """
@@ -50,22 +50,22 @@ class Searches:
 def run_searches(
     writers: Sequence[EmbeddedWriter],
     references: int,
-    spread: Spread,
+    scoring: Scoring,
     draws: int = 10,
     seed: int = 0,
-    cache: LocalSimilarityCache | None = None,
+    cache: LocalMatchCache | None = None,
 ) -> Searches:
     """Search a gallery of all writers with more than `references` genuine signatures.
 
     Args:
         writers: described by one model.
         references: drawn for each writer of the gallery; the others are probes.
-        spread: what the model knows of all writers.
+        scoring: what is compared, and what it counts.
         draws: of references.
         seed: another seed draws others.
         cache: of runs with the same signatures before; one of this run's own where not given.
     """
-    cache = cache or LocalSimilarityCache()
+    cache = cache or LocalMatchCache()
     able = [number for number, w in enumerate(writers) if len(w.genuine) > references]
     people = np.array([writers[number].group for number in able])
     parts = []
@@ -79,10 +79,14 @@ def run_searches(
             probes.append(Drawn(writer, order[references:]))
         place = np.repeat(np.arange(len(able)), [len(part.numbers) for part in probes])
         same = people[None, :] == people[place][:, None]
-        mated, others = search_scores(probes, gallery, spread, same, cache)
-        own = mated[np.arange(len(place)), place]
-        rank = 1 + np.count_nonzero(mated > own[:, None], axis=1)
-        parts.append((rank, own, others.max(axis=1), np.array(able)[place]))
+        likeness, scores = search_scores(probes, gallery, scoring, same, cache)
+        each = np.arange(len(place))
+        rank = 1 + np.count_nonzero(likeness > likeness[each, place][:, None], axis=1)
+        nearest_other = np.where(same, -np.inf, likeness).argmax(axis=1)
+        other = np.where(same.all(axis=1), -np.inf, scores[each, nearest_other])
+        # A writer so far behind that nobody looks at them is missed whatever their score.
+        own = np.nan_to_num(scores[each, place], nan=-np.inf)
+        parts.append((rank, own, other, np.array(able)[place]))
     if not parts:
         nothing = np.zeros(0)
         return Searches(nothing.astype(np.intp), nothing, nothing, nothing.astype(np.intp), 0)
@@ -101,84 +105,58 @@ class Drawn:
 def search_scores(
     probes: Sequence[Drawn],
     gallery: Sequence[Drawn],
-    spread: Spread,
+    scoring: Scoring,
     same: NDArray[np.bool_],
-    cache: LocalSimilarityCache | None = None,
+    cache: LocalMatchCache | None = None,
 ) -> tuple[Doubles, Doubles]:
-    """Scores of all n probes, writer by writer, against each of g writers' references.
+    """What a search makes of all n probes, writer by writer, against g writers' references.
+
+    As a search does, the ten writers most alike on the whole are looked at in full, with everybody
+    in the gallery and with the probe's own person left out.
 
     Args:
         probes, gallery: signatures of one model.
-        spread: what the model knows of all writers.
+        scoring: what is compared, and what it counts.
         same: `(n, g)`, whether the writer is the probe's own person.
         cache: as for `run_searches`.
 
     Returns:
-        `(n, g)` scores with everybody in the gallery, and with the probe's person left out, whose
-        scores are -inf. As a search does, either scores the ten most alike on the whole in full;
-        the others keep their order, behind them.
+        `(n, g)` likenesses, which order the writers, those of writers not looked at in full behind
+        all others; and `(n, g)` scores, NaN where nobody looks.
     """
-    cache = cache or LocalSimilarityCache()
-    whole = _whole_scores(probes, gallery, spread)
-    strangers = np.where(same, -np.inf, whole)
-    if gallery[0].writer.genuine.pieces is None:
-        return whole, strangers
-    listed, listed_strangers = _shortlist(whole), _shortlist(strangers) & ~same
-    full = _full_scores(probes, gallery, spread, listed | listed_strangers, cache)
-    return (
-        np.where(listed, full, whole - BEHIND),
-        np.where(listed_strangers, full, strangers - BEHIND),
-    )
+    cache = cache or LocalMatchCache()
+    whole = _whole_likenesses(probes, gallery)
+    listed = _shortlist(whole) | (_shortlist(np.where(same, -np.inf, whole)) & ~same)
+    likeness, scores = whole - BEHIND, np.full(whole.shape, np.nan)
+    ends = np.cumsum([len(drawn.numbers) for drawn in probes])[:-1]
+    rows = (np.split(table, ends) for table in (likeness, scores, listed))
+    tables = [one.writer.similarities(scoring, cache) for one in gallery]
+    habits = [o.writer.habits(t, o.numbers) for o, t in zip(gallery, tables, strict=True)]
+    for asking, alike, scored, some in zip(probes, *rows, strict=True):
+        for place in np.flatnonzero(some.any(axis=0)).tolist():
+            known, those = gallery[place], some[:, place]
+            found = known.writer.similarities_of(
+                asking.writer, asking.numbers[those], scoring, cache
+            ).of(slice(None), known.numbers)
+            weights = scoring.weights_for(len(known.numbers))
+            scored[those, place] = weights.scores(claim_features(found, habits[place]))
+            alike[those, place] = likenesses(found.whole, found.local)
+    return likeness, scores
 
 
-def _shortlist(scores: Doubles) -> NDArray[np.bool_]:
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :SHORTLIST]
-    listed = np.zeros(scores.shape, np.bool_)
+def _shortlist(likeness: Doubles) -> NDArray[np.bool_]:
+    best = np.argsort(-likeness, axis=1, kind="stable")[:, :SHORTLIST]
+    listed = np.zeros(likeness.shape, np.bool_)
     np.put_along_axis(listed, best, values=True, axis=1)
     return listed
 
 
-def _whole_scores(probes: Sequence[Drawn], gallery: Sequence[Drawn], spread: Spread) -> Doubles:
+def _whole_likenesses(probes: Sequence[Drawn], gallery: Sequence[Drawn]) -> Doubles:
     vectors = np.concatenate([drawn.writer.genuine.vectors[drawn.numbers] for drawn in probes])
-    scores = np.empty((len(vectors), len(gallery)))
-    for place, drawn in enumerate(gallery):
-        references = drawn.writer.genuine.vectors[drawn.numbers]
-        own = Similarities(references @ references.T, None)
-        found = Similarities(vectors @ references.T, None)
-        scores[:, place] = claim_scores(found, own, spread, spread.allowance(references))
-    return scores
-
-
-def _full_scores(
-    probes: Sequence[Drawn],
-    gallery: Sequence[Drawn],
-    spread: Spread,
-    listed: NDArray[np.bool_],
-    cache: LocalSimilarityCache,
-) -> Doubles:
-    """Scores with pieces `(n, g)` where listed; 0 elsewhere."""
-    scores = np.zeros(listed.shape)
-    owns = [one.writer.similarities(cache).of(one.numbers, one.numbers) for one in gallery]
-    ends = np.cumsum([len(drawn.numbers) for drawn in probes])[:-1]
-    parts = zip(probes, np.split(scores, ends), np.split(listed, ends), strict=True)
-    for asking, rows, some in parts:
-        for place in np.flatnonzero(some.any(axis=0)).tolist():
-            known = gallery[place]
-            allowance = spread.allowance(known.writer.genuine.vectors[known.numbers])
-            found = known.writer.similarities_of(
-                asking.writer, asking.numbers[some[:, place]], cache
-            )
-            found = found.of(slice(None), known.numbers)
-            rows[some[:, place], place] = claim_scores(found, owns[place], spread, allowance)
-    return scores
-
-
-def rank_one_rate(
-    writers: Sequence[EmbeddedWriter], references: int, spread: Spread, draws: int = 10
-) -> float:
-    """Share of searches in which the probe's own writer comes first; NaN without any."""
-    ranks = run_searches(writers, references, spread, draws).rank
-    return float(np.mean(ranks == 1)) if ranks.size else float("nan")
+    found = [
+        likenesses(vectors @ drawn.writer.genuine.vectors[drawn.numbers].T) for drawn in gallery
+    ]
+    return np.stack(found, axis=1)
 
 
 def match_characteristic(rank: NDArray[np.intp]) -> list[float]:

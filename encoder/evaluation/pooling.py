@@ -10,14 +10,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
-from encoder.evaluation.trials import EmbeddedWriter, people_of, run_trials
+from encoder.evaluation.local_match_cache import LocalMatchCache
+from encoder.evaluation.trials import KINDS, EmbeddedWriter, people_of, run_trials
 from encoder.metrics.confidence_intervals import Scored
-from encoder.scoring.decision_rule import Calibration, DecisionRule, LogRatio
-from encoder.scoring.score import Spread
+from encoder.scoring.decision_rule import Calibration, DecisionRule
+from encoder.scoring.score import Scoring
 
 RatioKind = Literal["skilled", "random"]
-KINDS = ("genuine", "skilled", "random")
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class EmbeddedFold:
     """Writers embedded by one model, and how it scores; a baseline has no decision rule."""
 
     writers: Sequence[EmbeddedWriter]
-    spread: Spread
+    scoring: Scoring
     rule: DecisionRule | None = None
 
 
@@ -55,13 +54,13 @@ class Pool:
 
     def log_lr(self, kind: str, against: RatioKind = "skilled") -> NDArray[np.float64]:
         """The log10 likelihood ratio `(k,)` that each comparison's own model states."""
-
-        def ratio(calibration: Calibration) -> LogRatio:
-            return calibration.skilled if against == "skilled" else calibration.random
-
-        line = self.by_rule(kind, lambda c: ratio(c).slope) * self.scores(kind)
-        bound = self.by_rule(kind, lambda c: ratio(c).bound)
-        return np.clip(line + self.by_rule(kind, lambda c: ratio(c).intercept), -bound, bound)
+        ratios = np.empty(self.scores(kind).size)
+        for number, rule in enumerate(self.rules):
+            calibration = rule.calibration_for(self.references)
+            ratio = calibration.skilled if against == "skilled" else calibration.random
+            own = self.fold[kind] == number
+            ratios[own] = np.clip(ratio.each(self.scores(kind)[own]), -ratio.bound, ratio.bound)
+        return ratios
 
     def only(self, writers: NDArray[np.bool_]) -> "Pool":
         """The claims of some writers alone: `(writers,)` says whose."""
@@ -77,11 +76,13 @@ def pool_trials(
     folds: Sequence[EmbeddedFold],
     references: int,
     draws: int,
-    cache: LocalSimilarityCache | None = None,
+    cache: LocalMatchCache | None = None,
 ) -> Pool:
     """Run each fold's trials and put them together; writers are numbered through the folds."""
     starts = np.cumsum([0, *(len(fold.writers) for fold in folds)])
-    runs = [run_trials(fold.writers, references, fold.spread, draws, cache=cache) for fold in folds]
+    runs = [
+        run_trials(fold.writers, references, fold.scoring, draws, cache=cache) for fold in folds
+    ]
     scored, of_fold = {}, {}
     for kind in KINDS:
         scores = [getattr(run, kind) for run in runs]

@@ -1,71 +1,38 @@
 """Who may be measured with which model: the protocols, and the writers each leaves to a model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from encoder.datasets.folder import Canvases, DataSet, list_writers
+from encoder.datasets.folder import Canvases, list_writers
 from encoder.datasets.splits import SPLITS
 from encoder.errors import TrainingDataError
-from encoder.evaluation.embed import embed_data_set
 from encoder.inference.encoder import Encoder
-from encoder.scoring.centring import Centre, centre_of
 from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.templates import Signatures
 
 EvaluationProtocol = Literal["holdout", "crossval", "zeroshot"]
-GALLERY_REFERENCES = 5  # Of each writer of a data set, at most: what a gallery would hold.
 LEAST_WRITERS = 2  # A random forgery is another writer's signature.
 PROTOCOLS: tuple[EvaluationProtocol, ...] = get_args(EvaluationProtocol)
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Writers of a folder, by name, whom one model may be measured on.
-
-    With a centre, the model is measured as adapted to it.
-    """
+    """Writers of a folder, by name, whom one model may be measured on."""
 
     encoder: Encoder
     writer_ids: tuple[str, ...]
     held_out: bool
-    centre: Centre | None = None
 
-    @cached_property
+    @property
     def rule(self) -> DecisionRule:
-        """What is measured: the model's own rule, or the one adapted to the centre."""
-        if self.centre is None:
-            return self.encoder.rule
-        return self.encoder.centred_rule.adapted_to(self.centre)
+        """The model's own rule."""
+        return self.encoder.rule
 
     def describe(self, canvases: Canvases) -> Signatures:
-        """Describe canvases as `Encoder.describe` does, and take off the rule's centre."""
-        return self.rule.centred(self.encoder.describe(canvases))
-
-
-def adapted(fold: Fold, data: DataSet) -> Fold:
-    """The fold, its model adapted to its own writers as if they were the gallery.
-
-    The centre is of up to five genuine signatures of each, drawn by a fixed seed. No forgery has a
-    part in it; some of the signatures are probes in one draw or another.
-    """
-    some = [
-        replace(w, genuine=w.genuine[drawn(len(w.genuine), number)], forged=w.forged[:0])
-        for number, w in enumerate(data.writers)
-    ]
-    embedded = embed_data_set(fold.encoder.describe, DataSet(data.name, tuple(some)))
-    centre = centre_of((writer.genuine.vectors for writer in embedded), fold.encoder.dimension)
-    return replace(fold, centre=centre)
-
-
-def drawn(count: int, number: int, seed: int = 0) -> NDArray[np.intp]:
-    """Which of `count` genuine signatures the gallery holds of writer `number`, at most five."""
-    return np.random.default_rng([seed, number]).permutation(count)[:GALLERY_REFERENCES]
+        """Describe canvases as `Encoder.describe` does."""
+        return self.encoder.describe(canvases)
 
 
 def plan_folds(
@@ -75,8 +42,8 @@ def plan_folds(
 
     `holdout` takes one model and the writers whom it held out of training, or all writers where
     it was not trained on a data set of the folder's name. `crossval` takes several models and
-    gives each writer to the one that held him out. `zeroshot` takes the one model that was not
-    trained on that data set at all, and all writers.
+    gives each writer to the one that held him out. `zeroshot` takes the one model that was neither
+    trained nor calibrated on that data set at all, and all writers.
 
     Raises:
         TrainingDataError: the models do not fit the protocol, or too few writers are left.
@@ -133,14 +100,25 @@ def _cross_validate(name: str, present: Sequence[str], encoders: Sequence[Encode
 
 
 def _zero_shot(name: str, present: Sequence[str], encoders: Sequence[Encoder]) -> list[Fold]:
-    strangers = [encoder for encoder in encoders if _split(encoder, name) is None]
+    strangers = [encoder for encoder in encoders if name not in _data_sets(encoder)]
     if len(strangers) != 1:
         raise TrainingDataError(
-            f"The protocol zeroshot needs exactly one model that was not trained on {name}; "
-            f"{len(strangers)} of the {len(encoders)} named were not. Train one without it, or use "
-            "holdout."
+            "The protocol zeroshot needs exactly one model that was neither trained nor calibrated "
+            f"on {name}; {len(strangers)} of the {len(encoders)} named were not. Export one "
+            "without it, or use holdout."
         )
     return [Fold(strangers[0], tuple(present), held_out=True)]
+
+
+def _data_sets(encoder: Encoder) -> set[str]:
+    """All that the model was trained, chosen or calibrated on, by name."""
+    training = encoder.manifest.get("training", {})
+    calibrated = encoder.manifest.get("calibrated_on") or {}
+    return {
+        *training.get("splits", {}),
+        *training.get("calibrated_on", ()),
+        *([calibrated["data"]] if calibrated else []),
+    }
 
 
 def _split(encoder: Encoder, name: str) -> Mapping[str, Sequence[str]] | None:

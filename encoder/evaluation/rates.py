@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
+from encoder.evaluation.local_match_cache import LocalMatchCache
 from encoder.evaluation.open_set import Searches, match_characteristic, run_searches
 from encoder.evaluation.pooling import EmbeddedFold, Pool, RatioKind
 from encoder.metrics.cllr import cllr, cllr_min, ratio_costs
@@ -95,7 +95,7 @@ def search_rates(
     references: int,
     draws: int,
     weights: Floats,
-    cache: LocalSimilarityCache | None = None,
+    cache: LocalMatchCache | None = None,
 ) -> tuple[dict[str, Estimate], dict[str, object]]:
     """Rates of open-set identification within each fold's gallery; and what they rest on.
 
@@ -103,7 +103,7 @@ def search_rates(
     at the one threshold that reaches a false positive identification rate on these very searches.
     """
     starts = np.cumsum([0, *(len(fold.writers) for fold in folds)])
-    runs = [run_searches(f.writers, references, f.spread, draws, cache=cache) for f in folds]
+    runs = [run_searches(f.writers, references, f.scoring, draws, cache=cache) for f in folds]
     writer = np.concatenate([r.writer + s for r, s in zip(runs, starts, strict=False)])
     rank = np.concatenate([run.rank for run in runs])
     if not rank.size:

@@ -9,25 +9,25 @@ people wrote the same text, theirs are taken. One threshold holds for all writer
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoder.datasets.splits import group_of
-from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
+from encoder.evaluation.local_match_cache import LocalMatchCache
 from encoder.scoring.score import (
+    ClaimWeights,
+    Scoring,
     Similarities,
-    Spread,
-    claim_scores,
-    mean_of_pairs,
-    observed_similarity,
-    similarities,
+    claim_features,
+    habits_of,
     stacked,
 )
 from encoder.scoring.templates import Numbers, Signatures, joined
 
-MOST_PEERS = 20  # Whose genuine signatures are random forgeries in one draw.
+KINDS = ("genuine", "skilled", "random")
+MOST_PEERS = 10  # Whose genuine signatures are random forgeries in one draw.
 SEED = 0  # Of the draws of references: every model is measured with the same.
 
 
@@ -44,22 +44,38 @@ class EmbeddedWriter:
     forged: Signatures
     data_set: str = ""
 
-    def similarities(self, cache: LocalSimilarityCache) -> Similarities:
+    def similarities(self, scoring: Scoring, cache: LocalMatchCache) -> Similarities:
         """Of all, the genuine ones first, with the genuine ones: draws only choose among them."""
-        vectors = np.concatenate([self.genuine.vectors, self.forged.vectors])
-        parts = [cache.between(part, self.genuine) for part in (self.genuine, self.forged)]
-        local = [part for part in parts if part is not None]
-        return Similarities(
-            vectors @ self.genuine.vectors.T,
-            np.concatenate(local) if len(local) == len(parts) else None,
-        )
+        parts = [self._compared(part, slice(None), scoring, cache) for part in self.all]
+        return stacked(parts)
 
     def similarities_of(
-        self, other: "EmbeddedWriter", numbers: Numbers, cache: LocalSimilarityCache
+        self, other: "EmbeddedWriter", numbers: Numbers, scoring: Scoring, cache: LocalMatchCache
     ) -> Similarities:
         """Of some of another's genuine signatures with all of one's own."""
-        whole = other.genuine.vectors[numbers] @ self.genuine.vectors.T
-        return Similarities(whole, cache.between(other.genuine, self.genuine, numbers))
+        return self._compared(other.genuine, numbers, scoring, cache)
+
+    @property
+    def all(self) -> tuple[Signatures, Signatures]:
+        """The genuine signatures and the forgeries."""
+        return self.genuine, self.forged
+
+    def habits(self, found: Similarities, chosen: NDArray[np.intp]) -> NDArray[np.float64]:
+        """Of the genuine signatures chosen, by what `similarities` gave."""
+        own = found.of(chosen, chosen)
+        pieces = self.genuine.pieces
+        counts = None if own.local is None or pieces is None else [len(pieces[n]) for n in chosen]
+        return habits_of(own.blocks, own.local, counts)
+
+    def _compared(
+        self, ones: Signatures, numbers: Numbers, scoring: Scoring, cache: LocalMatchCache
+    ) -> Similarities:
+        vectors = ones.vectors[numbers]
+        return Similarities(
+            vectors @ self.genuine.vectors.T,
+            scoring.blocks.similarities(vectors, self.genuine.vectors),
+            cache.between(ones, self.genuine, numbers) if scoring.local else None,
+        )
 
 
 def people_of(writers: Sequence[EmbeddedWriter]) -> NDArray[np.intp]:
@@ -67,6 +83,38 @@ def people_of(writers: Sequence[EmbeddedWriter]) -> NDArray[np.intp]:
     people = [(writer.data_set, writer.group) for writer in writers]
     numbers = {person: number for number, person in enumerate(sorted(set(people)))}
     return np.array([numbers[person] for person in people], np.intp)
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The claims of one protocol run: what is known of each, before it is scored.
+
+    Attributes:
+        features: by kind (`genuine`, `skilled`, `random`), `(k, f)` as `claim_features`.
+        writer: by kind, `(k,)` numbers of the claimed writers.
+    """
+
+    features: dict[str, NDArray[np.float64]]
+    writer: dict[str, NDArray[np.intp]]
+
+    def only(self, writers: NDArray[np.bool_]) -> "Claims":
+        """The claims to be some of the writers: `(w,)` says which."""
+        kept = {kind: writers[numbers] for kind, numbers in self.writer.items()}
+        return Claims(
+            {kind: self.features[kind][of] for kind, of in kept.items()},
+            {kind: self.writer[kind][of] for kind, of in kept.items()},
+        )
+
+    def scored(self, weights: ClaimWeights) -> "Trials":
+        """The comparison scores by these weights."""
+        return Trials(
+            genuine=weights.scores(self.features["genuine"]),
+            skilled=weights.scores(self.features["skilled"]),
+            random=weights.scores(self.features["random"]),
+            genuine_writer=self.writer["genuine"],
+            skilled_writer=self.writer["skilled"],
+            random_writer=self.writer["random"],
+        )
 
 
 @dataclass(frozen=True)
@@ -85,91 +133,72 @@ class Trials:
     skilled_writer: NDArray[np.intp]
     random_writer: NDArray[np.intp]
 
-    def raised(self, amounts: NDArray[np.float64]) -> "Trials":
-        """The same with each claimed writer's amount `(writers,)` added to the scores."""
-        return replace(
-            self,
-            genuine=self.genuine + amounts[self.genuine_writer],
-            skilled=self.skilled + amounts[self.skilled_writer],
-            random=self.random + amounts[self.random_writer],
-        )
+
+# One block and nothing learned: for a baseline, and to watch a network that is still in training.
+# What references have in common is taken off where there are two or more.
+PLAIN = Scoring(
+    (
+        ClaimWeights(1, (1.0, 0.0), 0.0, (0.0, 0.0)),
+        ClaimWeights(2, (1.0, -0.7), 0.0, (0.0, 0.0)),
+    ),
+    local=False,
+)
 
 
 def run_trials(
     writers: Sequence[EmbeddedWriter],
     references: int,
-    spread: Spread,
+    scoring: Scoring,
     draws: int = 10,
-    *,
-    random: bool = True,
-    cache: LocalSimilarityCache | None = None,
+    cache: LocalMatchCache | None = None,
 ) -> Trials:
     """Score all trials with `references` (1 or more) a claim; writers with too few are left out.
 
     Args:
         writers: described by one model.
         references: drawn for each claim.
-        spread: what the model knows of all writers.
+        scoring: what is compared, and what it counts.
         draws: of references, for each writer; the same in every run.
-        random: whether there are random forgeries too.
         cache: of runs with the same signatures before; one of this run's own where not given.
     """
-    cache = cache or LocalSimilarityCache()
-    scores: dict[str, list[NDArray[np.float64]]] = {"genuine": [], "skilled": [], "random": []}
-    claimed: dict[str, list[NDArray[np.intp]]] = {"genuine": [], "skilled": [], "random": []}
+    claims = draw_claims(writers, references, scoring, draws, cache)
+    return claims.scored(scoring.weights_for(references))
+
+
+def draw_claims(
+    writers: Sequence[EmbeddedWriter],
+    references: int,
+    scoring: Scoring,
+    draws: int = 10,
+    cache: LocalMatchCache | None = None,
+) -> Claims:
+    """The claims that `run_trials` scores; of `scoring`, what is compared alone counts."""
+    cache = cache or LocalMatchCache()
+    features: dict[str, list[NDArray[np.float64]]] = {kind: [] for kind in KINDS}
+    claimed: dict[str, list[NDArray[np.intp]]] = {kind: [] for kind in KINDS}
     peers = _by_text(writers)
     for number, writer in enumerate(writers):
         if len(writer.genuine) <= references:
             continue
-        table = writer.similarities(cache)
+        table = writer.similarities(scoring, cache)
         for draw in range(draws):
             rng = np.random.default_rng([SEED, references, draw, number])
             order = rng.permutation(len(writer.genuine))
             chosen, rest = order[:references], order[references:]
             forged = np.arange(len(order), len(order) + len(writer.forged))
-            own = table.of(chosen, chosen)
-            allowance = spread.allowance(writer.genuine.vectors[chosen])
+            habits = writer.habits(table, chosen)
             found = {
                 "genuine": table.of(rest, chosen),
                 "skilled": table.of(forged, chosen),
+                "random": _others(peers[_text(writer)], writer, chosen, rng, scoring, cache),
             }
-            if random:
-                found["random"] = _others(peers[_text(writer)], writer, chosen, rng, cache)
             for kind, alike in found.items():
-                scores[kind].append(claim_scores(alike, own, spread, allowance))
+                features[kind].append(claim_features(alike, habits))
                 claimed[kind].append(np.full(len(alike.whole), number, np.intp))
-    scored = {kind: np.concatenate([np.zeros(0), *parts]) for kind, parts in scores.items()}
-    owners = {
-        f"{kind}_writer": np.concatenate([np.zeros(0, np.intp), *parts])
-        for kind, parts in claimed.items()
-    }
-    return Trials(**scored, **owners)
-
-
-def population_spread(
-    writers: Sequence[EmbeddedWriter],
-    references: int = 5,
-    cache: LocalSimilarityCache | None = None,
-) -> Spread:
-    """Mean similarity of drawn references among themselves, on the whole and piece by piece.
-
-    Where no writer has more than `references`, or these make no pair, the spread's defaults.
-    """
-    if references <= 1:
-        return Spread()
-    cache = cache or LocalSimilarityCache()
-    whole, local = [], []
-    for number, writer in enumerate(writers):
-        if len(writer.genuine) > references:
-            order = np.random.default_rng([number, references]).permutation(len(writer.genuine))
-            drawn = writer.similarities(cache).of(order[:references], order[:references])
-            whole.append(observed_similarity(drawn.whole))
-            if drawn.local is not None:
-                local.append(mean_of_pairs(drawn.local))
-    default = Spread()
-    return Spread(
-        population=round(float(np.mean(whole)), 5) if whole else default.population,
-        local=round(float(np.mean(local)), 5) if local else default.local,
+    nothing = np.zeros((0, scoring.features))
+    return Claims(
+        {kind: np.concatenate([nothing, *parts]) for kind, parts in features.items()},
+        {kind: np.concatenate([np.zeros(0, np.intp), *p]) for kind, p in claimed.items()},
     )
 
 
@@ -178,11 +207,12 @@ def _others(
     claimed: EmbeddedWriter,
     chosen: NDArray[np.intp],
     rng: np.random.Generator,
-    cache: LocalSimilarityCache,
+    scoring: Scoring,
+    cache: LocalMatchCache,
 ) -> Similarities:
     """Of a genuine signature of everyone else among the peers with those chosen of the claimed's.
 
-    Of more than twenty peers so many are drawn, others for each draw of references.
+    Of more than ten peers so many are drawn, others for each draw of references.
     """
     others = [peer for peer in peers if peer.group != claimed.group and len(peer.genuine)]
     many = len(others) > MOST_PEERS
@@ -190,11 +220,11 @@ def _others(
         others = [others[n] for n in rng.choice(len(others), MOST_PEERS, replace=False)]
     picked = [(peer, [int(rng.integers(len(peer.genuine)))]) for peer in others]
     if not picked:
-        return claimed.similarities_of(claimed, [], cache).of([], chosen)
+        return claimed.similarities_of(claimed, [], scoring, cache).of([], chosen)
     if many:  # Hardly any pair comes twice.
         drawn = joined(peer.genuine[number] for peer, number in picked)
-        return similarities(drawn, claimed.genuine[chosen])
-    alike = [claimed.similarities_of(peer, number, cache) for peer, number in picked]
+        return scoring.similarities(drawn, claimed.genuine[chosen])
+    alike = [claimed.similarities_of(peer, number, scoring, cache) for peer, number in picked]
     return stacked([one.of(slice(None), chosen) for one in alike])
 
 

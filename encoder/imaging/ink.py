@@ -4,7 +4,7 @@ Ink is decided per pixel at full resolution and only then reduced by area: grey 
 scanners and pens apart, not writers, so none of them reaches the network.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -69,7 +69,8 @@ class CleanedSignature:
         contrast: grey levels between paper and ink, 0 to 255.
         stroke_width_px: mean width of the strokes.
         border_runs: for left, top, right, bottom, the share of that side covered by ink.
-        found: what else is on the page, in its pixels, and which of its ink was kept.
+        found: what else is on the page, in its pixels, and which of its ink was kept and left
+            out, ruled lines too.
         blank: what was there instead, where there is no ink.
     """
 
@@ -99,14 +100,17 @@ def clean(gray: Gray, colour: Colour | None = None) -> CleanedSignature:
     flat, unevenness = _flatten(gray)
     mask, contrast = _binarise(flat, uneven=unevenness > UNEVEN_LIGHT)
     _remove_edge_lines(mask)
-    mask = remove_ruled_lines(mask)
+    mask, ruled = _without_lines(mask)
     stroke_width = _stroke_width(mask)
     _remove_specks(mask, stroke_width)
     found = find_signature(mask, flat, None if colour is None else _bounded(colour))
     if found.left_out:
-        mask = remove_ruled_lines(found.kept)  # A line that was short of the print may span now.
+        # A line that was short of the print may span now.
+        mask, more = _without_lines(found.kept)
+        ruled = as_uint8(cv2.bitwise_or(ruled, more))
         stroke_width = _stroke_width(mask)
         _remove_specks(mask, stroke_width)  # Of a stamp's or print's edges.
+    found = replace(found, kept=mask, gone=as_uint8(cv2.bitwise_or(found.gone, ruled)))
     left, top, width, height = cv2.boundingRect(mask)
     return CleanedSignature(
         ink=mask[top : top + height, left : left + width],
@@ -118,6 +122,12 @@ def clean(gray: Gray, colour: Colour | None = None) -> CleanedSignature:
         found=found,
         blank=None if width else _blank_page(page, flat),
     )
+
+
+def _without_lines(mask: Mask) -> tuple[Mask, Mask]:
+    """The mask without its ruled lines, and the lines."""
+    bare = remove_ruled_lines(mask)
+    return bare, as_uint8(cv2.subtract(mask, bare))
 
 
 def _blank_page(gray: Gray, flat: Gray) -> BlankPage:

@@ -7,7 +7,8 @@ from encoder.imaging.pixels import Mask
 
 MAX_WIDTH_PX = 960
 MARGIN_PX = 8
-LEFT_OUT_TONE = 190  # Grey level of ink that was left out.
+# Of ink that was left out, RGB: told from black ink and from white paper without seeing colours.
+LEFT_OUT_BROWN = (176, 112, 32)
 _KEPT = 32  # Of 255: a pixel of a reduced image is ink when an eighth of it was: thin lines stay.
 
 # A bit a pixel, and what repeats from row to row packed quickly: an import draws one of each image.
@@ -33,9 +34,9 @@ def preview_png(ink: Mask) -> bytes:
 
 
 def marks_png(kept: Mask, left_out: Mask) -> bytes:
-    """Return ink `(h, w)` of a page on white, what was left out in grey, as a PNG up to 960 px."""
-    picture = np.full(kept.shape, 255, np.uint8)
-    picture[left_out > 0] = LEFT_OUT_TONE
+    """Return ink `(h, w)` of a page on white, what was left out in brown, as a PNG up to 960 px."""
+    picture = np.full((*kept.shape, 3), 255, np.uint8)
+    picture[left_out > 0] = LEFT_OUT_BROWN[::-1]  # OpenCV writes blue first.
     picture[kept > 0] = 0
     if kept.shape[1] > MAX_WIDTH_PX:
         size = (MAX_WIDTH_PX, max(1, round(kept.shape[0] * MAX_WIDTH_PX / kept.shape[1])))

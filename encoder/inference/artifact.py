@@ -1,10 +1,12 @@
 """A model on disk: a folder with the network and a manifest that says what it is.
 
-`network.onnx` serves, `network.keras` goes on training; `manifest.json` holds sizes, hashes, the
-preparation it was trained with, its data, splits, errors and decision rules. Reading checks all of
+`network.onnx` serves, `network.keras` goes on training; `cohort.npz`, which a model need not have,
+holds marks that anyone can make, to compare with; `manifest.json` holds sizes, hashes, the
+preparation it was trained with, its data, splits, errors and decision rule. Reading checks all of
 it: a damaged or foreign folder is refused, never trusted.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -13,14 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from encoder.errors import ArtifactError, UnusableRule
+from encoder.errors import ArtifactError, UnusableCohort, UnusableRule
 from encoder.imaging.acquire import PREPROCESSING_ID
+from encoder.scoring.blocks import Blocks
 from encoder.scoring.decision_rule import DecisionRule
+from encoder.scoring.distinctiveness import Cohort
 
-FORMAT = 5
+FORMAT = 6
 MANIFEST = "manifest.json"
 NETWORK = "network.onnx"
 KERAS_NETWORK = "network.keras"
+COHORT = "cohort.npz"
+ATTACHED = "attached_cohort"  # Beside a manifest that is kept elsewhere, in base64.
 SHIPPED = Path(__file__).parents[1] / "models" / "lean"
 
 
@@ -32,7 +38,8 @@ class Artifact:
         model_id: sha256 of network and preparation, hexadecimal: equal ids give equal embeddings.
         network: the bytes of the ONNX file.
         rule: what it decides by.
-        centred_rule: for embeddings less a gallery's centre, which it lacks yet.
+        cohort: marks that anyone can make; None where the folder has none.
+        cohort_file: the bytes that it was read from.
     """
 
     name: str
@@ -41,15 +48,20 @@ class Artifact:
     dimension: int
     network: bytes
     rule: DecisionRule
-    centred_rule: DecisionRule
     manifest: Mapping[str, Any]
+    cohort: Cohort | None = None
+    cohort_file: bytes | None = None
 
     def as_bytes(self) -> tuple[bytes, bytes]:
         """Manifest and network, to keep elsewhere than in a folder; `restore_artifact` reads them.
 
-        The Keras network, which serving does not need, is left out.
+        The cohort goes with the manifest. The Keras network, which serving does not need, is left
+        out.
         """
-        return json.dumps(self.manifest, ensure_ascii=False).encode(), self.network
+        kept = dict(self.manifest)
+        if self.cohort_file is not None:
+            kept[ATTACHED] = base64.b64encode(self.cohort_file).decode()
+        return json.dumps(kept, ensure_ascii=False).encode(), self.network
 
 
 def read_artifact(folder: Path | None = None) -> Artifact:
@@ -60,9 +72,9 @@ def read_artifact(folder: Path | None = None) -> Artifact:
             preparation of images than this version's.
     """
     folder = folder or SHIPPED
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     _require_own(manifest, str(folder))
-    return _artifact(manifest, lambda files: _checked_files(folder, files)[NETWORK], str(folder))
+    return _artifact(manifest, lambda files: checked_files(folder, files), str(folder))
 
 
 def restore_artifact(manifest: bytes, network: bytes, source: str) -> Artifact:
@@ -72,8 +84,16 @@ def restore_artifact(manifest: bytes, network: bytes, source: str) -> Artifact:
         ArtifactError: as `read_artifact`.
     """
     facts = _parsed(manifest, source)
+    attached = facts.pop(ATTACHED, None)
     _require_own(facts, source)
-    return _artifact(facts, lambda files: _checked(network, files[NETWORK], source), source)
+
+    def checked(files: Mapping[str, Any]) -> dict[str, bytes]:
+        contents = {NETWORK: network}
+        if attached is not None:
+            contents[COHORT] = base64.b64decode(attached)
+        return {name: _checked(one, files[name], source) for name, one in contents.items()}
+
+    return _artifact(facts, checked, source)
 
 
 def _require_own(manifest: Mapping[str, Any], source: str) -> None:
@@ -81,8 +101,8 @@ def _require_own(manifest: Mapping[str, Any], source: str) -> None:
     if manifest.get("format") == FORMAT - 1:
         raise ArtifactError(
             f"{source} is a model of format {FORMAT - 1}, the one before this version's {FORMAT}: "
-            "its thresholds are of another way to match pieces of strokes. Export it again, or use "
-            "the model that ships with this version."
+            "it scores claims by a formula that is gone. Export it again, or use the model that "
+            "ships with this version."
         )
     if manifest.get("format") != FORMAT:
         raise ArtifactError(
@@ -102,21 +122,28 @@ def _require_own(manifest: Mapping[str, Any], source: str) -> None:
 
 
 def _artifact(
-    manifest: Mapping[str, Any], network_of: Callable[[Mapping[str, Any]], bytes], source: str
+    manifest: Mapping[str, Any],
+    contents_of: Callable[[Mapping[str, Any]], Mapping[str, bytes]],
+    source: str,
 ) -> Artifact:
     try:
+        contents = contents_of(manifest["files"])
+        cohort_file, dimension = contents.get(COHORT), manifest["dimension"]
         return Artifact(
             name=manifest["name"],
             model_id=model_id(manifest),
             canvas_size=(manifest["canvas_size"][0], manifest["canvas_size"][1]),
-            dimension=manifest["dimension"],
-            network=network_of(manifest["files"]),
-            rule=_rule(manifest, "decision"),
-            centred_rule=_rule(manifest, "centred_decision"),
+            dimension=dimension,
+            network=contents[NETWORK],
+            rule=_rule(manifest),
             manifest=manifest,
+            cohort=None if cohort_file is None else Cohort.from_bytes(cohort_file, dimension),
+            cohort_file=cohort_file,
         )
     except UnusableRule as error:
         raise ArtifactError(f"The manifest of {source} cannot be used. {error}") from error
+    except UnusableCohort as error:
+        raise ArtifactError(f"{COHORT} of {source} cannot be used. {error}") from error
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"The manifest of {source} lacks or garbles {error}.") from error
 
@@ -127,17 +154,17 @@ def write_artifact(folder: Path, files: Mapping[str, bytes], facts: Mapping[str,
     Args:
         folder: made if missing; a model already there is replaced.
         files: contents by file name, `network.onnx` among them.
-        facts: the rest of the manifest: name, canvas_size, dimension, both decision
-            rules and what is known.
+        facts: the rest of the manifest: name, canvas_size, dimension, blocks, decision rule and
+            what is known.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (MANIFEST, NETWORK, KERAS_NETWORK):
+    for name in (MANIFEST, NETWORK, KERAS_NETWORK, COHORT):
         (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
         (folder / name).write_bytes(content)
     manifest = {
         "format": FORMAT,
-        "files": {n: {"bytes": len(c), "sha256": sha256(c)} for n, c in files.items()},
+        "files": {name: _facts_of(content) for name, content in files.items()},
         # Whatever the id looks like, the key is the one by which model folders are read.
         "preprocessing_sha256": PREPROCESSING_ID,
         **facts,
@@ -147,12 +174,19 @@ def write_artifact(folder: Path, files: Mapping[str, bytes], facts: Mapping[str,
     (folder / MANIFEST).write_text(text, encoding="utf-8")
 
 
+def put_cohort(folder: Path, content: bytes) -> None:
+    """Put a cohort into a model folder that is whole; its id stays as it is."""
+    (folder / COHORT).write_bytes(content)
+    files = {**read_manifest(folder)["files"], COHORT: _facts_of(content)}
+    replace_facts(folder, {"files": files})
+
+
 def replace_facts(folder: Path, facts: Mapping[str, Any]) -> None:
     """Put other facts into the manifest of a model folder that is whole; its network stays.
 
     The former manifest is there until the new one has reached the disk.
     """
-    manifest = {**_read_manifest(folder), **facts}
+    manifest = {**read_manifest(folder), **facts}
     manifest["sha256"] = manifest_sha256(manifest)
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     temporary = folder / f"{MANIFEST}.new"
@@ -180,14 +214,17 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _rule(manifest: Mapping[str, Any], name: str) -> DecisionRule:
-    """A rule of the manifest that fits the embeddings."""
-    rule = DecisionRule.from_dict(manifest[name])
-    rule.require_dimension(manifest["dimension"])
-    return rule
+def _facts_of(content: bytes) -> dict[str, Any]:
+    return {"bytes": len(content), "sha256": sha256(content)}
 
 
-def _checked_files(folder: Path, files: Mapping[str, Any]) -> dict[str, bytes]:
+def _rule(manifest: Mapping[str, Any]) -> DecisionRule:
+    """The manifest's rule, which fits its embeddings."""
+    blocks = Blocks.from_dict(manifest["blocks"], manifest["dimension"])
+    return DecisionRule.from_dict(manifest["decision"], blocks)
+
+
+def checked_files(folder: Path, files: Mapping[str, Any]) -> dict[str, bytes]:
     """Contents by name of the files that a manifest names, each checked against its hash."""
     contents = {}
     for name, facts in files.items():
@@ -204,7 +241,12 @@ def _checked(content: bytes, facts: Mapping[str, Any], source: str) -> bytes:
     return content
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What the manifest of a model folder says, of whatever format; nothing is checked yet.
+
+    Raises:
+        ArtifactError: it is missing, or no JSON object.
+    """
     return _parsed(_read_file(folder / MANIFEST), str(folder / MANIFEST))
 
 

@@ -14,6 +14,7 @@ from encoder.imaging.decode import ImageLimits
 from encoder.imaging.region import Region
 from encoder.inference.artifact import Artifact, read_artifact
 from encoder.scoring.decision_rule import DecisionRule
+from encoder.scoring.distinctiveness import Cohort
 from encoder.scoring.local_descriptors import SHAPE_SIZE, Pieces, choose_pieces
 from encoder.scoring.templates import Signatures
 
@@ -72,9 +73,9 @@ class Encoder:
         return self._artifact.rule
 
     @property
-    def centred_rule(self) -> DecisionRule:
-        """The rule for embeddings less a gallery's centre; it lacks the centre yet."""
-        return self._artifact.centred_rule
+    def cohort(self) -> Cohort | None:
+        """Marks that anyone can make, to compare with; None where the model has none."""
+        return self._artifact.cohort
 
     @property
     def knows_pieces(self) -> bool:

@@ -15,24 +15,26 @@ from encoder.cautions import Caution
 from encoder.imaging.acquire import Acquisition
 from encoder.imaging.canvas import to_canvas
 from encoder.inference.encoder import Encoder
+from encoder.inference.simple_marks import simplicity
 from encoder.inference.turning import MIRRORED, SIDEWAYS, Pose, posed
 from encoder.scoring.copies import Distinct
-from encoder.scoring.decision_rule import SIMPLE_LOG_LR, Comparison
+from encoder.scoring.decision_rule import Comparison
 from encoder.scoring.score import ClaimScore
 from encoder.scoring.templates import Signatures
 
 # A signature straightened by half a step is compared as well as a straight one.
 STRAIGHTENING = tuple(Pose(degrees) for degrees in (-12, -6, 6, 12))
-# What each degree costs of the score. At 0.01 genuine signatures turned by 10 degrees are refused
-# as seldom as straight ones on most data sets, and skilled forgeries, which would choose the best
-# of five angles at 0, gain nothing on CEDAR and Bengali (docs/notes/encoder-experiments.md).
-PENALTY_PER_DEGREE = 0.01
+# What each degree costs of the score. At 0.05, four in five genuine signatures turned by 10 degrees
+# match on CEDAR, NFI and SVC2004, and of 348 skilled forgeries, which would choose the best of five
+# angles at 0, one more passes (docs/notes/encoder-experiments.md).
+PENALTY_PER_DEGREE = 0.05
 POSES = (*STRAIGHTENING, *SIDEWAYS, *MIRRORED)
 # A signature counts as turned if turned back it fits the writer better than others do, and makes
 # the writer so many times likelier than as it came, both as log10 of the likelihood ratio.
 LEAST_LOG_LR, LEAST_GAIN = 0.0, 1.0
+TURNED = frozenset({"turned", "mirrored"})  # Codes.
 LEAST_AMONG = 3  # Of fewer signatures nobody knows which lies the right way.
-FAR_SHARE = 0.5  # Of how alike a writer's signatures are on the mean; turned ones are less.
+FAR = 0.3  # Half the cosine that a writer's signatures have on the mean; turned ones have less.
 
 
 def describe_posed(acquisition: Acquisition, poses: Sequence[Pose], encoder: Encoder) -> Signatures:
@@ -63,19 +65,30 @@ def compare_as_it_lies(
 
     Returns:
         The comparison, of the signature straightened where that lifts the verdict, and what there
-        is to tell: `straightened`, `turned`, `mirrored`, or nothing.
+        is to tell: `straightened`, `turned`, `mirrored`, `too-simple`, or nothing.
 
     Raises:
         UnknownOperatingPoint: the model was not calibrated for `operating_point`.
     """
     rule = encoder.rule
     comparison = rule.compare(probe, references, operating_point, which)
-    if any(one.code == "too-simple" for one in acquisition.quality.warnings):
-        return replace(comparison, ceiling=SIMPLE_LOG_LR), ()  # It is alike whichever way it lies.
+    simple = simplicity(acquisition, probe, encoder)
+    comparison = replace(comparison, ceiling=simple.ceiling)
+    if simple.by_its_ink:
+        return comparison, simple.cautions  # It is alike whichever way it lies.
     if comparison.verdict == "match":
-        return comparison, ()
-    laid = describe_posed(acquisition, POSES, encoder)
-    claims = rule.claims(laid, references, comparison.references)
+        return comparison, simple.cautions
+    laid = rule.claims(
+        describe_posed(acquisition, POSES, encoder), references, comparison.references
+    )
+    comparison, told = _best_laid(comparison, laid)
+    return comparison, (*told, *simple.cautions)
+
+
+def _best_laid(
+    comparison: Comparison, claims: Sequence[ClaimScore]
+) -> tuple[Comparison, tuple[Caution, ...]]:
+    """Return what claims in all POSES make of a comparison, and what there is to tell."""
     straightened, degrees = _straightened(comparison, claims[: len(STRAIGHTENING)])
     if straightened.verdict == "match":
         return straightened, (straightened_by(degrees),)
@@ -97,13 +110,12 @@ def turned_among(
     told: list[tuple[Caution, ...]] = [() for _ in acquisitions]
     if len(acquisitions) < LEAST_AMONG:
         return told
-    vectors = encoder.rule.centred(signatures).vectors
-    alike = (vectors @ vectors.T).sum(axis=1) - 1
-    far = FAR_SHARE * encoder.rule.spread.population * (len(vectors) - 1)
+    alike = (signatures.vectors @ signatures.vectors.T).sum(axis=1) - 1
+    far = FAR * (len(signatures) - 1)
     for number in np.flatnonzero(alike < far).tolist():
-        rest = signatures[[one for one in range(len(vectors)) if one != number]]
+        rest = signatures[[one for one in range(len(signatures)) if one != number]]
         found = compare_as_it_lies(acquisitions[number], signatures[[number]], rest, encoder)[1]
-        told[number] = tuple(one for one in found if one.code != "straightened")
+        told[number] = tuple(one for one in found if one.code in TURNED)
     return told
 
 
@@ -156,9 +168,10 @@ def _turned(comparison: Comparison, claims: Sequence[ClaimScore]) -> Pose | None
     One a little askew must fit well enough to match: a forgery that leans is no turned page.
     """
     ratio = comparison.calibration.random
+    as_it_came = ratio.unbounded(comparison.score)
     number = int(np.argmax([claim.score for claim in claims]))
     score = claims[number].score
-    gain = ratio.slope * (score - comparison.score)  # The ratios themselves end at their bounds.
+    gain = ratio.unbounded(score) - as_it_came
     if number < len(STRAIGHTENING) and score < comparison.threshold:
         return None
     return POSES[number] if ratio.of(score) >= LEAST_LOG_LR and gain >= LEAST_GAIN else None

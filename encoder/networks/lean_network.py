@@ -7,14 +7,17 @@ its backends trains it. Loading this loads Keras.
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from encoder.networks.direction_layers import OrientedCells, OrientedGradients, OrientedPairs
 from encoder.networks.stroke_layers import StrokeBag, StrokePieces
+from encoder.scoring.blocks import Blocks
 from encoder.scoring.local_descriptors import SHAPE_SIZE
 
 LEAN_CANVAS = (144, 288)
 LAYOUT_SIZE, TEXTURE_SIZE, STROKES_SIZE = 160, 256, 160
+BLOCKS = ("layout", "texture", "strokes")
 
 
 def lean_network(canvas_size: tuple[int, int] = LEAN_CANVAS) -> Any:
@@ -65,6 +68,14 @@ def with_pieces(network: Any) -> Any:
     return keras.Model(
         network.input, [network.output, network.get_layer("pieces").output], name=network.name
     )
+
+
+def blocks_of(network: Any) -> Blocks:
+    """How the embeddings of a network come apart; one without a rotation has one block."""
+    if not any(layer.name == "rotation" for layer in network.layers):
+        return Blocks()
+    sizes = tuple(network.get_layer(f"{name}_unit").output.shape[-1] for name in BLOCKS)
+    return Blocks(BLOCKS, sizes, np.asarray(network.get_layer("rotation").get_weights()[0]))
 
 
 def _projected(features: Any, size: int, name: str) -> Any:

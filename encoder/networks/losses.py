@@ -5,20 +5,18 @@ from typing import Any
 import keras
 from keras import ops
 
-from encoder.scoring.score import NORMALISATION
-
 SCALE = 12.0
+NORMALISATION = 0.7  # Share of the references' own similarity that is taken off a claim.
 FAR = -1e4  # Stands for minus infinity where a maximum leaves out an entry.
 
 
 @keras.saving.register_keras_serializable("countersign")
 class ClaimLoss(keras.losses.Loss):  # type: ignore[misc]
-    """Orders claim-normalised comparison scores: genuine above forged, above another writer's.
+    """Orders claim-normalised similarities: genuine above forged, above another writer's.
 
-    Every genuine signature of a batch is compared with its writer's other genuine ones, exactly
-    as a probe is with references in serving (see `encoder.scoring.score`), and so is every other
-    signature of the batch. One ordering over all claims of the batch trains for one global
-    threshold.
+    Every genuine signature of a batch is compared with its writer's other genuine ones, on the
+    whole, less a share of how alike these are among themselves, and so is every other signature of
+    the batch. One ordering over all claims of the batch trains for one global threshold.
 
     Called with labels `(n, 2)` (number of the writer in the batch; 1 forged or 0 genuine) and unit
     embeddings `(n, d)`. Each writer needs three genuine signatures or more.
@@ -46,7 +44,7 @@ class ClaimLoss(keras.losses.Loss):  # type: ignore[misc]
 
 
 def _claim_scores(similarity: Any, same: Any, genuine: Any) -> Any:
-    """Claim-normalised scores `(claims, probes)`; see `encoder.scoring.score.claim_score`."""
+    """Claim-normalised scores `(claims, probes)`, as `encoder.evaluation.trials.PLAIN` scores."""
     size = ops.shape(similarity)[0]
     others = 1.0 - ops.eye(size)
     refs = same * others * genuine[None, :] * genuine[:, None]  # [claim j, reference i]

@@ -26,8 +26,9 @@ LIMITS = """\
   years apart vary more. The forgeries are by volunteers too, not by practised forgers.
 - Nothing is known of the writers' age, health or handedness, so error rates by such groups could
   not be measured.
-- Users' scans are not in the training data. The figures for data sets that a model was not trained
-  on (protocol zeroshot) come nearest to them. Measure your own with `countersign evaluate`."""
+- Users' scans are in no data set that a model knows. The figures for data sets on which nothing was
+  trained, fitted or chosen (protocol zeroshot) come nearest to them. Measure your own with
+  `countersign evaluate`."""
 
 
 def model_card(answer: Mapping[str, Any]) -> str:
@@ -76,8 +77,6 @@ def _figures(answer: Mapping[str, Any]) -> Iterator[str]:
     yield f"Protocol {answer['protocol']}, {answer['draws']} draws of references, one threshold for"
     yield "all writers."
     yield RATES
-    if answer.get("adapt"):
-        yield "Each model is adapted to the writers it is measured on (`countersign adapt`)."
     yield ""
     yield "| data set | writers | references | skilled EER | random EER | FNMR at FMR 1% skilled |"
     yield "|---|---|---|---|---|---|"

@@ -17,11 +17,6 @@ PROTOCOLS = {
     "all writers": "All writers are measured on, also those the model was trained on: these "
     "figures flatter it.",
 }
-ADAPTED = (
-    "Each model is adapted to the writers it is measured on as to a gallery: the centre of up to "
-    "five genuine signatures of each is taken off all embeddings. Its lift is how much it raised "
-    "the similarity of any two signatures. "
-)
 REFERENCE_STYLES = {"1": "s4", "3": "s3", "5": "s1", "10": "s2"}
 CONTROL_WORDS = {
     "background": "the paper around the ink, in grey",
@@ -34,9 +29,8 @@ CONTROL_WORDS = {
 def html_report(answer: Mapping[str, Any]) -> str:
     """The page of what `countersign evaluate --json` printed."""
     sections = "".join(_section(one) for one in answer["sets"])
-    adapted = ADAPTED if answer.get("adapt") else ""
     how = (
-        f"{PROTOCOLS[answer['protocol']]} {adapted}References are drawn {answer['draws']} times "
+        f"{PROTOCOLS[answer['protocol']]} References are drawn {answer['draws']} times "
         "for each writer; one threshold holds for all. Rates are in percent; the ranges are 95% "
         f"intervals from {answer['replicates']} bootstrap samples of writers."
     )
@@ -73,8 +67,7 @@ def _summary(answer: Mapping[str, Any]) -> str:
 
 def _section(one: Mapping[str, Any]) -> str:
     models = ", ".join(
-        f"{escape(m['name'])} <code>{escape(m['id'][:12])}</code> ({m['writers']} writers"
-        f"{_centre(m.get('adapted_to'))})"
+        f"{escape(m['name'])} <code>{escape(m['id'][:12])}</code> ({m['writers']} writers)"
         for m in one["models"]
     )
     about = (
@@ -92,13 +85,6 @@ def _section(one: Mapping[str, Any]) -> str:
         *_slices(one.get("slices", {})),
     )
     return f'<h2>{escape(one["folder"])}</h2><p class="soft">{about}</p>{"".join(parts)}'
-
-
-def _centre(about: Mapping[str, Any] | None) -> str:
-    """How far the centre lies that a model was adapted to, and what it raised similarities by."""
-    if not about:
-        return ""
-    return f", centre {about['length']:.2f} from the origin, lift {about['lift']:.3f}"
 
 
 def _headline(one: Mapping[str, Any]) -> Iterator[str]:

@@ -7,24 +7,31 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from encoder.errors import UnknownOperatingPoint, UnusableRule
-from encoder.scoring.centring import Centre, centred
+from encoder.scoring.blocks import Blocks
 from encoder.scoring.copies import Distinct, distinct
-from encoder.scoring.score import ClaimScore, Spread, each_claim_score, similarities
-from encoder.scoring.script_compensation import ScriptCompensation
+from encoder.scoring.score import (
+    ClaimScore,
+    ClaimWeights,
+    Scoring,
+    each_claim_score,
+    likenesses,
+)
 from encoder.scoring.templates import Signatures, Vectors
 
 Verdict = Literal["match", "inconclusive", "non_match"]
 
-# Of circles that others drew, 73 % match a writer's, the most of all simple marks, so that a match
-# of one makes the writer 1/0.73 times likelier at most: log10 of that (benchmarks/simple_marks.py).
-SIMPLE_LOG_LR = 0.14
+# Of circles that others drew, 96 % match a writer's, the most of all simple marks, so that a match
+# of one makes the writer 1/0.96 times likelier at most: log10 of that (benchmarks/simple_marks.py).
+SIMPLE_LOG_LR = 0.02
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,11 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class RandomTail:
-    """The highest comparison scores of signatures of other writers, as an exponential tail.
+    """How high the best candidate scores where a writer is not enrolled, as an exponential tail.
 
     Attributes:
-        start: the score that a share `share` of such comparisons passes.
+        start: the score that a share `share` of such searches passes,
+        gallery_size: among so many writers.
         scale: mean of what they pass it by.
         fpir: the false positive identification rate that `threshold` aims at.
     """
@@ -53,28 +61,41 @@ class RandomTail:
     share: float
     scale: float
     fpir: float
+    gallery_size: int
 
     def threshold(self, gallery_size: int) -> float:
         """The score the best of `gallery_size` writers must reach to be named."""
-        chance = 1.0 - (1.0 - self.fpir) ** (1.0 / max(gallery_size, 1))
-        return self.start + self.scale * math.log(self.share / chance)
+        growth = max(gallery_size, 1) / self.gallery_size
+        return self.start + self.scale * math.log(growth * self.share / self.fpir)
 
 
 @dataclass(frozen=True)
 class LogRatio:
-    """log10 likelihood ratio = slope * score + intercept, at most `bound` either way.
+    """log10 likelihood ratio of a score: what every data set supports, at most `bound` either way.
 
     Attributes:
+        lines: (slope, intercept) of a line over the score, fitted on each data set. Where all agree
+            on the side, the ratio nearest to 0 counts; where they do not, the score says nothing.
         bound: the largest that the development data can support.
     """
 
-    slope: float
-    intercept: float
+    lines: tuple[tuple[float, float], ...]
     bound: float
 
     def of(self, score: float) -> float:
         """log10 of how much likelier the score is from the writer than from the other kind."""
-        return min(max(self.slope * score + self.intercept, -self.bound), self.bound)
+        return min(max(self.unbounded(score), -self.bound), self.bound)
+
+    def unbounded(self, score: float) -> float:
+        """The same, as far as the lines go."""
+        return float(self.each(np.array([score]))[0])
+
+    def each(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """`unbounded` of scores `(n,)`."""
+        slopes, intercepts = np.array(self.lines, np.float64).T
+        ratios = scores[:, None] * slopes + intercepts
+        for_writer, against = ratios.min(axis=1), ratios.max(axis=1)
+        return np.asarray(np.maximum(for_writer, np.minimum(against, 0.0)), np.float64)
 
 
 @dataclass(frozen=True)
@@ -85,7 +106,7 @@ class Calibration:
         skilled: the likelihood ratio of the writer against a skilled forger.
         random: the likelihood ratio of the writer against another writer, who forges nothing.
         points: operating points by name, such as `fmr_skilled=5%`.
-        random_tail: how high other writers' signatures score.
+        random_tail: how high others than the writer score in a search.
     """
 
     references: int
@@ -103,6 +124,7 @@ class Comparison:
         claim: the comparison score and the similarities that it came from.
         calibration: what scores mean for so many references.
         operating_point: the name of the pair of thresholds that decides.
+        parts: what was compared, by name.
         references: which of the references the score rests on: copies of one image count once.
         ceiling: above which no likelihood ratio goes, as log10; None where the calibration's own
             bounds suffice.
@@ -111,6 +133,7 @@ class Comparison:
     claim: ClaimScore
     calibration: Calibration
     operating_point: str
+    parts: tuple[str, ...]
     references: Distinct
     ceiling: float | None = None
 
@@ -157,8 +180,24 @@ class Comparison:
         return self.calibration.random.bound
 
     @property
+    def contributions(self) -> dict[str, float]:
+        """What each thing compared adds to the score, against a usual genuine signature's.
+
+        By name: the blocks, what matching the pieces tells, and how much there is to the references
+        (`richness`). Below 0, the signature is less like the references in it than usual, given
+        how alike these are among themselves.
+        """
+        weights = self.claim.weights
+        over = np.array(weights.weights) * (self.claim.features - np.array(weights.typical))
+        count = len(self.parts)
+        by_part = over[:count] + over[count : 2 * count]
+        found = dict(zip(self.parts, by_part.tolist(), strict=True))
+        rest = over[2 * count :].tolist()
+        return found | ({"richness": rest[0]} if rest else {})
+
+    @property
     def similarities(self) -> Vectors:
-        """Cosine similarity to each reference `(r,)`, the rule's centre taken off, float32."""
+        """Cosine similarity to each reference `(r,)`, float32."""
         return self.claim.similarities
 
     @property
@@ -175,15 +214,13 @@ class DecisionRule:
     """All a model needs to turn similarities into verdicts.
 
     Attributes:
+        scoring: what is compared of a claim, and what it counts.
         calibrations: by number of references, ascending; the first is for one reference.
-        centre: the `(d,)` centre of the gallery that the rule is adapted to, if any; it is taken
-            off every embedding before they are compared.
     """
 
-    spread: Spread
+    scoring: Scoring
     calibrations: tuple[Calibration, ...]
     default_operating_point: str
-    centre: tuple[float, ...] | None = None
 
     @property
     def operating_points(self) -> tuple[str, ...]:
@@ -191,22 +228,13 @@ class DecisionRule:
         return tuple(self.calibrations[0].points)
 
     @cached_property
-    def offset(self) -> Vectors | None:
-        """The centre as a `(d,)` float32 array."""
-        return None if self.centre is None else np.asarray(self.centre, np.float32)
-
-    @cached_property
     def rule_id(self) -> str:
         """Names the rule: 12 hexadecimal digits that change with any of its numbers."""
         text = json.dumps(_identity(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
-    def centred(self, signatures: Signatures) -> Signatures:
-        """Signatures as the rule compares them: its centre, if any, taken off their vectors."""
-        return signatures.with_vectors(centred(signatures.vectors, self.offset))
-
     def claim(self, probe: Signatures, references: Signatures) -> ClaimScore:
-        """Score one signature (n = 1) as it is stored against references, one or more.
+        """Score one signature (n = 1) against references, one or more.
 
         Copies of one image among the references count once; the similarities are of all.
         """
@@ -216,16 +244,25 @@ class DecisionRule:
         self, probes: Signatures, references: Signatures, which: Distinct
     ) -> list[ClaimScore]:
         """Score each of n signatures as `claim` does; `which` of the references are copies."""
-        ones, all_of_them = self.centred(probes), self.centred(references)
         if which.all_count:
-            return each_claim_score(ones, all_of_them, self.spread)
-        scored = each_claim_score(ones, all_of_them[list(which.kept)], self.spread)
-        found = similarities(ones, all_of_them)
-        local = [None] * len(scored) if found.local is None else list(found.local)
+            return each_claim_score(probes, references, self.scoring)
+        kept = references[list(which.kept)]
+        scored = each_claim_score(probes, kept, self.scoring)
+        found = self.scoring.similarities(probes, references)
+        local = [None] * len(scored) if found.local is None else list(found.local[0])
         return [
             replace(one, similarities=whole, local_similarities=alike)
             for one, whole, alike in zip(scored, found.whole, local, strict=True)
         ]
+
+    def likeness(self, probe: Signatures, references: Signatures) -> float:
+        """How much one signature (n = 1) resembles a writer's, as `claim` says; without a score.
+
+        It takes less: how alike the references are among themselves is not asked.
+        """
+        kept = references[list(distinct(references).kept)]
+        found = self.scoring.similarities(probe, kept)
+        return float(likenesses(found.whole, found.local)[0])
 
     def compare(
         self,
@@ -247,16 +284,7 @@ class DecisionRule:
         which = distinct(references) if which is None else which
         calibration = self.calibration_for(len(which.kept))
         claim = self.claims(probe, references, which)[0]
-        return Comparison(claim, calibration, name, which)
-
-    def adapted_to(self, centre: Centre) -> "DecisionRule":
-        """This rule, of centred embeddings, with a gallery's centre, by which its script is told.
-
-        A gallery is taken to be of one script: claims are not asked for theirs any more.
-        """
-        told = tuple(one.told(centre.mean) for one in self.spread.compensations)
-        spread = replace(self.spread, compensations=told)
-        return replace(self, centre=centre.vector, spread=spread)
+        return Comparison(claim, calibration, name, self.scoring.parts, which)
 
     def calibration_for(self, references: int) -> Calibration:
         """The calibration for the largest calibrated number of references not above this one."""
@@ -268,25 +296,31 @@ class DecisionRule:
         return self.calibration_for(references).random_tail.threshold(gallery_size)
 
     def as_dict(self) -> dict[str, Any]:
-        """The rule, ready for JSON, where the compensations are called `kinds`."""
-        rule = asdict(self)
-        rule["spread"]["kinds"] = rule["spread"].pop("compensations")
-        return rule
+        """The rule, ready for JSON; without the blocks, which belong to the network."""
+        scoring = {
+            "weights": [asdict(one) for one in self.scoring.weights],
+            "local": self.scoring.local,
+        }
+        return {
+            "scoring": scoring,
+            "calibrations": [asdict(one) for one in self.calibrations],
+            "default_operating_point": self.default_operating_point,
+        }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "DecisionRule":
-        """The rule that `as_dict` wrote.
+    def from_dict(cls, data: Mapping[str, Any], blocks: Blocks) -> "DecisionRule":
+        """The rule that `as_dict` wrote, for embeddings of these blocks.
 
         Raises:
-            UnusableRule: a part is missing, of the wrong type or not finite, or the calibrations do
-                not all offer the same operating points, the default one among them.
+            UnusableRule: a part is missing, of the wrong type or not finite, the calibrations do
+                not all offer the same operating points, the default one among them, or the weights
+                are not for these blocks.
         """
         try:
             rule = cls(
-                spread=_spread(data["spread"]),
+                scoring=_scoring(data["scoring"], blocks),
                 calibrations=_calibrations(data["calibrations"]),
                 default_operating_point=str(data["default_operating_point"]),
-                centre=None if data["centre"] is None else tuple(map(float, data["centre"])),
             )
         except KeyError as error:
             raise UnusableRule(f"The decision rule lacks {error}.") from error
@@ -302,78 +336,90 @@ class DecisionRule:
             )
         if any(points != offered[0] for points in offered):
             raise UnusableRule("The decision rule's calibrations differ in their operating points.")
-        if rule.centre is not None and not np.isfinite(rule.centre).all():
-            raise UnusableRule("The decision rule's centre holds a number that is not finite.")
         return rule
-
-    def require_dimension(self, dimension: int) -> None:
-        """Refuse a rule whose centre or compensations, if any, are not for embeddings `(d,)`.
-
-        Raises:
-            UnusableRule: they have more or fewer numbers than `dimension`.
-        """
-        parts = [(f"the compensation of {c.name}", c.axis) for c in self.spread.compensations]
-        if self.centre is not None:
-            parts.append(("the centre", self.centre))
-        for part, vector in parts:
-            if len(vector) != dimension:
-                raise UnusableRule(
-                    f"The decision rule is for other embeddings: {part} has {len(vector)} numbers, "
-                    f"expected {dimension}."
-                )
 
 
 # What names a rule, so that a rule goes by the same name in later versions. A field that is added
 # to these classes is added here where it is not the default that earlier rules had without saying.
 _IDENTIFYING: Mapping[type, tuple[str, ...]] = {
-    DecisionRule: ("spread", "calibrations", "default_operating_point", "centre"),
-    Spread: ("population", "shrinkage", "local", "compensations"),
-    ScriptCompensation: ("name", "axis", "offset", "amounts"),
+    DecisionRule: ("scoring", "calibrations", "default_operating_point"),
+    Scoring: ("weights", "local"),
+    ClaimWeights: ("references", "weights", "intercept", "typical"),
     Calibration: ("references", "skilled", "random", "points", "random_tail"),
-    LogRatio: ("slope", "intercept", "bound"),
+    LogRatio: ("lines", "bound"),
     OperatingPoint: ("match", "non_match"),
-    RandomTail: ("start", "share", "scale", "fpir"),
+    RandomTail: ("start", "share", "scale", "fpir", "gallery_size"),
 }
-_WRITTEN_AS = {"compensations": "kinds"}  # Fields that go by another name in manifests.
 
 
 def _identity(part: Any) -> Any:
     if type(part) in _IDENTIFYING:
-        names = _IDENTIFYING[type(part)]
-        return {_WRITTEN_AS.get(name, name): _identity(getattr(part, name)) for name in names}
+        return {name: _identity(getattr(part, name)) for name in _IDENTIFYING[type(part)]}
     if isinstance(part, Mapping):
         return {name: _identity(value) for name, value in part.items()}
     return [_identity(one) for one in part] if isinstance(part, tuple) else part
 
 
-def _spread(row: Mapping[str, Any]) -> Spread:
-    plain = {name: value for name, value in row.items() if name != "kinds"}
-    numbers = list(plain.values())
-    compensations = tuple(_compensation(one) for one in row["kinds"])
-    for one in compensations:
-        numbers += [one.offset, *one.axis, *(amount for _, amount in one.amounts)]
-        if not one.amounts:
-            raise UnusableRule(f"The compensation of {one.name} in the decision rule is empty.")
-    if not np.isfinite(numbers).all():
-        raise UnusableRule("The decision rule's spread holds a number that is not finite.")
-    return Spread(**plain, compensations=compensations)
-
-
-def _compensation(row: Mapping[str, Any]) -> ScriptCompensation:
-    axis = tuple(map(float, row["axis"]))
-    amounts = tuple((int(count), float(amount)) for count, amount in row["amounts"])
-    return ScriptCompensation(row["name"], axis, float(row["offset"]), amounts)
+def _scoring(row: Mapping[str, Any], blocks: Blocks) -> Scoring:
+    weights = tuple(
+        ClaimWeights(
+            references=int(one["references"]),
+            weights=tuple(map(float, one["weights"])),
+            intercept=float(one["intercept"]),
+            typical=tuple(map(float, one["typical"])),
+        )
+        for one in row["weights"]
+    )
+    scoring = Scoring(
+        tuple(sorted(weights, key=lambda one: one.references)), bool(row["local"]), blocks
+    )
+    if not weights:
+        raise UnusableRule("The decision rule has no weights.")
+    for one in weights:
+        _require_finite("weights hold", *one.weights, one.intercept, *one.typical)
+        if {len(one.weights), len(one.typical)} != {scoring.features}:
+            raise UnusableRule(
+                f"The decision rule weighs {len(one.weights)} features; this network's claims have "
+                f"{scoring.features}."
+            )
+        if min(one.weights[: len(scoring.parts)]) < 0:
+            raise UnusableRule("The decision rule lowers the score of what is more alike.")
+    return scoring
 
 
 def _calibrations(rows: Sequence[Mapping[str, Any]]) -> tuple[Calibration, ...]:
-    read = (
+    read = [
         Calibration(
             references=row["references"],
-            skilled=LogRatio(**row["skilled"]),
-            random=LogRatio(**row["random"]),
+            skilled=_log_ratio(row["skilled"]),
+            random=_log_ratio(row["random"]),
             random_tail=RandomTail(**row["random_tail"]),
             points={name: OperatingPoint(**point) for name, point in row["points"].items()},
         )
         for row in rows
-    )
+    ]
+    for one in read:
+        _require_finite("random tail holds", *astuple(one.random_tail))
+        if one.random_tail.gallery_size < 1:
+            raise UnusableRule("The decision rule's random tail is of a gallery of nobody.")
+        for point in one.points.values():
+            _require_finite("operating points hold", *astuple(point))
     return tuple(sorted(read, key=lambda calibration: calibration.references))
+
+
+def _log_ratio(row: Mapping[str, Any]) -> LogRatio:
+    lines = tuple((float(slope), float(intercept)) for slope, intercept in row["lines"])
+    if not lines:
+        raise UnusableRule("The decision rule has a likelihood ratio without a line.")
+    bound = float(row["bound"])
+    _require_finite("likelihood ratios hold", bound, *chain(*lines))
+    if min(slope for slope, _ in lines) < 0:
+        raise UnusableRule(
+            "The decision rule has a likelihood ratio that falls where the score rises."
+        )
+    return LogRatio(lines, bound)
+
+
+def _require_finite(where: str, *numbers: float) -> None:
+    if not np.isfinite(numbers).all():
+        raise UnusableRule(f"The decision rule's {where} a number that is not finite.")

@@ -1,4 +1,4 @@
-"""Local similarity: how well signatures match piece by piece.
+"""How signatures match piece by piece: how well, and what they were bent for it.
 
 The vector of a signature says what it is like on the whole; its pieces of strokes say whether each
 bit of stroke has a counterpart in the other signature. The local similarity of two signatures is 1
@@ -24,49 +24,67 @@ BEND_CELLS = 5.4  # Pieces so near to each other move together, those three time
 STIFFNESS = 0.5  # Staying in place weighs as much as half a piece that found its very like.
 TOLERANCE = 0.3  # Squared distance at which a piece counts 1/e of one that found its very like.
 
+FAR_MOVE_CELLS = 5.0  # The unit of bend and roughness.
+LEAST_WEIGHT = 1e-3  # Of all matches; keeps the roughness of pieces that match nothing finite.
+
+MEASURES = 3  # Local similarity, bend, roughness.
 TOGETHER = 20_000  # Pieces of others compared with those of one signature at once.
 
 Floats = NDArray[np.float32]
 
 
-def local_similarities(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
-    """Local similarity of each of n signatures with each of m others, `(n, m)` float32, at most 1.
+def local_matches(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
+    """How each of n signatures matches each of m others, `(3, n, m)` float32; higher is more alike.
 
     Each piece of the one finds its nearest in the other, by shape and place. That says where the
     one must be moved, smoothly from piece to piece, to lie on the other. Then each piece of either
-    finds its nearest again, by shape and nearer place; exp(-squared distance / 0.3) is averaged
-    over the pieces of the one, over those of the other, and of both. A signature without pieces
-    has 0 with any. Matching local descriptors to their nearest, never quantised, is after Boiman,
-    Shechtman and Irani (2008); the smooth motion is a step of coherent point drift (Myronenko and
-    Song 2010), kernel regression in place of its least squares.
+    finds its nearest again, by shape and nearer place. Told are
+
+    - the local similarity, at most 1: exp(-squared distance / 0.3), averaged over the pieces of the
+      one, over those of the other, and of both;
+    - the bend, at most 0: by how much the smooth moves differ, in units of five cells;
+    - the roughness, at most 0: by how much the pieces' own moves differ from the smooth ones.
+
+    A signature without pieces has 0 of all with any. Matching local descriptors to their nearest,
+    never quantised, is after Boiman, Shechtman and Irani (2008); the smooth motion is a step of
+    coherent point drift (Myronenko and Song 2010), kernel regression in place of its least squares.
     """
     if len(others) > 1 and sum(map(len, others)) > TOGETHER:
         half = len(others) // 2
-        parts = [local_similarities(ones, others[:half]), local_similarities(ones, others[half:])]
-        return np.concatenate(parts, axis=1)
+        parts = [local_matches(ones, others[:half]), local_matches(ones, others[half:])]
+        return np.concatenate(parts, axis=2)
     limit_blas_to_one_thread()
-    found = np.zeros((len(ones), len(others)), np.float32)
+    found = np.zeros((MEASURES, len(ones), len(others)), np.float32)
     if len(others):
         targets = _Targets.of(others)
         for number, one in enumerate(ones):
             if len(one):
-                found[number] = _matched(one, targets)
-    found[:, [not len(other) for other in others]] = 0
+                found[:, number] = _matched(one, targets)
+    found[:, :, [not len(other) for other in others]] = 0
     return found
 
 
-def local_similarities_among(signatures: Sequence[Pieces]) -> Floats:
-    """Local similarity of each of n signatures with each later one; `(n, n)`, same both ways."""
+def local_similarities(ones: Sequence[Pieces], others: Sequence[Pieces]) -> Floats:
+    """Local similarity of each of n signatures with each of m others, `(n, m)` float32, at most 1.
+
+    The first of `local_matches`.
+    """
+    return np.asarray(local_matches(ones, others)[0])
+
+
+def local_matches_among(signatures: Sequence[Pieces]) -> Floats:
+    """How each of n signatures matches each later one; `(3, n, n)`, same both ways."""
     limit_blas_to_one_thread()
     count = len(signatures)
     targets = _Targets.of(signatures)
-    found = np.zeros((count, count), np.float32)
+    found = np.zeros((MEASURES, count, count), np.float32)
     for number, one in enumerate(signatures[:-1]):
         if len(one):
-            found[number, number + 1 :] = _matched(one, targets.from_(number + 1))
-    found[:, [not len(one) for one in signatures]] = 0
-    inked = np.diag([float(len(one) > 0) for one in signatures])
-    return np.asarray(found + found.T + inked, np.float32)
+            found[:, number, number + 1 :] = _matched(one, targets.from_(number + 1))
+    found[:, :, [not len(one) for one in signatures]] = 0
+    found += found.transpose(0, 2, 1)
+    found[0] += np.diag([float(len(one) > 0) for one in signatures])
+    return found
 
 
 @dataclass(frozen=True)
@@ -124,9 +142,9 @@ def _points(shapes: Floats, places: Floats, *, turned: bool = False) -> Floats:
 
 
 def _matched(one: Pieces, targets: _Targets) -> Floats:
-    """How well the pieces `(k, 26)` of one match those of each target `(m,)`, k >= 1."""
+    """How the pieces `(k, 26)` of one match those of each target, `(3, m)`, k >= 1."""
     shapes, places = _parts(one)
-    bent = _bent(shapes, places, targets)
+    bent, bend, rough = _bent(shapes, places, targets)
     points = _points(shapes, bent / BENT_FAR_CELLS)
     there = np.empty(bent.shape[:2], np.float32)
     back = np.empty(len(targets.places), np.float32)
@@ -135,11 +153,16 @@ def _matched(one: Pieces, targets: _Targets) -> Floats:
         near.max(axis=1, out=there[number])
         near.max(axis=0, out=back[start:end])
     backward = np.add.reduceat(_counted(back), targets.starts[:-1]) / np.diff(targets.starts)
-    return np.asarray((_counted(there).mean(axis=1) + backward) / 2, np.float32)
+    alike = (_counted(there).mean(axis=1) + backward) / 2
+    return np.stack([alike, bend, rough]).astype(np.float32)
 
 
-def _bent(shapes: Floats, places: Floats, targets: _Targets) -> Floats:
-    """Where the pieces lie `(m, k, 2)`, in cells, when they were bent onto each of m targets."""
+def _bent(shapes: Floats, places: Floats, targets: _Targets) -> tuple[Floats, Floats, Floats]:
+    """Bend the pieces onto each of m targets.
+
+    Returns:
+        Where they lie then `(m, k, 2)`, in cells; and `(m,)` the bend and the roughness.
+    """
     points = _points(shapes, places / FAR_CELLS)
     nearest = np.empty((len(targets.spans), len(places)), np.intp)
     found = np.empty(nearest.shape, np.float32)
@@ -155,7 +178,11 @@ def _bent(shapes: Floats, places: Floats, targets: _Targets) -> Floats:
     weighed = np.stack([weights, *(weights[..., None] * moves).transpose(2, 0, 1)])
     whole, down, right = weighed @ together
     moved = np.stack([down, right], axis=-1) / (whole + STIFFNESS)[..., None]
-    return np.asarray(places + moved, np.float32)
+    spread = np.square(moved - moved.mean(axis=1, keepdims=True)).sum(axis=2).mean(axis=1)
+    strayed = np.square(moves - moved).sum(axis=2)
+    rough = (weights * strayed).sum(axis=1) / (weights.sum(axis=1) + LEAST_WEIGHT)
+    bend, roughness = -np.sqrt(spread) / FAR_MOVE_CELLS, -np.sqrt(rough) / FAR_MOVE_CELLS
+    return np.asarray(places + moved, np.float32), bend, roughness
 
 
 def _counted(near: Floats) -> Floats:

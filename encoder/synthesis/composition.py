@@ -69,7 +69,7 @@ def compose(name: str, style: Style, rng: np.random.Generator) -> Plan:
         marks += _moved(added, x, y)
         x += width + float(rng.uniform(-0.3, 1.1))
         y += float(rng.normal(0, 0.15))
-    return _fitted(_timed(body + _flourish(body, rng) + marks, style), style)
+    return _fitted(timed(body + _flourish(body, rng) + marks, style), style)
 
 
 def _words(name: str, rng: np.random.Generator) -> list[str]:
@@ -176,7 +176,7 @@ def _flourish(body: list[Target], rng: np.random.Generator) -> list[Target]:
     return []
 
 
-def _timed(strokes: list[Target], style: Style) -> Plan:
+def timed(strokes: list[Target], style: Style) -> Plan:
     """Leans and times the targets, in x-heights; the pen comes down at the first of them."""
     x = np.array([t.x for t in strokes])
     y = np.array([t.y for t in strokes])

@@ -61,11 +61,6 @@ def arc_length(chord: Points, turn: Floats) -> Floats:
     return np.abs(chord) / np.sinc(turn / (2 * np.pi))
 
 
-def peak_times_s(pulses: Pulses) -> Floats:
-    """When each pulse is fastest (s)."""
-    return pulses.onset_s + np.exp(pulses.mu - pulses.sigma**2)
-
-
 def trace(pulses: Pulses, start: complex, step_s: float) -> tuple[Floats, Points]:
     """The path that the pulses add up to: times (t,) in s and positions (t,) in px.
 

@@ -183,7 +183,12 @@ def _plain(char: str) -> str:
 def _parse(form: str) -> Letter:
     head, _, body = form.partition(":")
     advance, kind = head.split()
-    return Letter(float(advance), kind == "join", tuple(_target(t) for t in body.split()))
+    return Letter(float(advance), kind == "join", targets_of(body))
+
+
+def targets_of(body: str) -> tuple[Target, ...]:
+    """The virtual targets that a form lists, separated by spaces."""
+    return tuple(_target(text) for text in body.split())
 
 
 def _target(text: str) -> Target:

@@ -30,11 +30,40 @@ class BatchPlan:
     forged_each: int = 2
 
 
-class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batch i of epoch e depends on the seed, e and i alone: a resumed run goes on as it would."""
+class EpochBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batch i of epoch e depends on the seed, e and i alone: a resumed run goes on as it would.
+
+    A class of this gives batch i of the present epoch in `batch(i)`.
+    """
+
+    def __init__(self, steps: int, seed: int, epoch: int = 0) -> None:
+        """`steps`: batches of an epoch."""
+        super().__init__()
+        self.steps = steps
+        self.seed = seed
+        self.epoch = epoch
+        self.first = 0
+
+    def begin(self, epoch: int, step: int) -> None:
+        """Go on with an epoch from one of its batches."""
+        self.epoch, self.first = epoch, step
+
+    def __len__(self) -> int:
+        return self.steps - self.first
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        return self.batch(self.first + index)
+
+    def batch(self, index: int) -> tuple[Any, Any]:
+        """Batch number `index` of the whole epoch."""
+        raise NotImplementedError
+
+
+class _Batches(EpochBatches):
+    """Batches of pairs or claims of data sets."""
 
     def __init__(self, sets: Sequence[DataSet], plan: BatchPlan, epoch: int = 0) -> None:
-        super().__init__()
+        super().__init__(plan.steps, plan.seed, epoch)
         self.sets = [able for data in sets if (able := _able(data)).writers]
         if sum(len({w.group for w in data.writers}) for data in self.sets) <= 1:
             raise TrainingDataError(
@@ -44,14 +73,6 @@ class _Batches(keras.utils.PyDataset):  # type: ignore[misc]
         # Large sets come more often, but far less than they are larger.
         self.weights = people**0.25 / np.sum(people**0.25)
         self.plan = plan
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.plan.steps
-
-    def on_epoch_end(self) -> None:
-        """Go on to the next epoch's draws."""
-        self.epoch += 1
 
     def _generator(self, index: int) -> Generator:
         return np.random.default_rng([self.plan.seed, self.epoch, index])
@@ -69,7 +90,8 @@ class ClaimBatches(_Batches):
     telling scanners or scripts apart would be too easy.
     """
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def batch(self, index: int) -> tuple[Any, Any]:
+        """Batch number `index` of the epoch."""
         rng = self._generator(index)
         data = self.sets[int(rng.choice(len(self.sets), p=self.weights))]
         forgeries = any(len(writer.forged) for writer in data.writers)
@@ -96,7 +118,8 @@ class PairBatches(_Batches):
     same writer and 1 for different ones.
     """
 
-    def __getitem__(self, index: int) -> tuple[Any, Any]:
+    def batch(self, index: int) -> tuple[Any, Any]:
+        """Batch number `index` of the epoch."""
         rng = self._generator(index)
         first, second, labels = [], [], []
         writers = [writer for data in self.sets for writer in data.writers]

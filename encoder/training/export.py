@@ -10,6 +10,7 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,25 @@ import keras
 import numpy as np
 import onnxruntime
 
-from encoder.calibration.fit import fit_rules
+from encoder.calibration.fit import fit_rule
 from encoder.datasets.folder import read_folder
 from encoder.errors import ArtifactError, TrainingDataError
 from encoder.evaluation.embed import embed_data_set
 from encoder.evaluation.evaluate import evaluate_writers
 from encoder.imaging.acquire import PREPROCESSING_ID
-from encoder.inference.artifact import KERAS_NETWORK, NETWORK, write_artifact
+from encoder.inference.artifact import (
+    COHORT,
+    KERAS_NETWORK,
+    MANIFEST,
+    NETWORK,
+    checked_files,
+    read_manifest,
+    write_artifact,
+)
 from encoder.inference.encoder import run_network
 from encoder.networks import losses, notebook_network  # noqa: F401 - registers what saved networks refer to.
-from encoder.networks.lean_network import with_pieces
+from encoder.networks.lean_network import blocks_of, with_pieces
+from encoder.training.cohort import OWN_SIMILARITY, make_cohort, own_similarity
 
 MAX_DIFFERENCE = 1e-4  # Of any output, ONNX Runtime's from Keras's.
 INDEX_DIMENSION = 128  # Leading elements of an embedding that an index finds candidates by.
@@ -39,37 +49,42 @@ def export(
     """Write the best network of a training run as a model folder.
 
     Args:
-        run_folder: of `train`.
+        run_folder: of `train`; or a model folder, whose network and id stay while its rule is
+            fitted anew.
         model_folder: to write; a model already there is replaced.
-        data_folders: the data sets of the run, for calibration and errors.
+        data_folders: to calibrate on. Of the data sets of the run, the development writers do,
+            and the test writers tell its errors; of others, all writers do.
         keep_keras: also keep the Keras network, to train on from.
 
     Raises:
-        TrainingDataError: the run is unfinished, or a data set of it is not among the folders.
-        ArtifactError: ONNX Runtime's outputs differ from Keras's by more than 1e-4.
+        TrainingDataError: the run is unfinished, or too little is left to calibrate on.
+        ArtifactError: ONNX Runtime's outputs differ from Keras's by more than 1e-4; or the model
+            folder is damaged, holds no Keras network, or is of another preparation of images.
     """
-    run = _read_run(run_folder)
+    source = _read_model(run_folder) if (run_folder / MANIFEST).exists() else _read_run(run_folder)
+    run, network = source.facts, source.network
     by_name = {folder.resolve().name: folder for folder in data_folders}
-    missing = sorted(set(run["splits"]) - set(by_name))
-    if missing:
-        raise TrainingDataError(f"The run was trained on {', '.join(missing)}; name the folder.")
-    network = _in_float32(keras.saving.load_model(run_folder / "best.keras", compile=False))
-    onnx_bytes = to_onnx(network)
+    splits = {name: split for name, split in run["splits"].items() if name in by_name}
     height, width = network.input_shape[1:3]
     sets = {
         part: [
             read_folder(by_name[name], (height, width), split[part])
-            for name, split in run["splits"].items()
+            for name, split in splits.items()
         ]
         for part in ("development", "test")
     }
-    describe = partial(run_network, _session(onnx_bytes))
+    unseen = [folder for name, folder in by_name.items() if name not in run["splits"]]
+    describe = partial(run_network, _session(source.onnx))
     writers = {
         part: {data.name: embed_data_set(describe, data) for data in read}
         for part, read in sets.items()
     }
     development = [writer for of_set in writers["development"].values() for writer in of_set]
-    rule, centred_rule = fit_rules(development)
+    for folder in unseen:
+        development += embed_data_set(describe, read_folder(folder, (height, width)))
+    blocks = blocks_of(network)
+    fitted = fit_rule(development, blocks)
+    own = own_similarity(development)
     facts = {
         "name": model_folder.name,
         "canvas_size": [height, width],
@@ -79,19 +94,21 @@ def export(
         "training": {
             **run,
             "data": [{"name": n, "terms": _terms(f)} for n, f in sorted(by_name.items())],
-            "state": json.loads((run_folder / "state.json").read_text(encoding="utf-8")),
-            "log": _read_log(run_folder),
+            "calibrated_on": sorted(by_name),
         },
         "metrics": {
-            part: {name: evaluate_writers(of_set, rule.spread) for name, of_set in sets_of.items()}
-            for part, sets_of in writers.items()
+            part: {n: evaluate_writers(of, fitted.rule.scoring) for n, of in of_part.items()}
+            for part, of_part in writers.items()
         },
-        "decision": rule.as_dict(),
-        "centred_decision": centred_rule.as_dict(),
+        "blocks": blocks.as_dict(),
+        "decision": fitted.rule.as_dict(),
+        "unseen": fitted.unseen,
+        OWN_SIMILARITY: round(own, 5),
     }
-    files = {NETWORK: onnx_bytes}
+    cohort = make_cohort(describe, (height, width), own)
+    files = {NETWORK: source.onnx, COHORT: cohort.as_bytes()}
     if keep_keras:
-        files[KERAS_NETWORK] = _keras_bytes(network)
+        files[KERAS_NETWORK] = source.keras
     write_artifact(model_folder, files, facts)
     return model_folder
 
@@ -148,9 +165,37 @@ def _keras_bytes(network: Any) -> bytes:
     return packed.getvalue()
 
 
-def _read_run(run_folder: Path) -> Mapping[str, Any]:
+@dataclass(frozen=True)
+class _Source:
+    """What is exported: what is known of its training, and the network, as Keras and as ONNX."""
+
+    facts: Mapping[str, Any]
+    network: Any
+    onnx: bytes
+    keras: bytes
+
+
+def _read_model(folder: Path) -> _Source:
+    """A model folder with a Keras network: network and id stay, the rule is fitted anew."""
+    manifest = read_manifest(folder)
+    if manifest.get("preprocessing_sha256") != PREPROCESSING_ID:
+        raise ArtifactError(
+            f"{folder} was made for another preparation of images than this version's; train "
+            "again, or export it with the version it was made with."
+        )
+    if KERAS_NETWORK not in manifest.get("files", {}):
+        raise ArtifactError(
+            f"{folder} holds no {KERAS_NETWORK}; a model exported without it cannot be exported "
+            "again."
+        )
+    files = checked_files(folder, manifest["files"])
+    network = keras.saving.load_model(folder / KERAS_NETWORK, compile=False)
+    return _Source(manifest["training"], network, files[NETWORK], files[KERAS_NETWORK])
+
+
+def _read_run(run_folder: Path) -> _Source:
     try:
-        run: Mapping[str, Any] = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))
+        run: dict[str, Any] = json.loads((run_folder / "run.json").read_text(encoding="utf-8"))
     except OSError as error:
         raise TrainingDataError(
             f"{run_folder} holds no training run; expected run.json and best.keras."
@@ -162,7 +207,10 @@ def _read_run(run_folder: Path) -> Mapping[str, Any]:
         )
     if not (run_folder / "best.keras").exists():
         raise TrainingDataError(f"The run in {run_folder} has not finished an epoch yet.")
-    return run
+    run["state"] = json.loads((run_folder / "state.json").read_text(encoding="utf-8"))
+    run["log"] = _read_log(run_folder)
+    network = _in_float32(keras.saving.load_model(run_folder / "best.keras", compile=False))
+    return _Source(run, network, to_onnx(network), _keras_bytes(network))
 
 
 def _read_log(run_folder: Path) -> list[dict[str, float]]:

@@ -1,19 +1,20 @@
 """Trains a base network on folders of writers; exporting and calibrating it is left to `export`.
 
-A run lives in a folder: `run.json` (recipe, splits), `last.keras` and `state.json` to resume from,
-`best.keras` (lowest development error), `log.csv` and TensorBoard events. Loading this loads Keras.
+A run lives in a folder: `run.json` (recipe, splits), `last-*.keras` and `state.json` to resume
+from, `best.keras` (lowest error), `log.csv` and TensorBoard events. Loading this loads Keras.
 """
 
 import importlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from encoder.datasets.augment import Variation
 from encoder.datasets.folder import Canvases, DataSet, list_writers, read_folder
 from encoder.datasets.splits import Holdout, split_writers
 from encoder.datasets.synthetic import synthetic_data_set
@@ -26,8 +27,13 @@ from encoder.networks.notebook_network import (
     siamese,
     with_unit_output,
 )
-from encoder.training.batches import BatchPlan, ClaimBatches, PairBatches
-from encoder.training.checkpoints import DevelopmentProgress, RunState
+from encoder.training.batches import BatchPlan, ClaimBatches, EpochBatches, PairBatches
+from encoder.training.checkpoints import (
+    DevelopmentProgress,
+    HalveOnPlateau,
+    RunState,
+    StepCheckpoints,
+)
 from encoder.training.fit_projections import fit_projections, fit_rotation
 from encoder.training.recipes import Recipe
 
@@ -75,10 +81,8 @@ def train(
         "splits": splits,
         "preprocessing_sha256": PREPROCESSING_ID,
     }
-    _claim_run_folder(run_folder, facts, resume=resume)
-    keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
-        importlib.import_module("tensorflow").config.experimental.enable_op_determinism()
+    claim_run_folder(run_folder, facts, resume=resume)
+    make_repeatable(seed)
     parts = {
         part: [read_folder(f, recipe.canvas_size, splits[f.name][part]) for f in folders]
         for part in ("train", "development")
@@ -108,34 +112,80 @@ def _fit(
     build = _siamese_run if recipe.name == "notebook" else _claim_run
     model, network_of, batches = build(recipe, plan, train_sets, state)
     progress = DevelopmentProgress(
-        development_sets, state, network_of, recipe.patience, keep_start=recipe.name == "lean"
+        development_sets,
+        state,
+        network_of,
+        recipe.patience,
+        keep_start=recipe.name == "lean",
+        monitor=recipe.monitor,
     )
+    fit_epochs(
+        model,
+        batches,
+        progress,
+        epochs=recipe.epochs,
+        plateau=None if recipe.cosine else recipe.learning_rate,
+        held_back=_held_back(development_sets, plan) if recipe.monitor == "val_loss" else None,
+    )
+
+
+def fit_epochs(
+    model: Any,
+    batches: EpochBatches,
+    progress: DevelopmentProgress,
+    *,
+    epochs: int,
+    plateau: float | None,
+    held_back: tuple[Any, Any] | None,
+) -> None:
+    """Train from where the run of `progress` stands, until it is at its end or stops early.
+
+    Args:
+        model: compiled, as of the run's last checkpoint.
+        batches: to train on.
+        progress: measures the network after each epoch and keeps the run's state.
+        epochs: at most so many in all.
+        plateau: the learning rate to begin with, if it is to be halved on plateaus.
+        held_back: inputs and labels to measure `val_loss` on after each epoch.
+    """
+    state = progress.state
     callbacks = [
-        _reseed_dropout(model, seed),
+        StepCheckpoints(state, batches.seed, batches.steps),
         progress,
         keras.callbacks.CSVLogger(str(state.run_folder / "log.csv"), append=True),
         *_tensorboard(state.run_folder),
         keras.callbacks.TerminateOnNaN(),
     ]
-    if not recipe.cosine:
-        callbacks.append(
-            keras.callbacks.ReduceLROnPlateau(
-                "development_error", factor=0.5, patience=2, min_lr=1e-5, mode="min"
-            )
+    if plateau is not None:
+        callbacks.append(HalveOnPlateau(state, progress.monitor, plateau))
+    while state.epoch < epochs and not state.outworn(progress.patience):
+        batches.begin(state.epoch, state.step)
+        # One epoch at a time, for the first may be the rest of one.
+        model.fit(
+            batches,
+            epochs=state.epoch + 1,
+            initial_epoch=state.epoch,
+            callbacks=callbacks,
+            validation_data=held_back,
+            shuffle=False,  # The batches are random already, by seed, epoch and number alone.
         )
-    model.fit(
-        batches,
-        epochs=recipe.epochs,
-        initial_epoch=state.epoch,
-        callbacks=callbacks,
-        shuffle=False,  # The batches are random already, by seed, epoch and number alone.
-    )
+        if model.stop_training:
+            return
+
+
+def _held_back(sets: Sequence[DataSet], plan: BatchPlan) -> tuple[Any, Any]:
+    """As they are, a quarter as many pairs as an epoch trains on: the notebook's fifth of all."""
+    still = Variation(0, 0, 0, 0, 0, 0, 0, 0)
+    pairs = PairBatches(sets, replace(plan, steps=max(1, plan.steps // 4), variation=still))
+    drawn = [pairs.batch(number) for number in range(pairs.steps)]
+    first, second = (np.concatenate([inputs[side] for inputs, _ in drawn]) for side in (0, 1))
+    return (first, second), np.concatenate([labels for _, labels in drawn])
 
 
 def _claim_run(
     recipe: Recipe, plan: BatchPlan, sets: Sequence[DataSet], state: RunState
 ) -> tuple[Any, Callable[[Any], Any], Any]:
-    if state.epoch:
+    if state.started:
         model = keras.saving.load_model(state.last)
     else:
         model = lean_network(recipe.canvas_size)
@@ -152,7 +202,7 @@ def _claim_run(
         )
         optimizer = keras.optimizers.AdamW(schedule, weight_decay=0.02, clipnorm=1.0)
         model.compile(optimizer=optimizer, loss=ClaimLoss())
-    return model, lambda trained: trained, ClaimBatches(sets, plan, state.epoch)
+    return model, lambda trained: trained, ClaimBatches(sets, plan)
 
 
 def _some_canvases(sets: Sequence[DataSet], seed: int) -> Canvases:
@@ -168,7 +218,7 @@ def _some_canvases(sets: Sequence[DataSet], seed: int) -> Canvases:
 def _siamese_run(
     recipe: Recipe, plan: BatchPlan, sets: Sequence[DataSet], state: RunState
 ) -> tuple[Any, Callable[[Any], Any], Any]:
-    if state.epoch:
+    if state.started:
         model = keras.saving.load_model(state.last)
     else:
         model = siamese(notebook_base_network(recipe.canvas_size))
@@ -177,24 +227,8 @@ def _siamese_run(
     return (
         model,
         lambda trained: with_unit_output(trained.get_layer("notebook_base_network")),
-        PairBatches(sets, plan, state.epoch),
+        PairBatches(sets, plan),
     )
-
-
-def _reseed_dropout(model: Any, seed: int) -> Any:
-    """Draw dropout by seed and epoch: a saved network does not say where its draws stood."""
-    generators = [
-        layer.seed_generator
-        for layer in model._flatten_layers()
-        if isinstance(layer, keras.layers.Dropout)
-    ]
-
-    def reseed(epoch: int, logs: Any = None) -> None:
-        del logs
-        for number, generator in enumerate(generators):
-            generator.state.assign(np.array([seed + number, epoch], dtype="uint32"))
-
-    return keras.callbacks.LambdaCallback(on_epoch_begin=reseed)
 
 
 def _tensorboard(run_folder: Path) -> list[Any]:
@@ -203,7 +237,20 @@ def _tensorboard(run_folder: Path) -> list[Any]:
     return [keras.callbacks.TensorBoard(str(run_folder / "tensorboard"))]
 
 
-def _claim_run_folder(run_folder: Path, facts: dict[str, Any], *, resume: bool) -> None:
+def make_repeatable(seed: int) -> None:
+    """Seed all that draws, and let TensorFlow add up in one order."""
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        importlib.import_module("tensorflow").config.experimental.enable_op_determinism()
+
+
+def claim_run_folder(run_folder: Path, facts: dict[str, Any], *, resume: bool) -> None:
+    """Write down in `run.json` what a new run is of, or see that the run there is of the same.
+
+    Raises:
+        TrainingDataError: the folder is in use and `resume` is not set, or the run there is of
+            other facts.
+    """
     path = run_folder / "run.json"
     text = json.dumps(facts, indent=1, sort_keys=True)
     if path.exists():

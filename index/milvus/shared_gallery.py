@@ -140,16 +140,7 @@ class SharedGallery:
             # What differs while nothing changes is a fault.
             if not found.reference_ids() or self._registry.changes.head() == head:
                 break
-        size = index.size()
-        return CheckReport(
-            missing=found.missing,
-            extra=found.extra,
-            different=found.different,
-            registry_count=size + len(found.missing) - len(found.extra),
-            index_count=size,
-            kind=index.kind,
-            revision=head.revision,
-        )
+        return found.report(index, head.revision)
 
     def check_erased(self) -> ErasureReport:
         """Look for references that were ever erased in the index; there is no snapshot."""

@@ -69,6 +69,19 @@ class Difference:
         """All of them, ascending."""
         return tuple(sorted({*self.missing, *self.extra, *self.different}))
 
+    def report(self, index: VectorIndex, revision: int) -> CheckReport:
+        """What a check of this index, caught up to the revision, has found."""
+        size = index.size()
+        return CheckReport(
+            missing=self.missing,
+            extra=self.extra,
+            different=self.different,
+            registry_count=size + len(self.missing) - len(self.extra),
+            index_count=size,
+            kind=index.kind,
+            revision=revision,
+        )
+
 
 def compare_all(registry: Registry, index: VectorIndex, model_id: str) -> Difference:
     """Compare every vector of the model; the index must not change meanwhile."""

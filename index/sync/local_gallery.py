@@ -165,16 +165,7 @@ class LocalGallery:
                 self._replayed = replay(self._registry, self._replayed, self._model_id)
                 found = compare_some(self._registry, index, self._model_id, found.reference_ids())
                 settled = self._registry.changes.head() == self._replayed.position
-            size = index.size()
-            return CheckReport(
-                missing=found.missing,
-                extra=found.extra,
-                different=found.different,
-                registry_count=size + len(found.missing) - len(found.extra),
-                index_count=size,
-                kind=index.kind,
-                revision=self._replayed.position.revision,
-            )
+            return found.report(index, self._replayed.position.revision)
 
     def check_erased(self) -> ErasureReport:
         """Look for references that were ever erased, in the index and in the file on disk."""

@@ -5,8 +5,8 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, jsonify
 
-from service.api import answers
-from service.api.answers import RESEMBLES, Identification, Verification
+from service.api.answers import decisions as answers
+from service.api.answers.decisions import RESEMBLES, Identification, Verification
 from service.api.context import caller, services
 from service.api.forms import accepts, check_path_ids, check_query, upload_of, uploads_of
 from service.api.multipart import MULTIPART

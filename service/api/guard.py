@@ -20,7 +20,8 @@ from service.settings import is_loopback
 MAX_JSON_BYTES = 64 * 2**10
 # The most images a request may hold (a comparison: references and a probe), and their envelope.
 MAX_BODY_BYTES = (MAX_IMAGES + 1) * ImageLimits().max_image_bytes + MAX_JSON_BYTES
-MAX_FORM_PARTS = MAX_IMAGES + 12
+# An image comes with a region, and a form has a few other fields.
+MAX_FORM_PARTS = 2 * (MAX_IMAGES + 1) + 12
 # For a form's text fields; Werkzeug also holds the 64 KiB pieces that it reads against it.
 MAX_FORM_TEXT_BYTES = 4 * MAX_JSON_BYTES
 

@@ -6,8 +6,8 @@ from apiflask import APIBlueprint, FileSchema
 from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Info, generate_latest
 
-from service.api import answers
-from service.api.answers import About, Erasures, Health, Readiness
+from service.api.answers import state as answers
+from service.api.answers.state import About, Erasures, Health, Readiness
 from service.api.context import services
 from service.api.forms import check_query
 from service.api.requests import ErasureQuery

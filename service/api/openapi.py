@@ -12,7 +12,8 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Response, render_template, send_from_directory
 
 from index.registry.identifiers import WRITER_ID_EXPECTED, WRITER_ID_PATTERN
-from service.api.answers import RESEMBLES, Problem
+from service.api.answers.decisions import RESEMBLES
+from service.api.answers.state import Problem
 from service.api.errors import MEDIA_TYPE
 from service.api.forms import JSON
 from service.api.guard import CONTENT_SECURITY_POLICY

@@ -5,8 +5,8 @@ from typing import Any
 from apiflask import APIBlueprint, FileSchema
 from flask import Response
 
-from service.api import answers
-from service.api.answers import Enrolled, References
+from service.api.answers import writers as answers
+from service.api.answers.writers import Enrolled, References
 from service.api.context import enrolling, services
 from service.api.forms import accepts, check_path_ids, check_query, uploads_of
 from service.api.multipart import MULTIPART
@@ -37,8 +37,8 @@ def enroll_references(writer_id: str, form_and_files_data: dict[str, Any]) -> di
 
     A copy of a signature that the writer has already, saved, scanned or cropped anew, is refused
     as `near-duplicate`. `warnings` point out a signature unlike the writer's others
-    (`unlike-others`), and one that another writer has (`collision`); they are enrolled all the
-    same.
+    (`unlike-others`), one that another writer has (`collision`), and one that would be taken for
+    other writers' too (`not-distinctive`); they are enrolled all the same.
     """
     uploads = uploads_of(form_and_files_data["images"], form_and_files_data)
     enrollment = enrolling(
@@ -50,7 +50,7 @@ def enroll_references(writer_id: str, form_and_files_data: dict[str, Any]) -> di
             gallery=parts.gallery,
         )
     )
-    return answers.enrolled(enrollment, services().registry, form_and_files_data.get("include"))
+    return answers.enrolled(enrollment, form_and_files_data.get("include"))
 
 
 @blueprint.get("")

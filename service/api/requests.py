@@ -4,7 +4,7 @@ from typing import Any
 
 from apiflask import Schema
 from apiflask.fields import Boolean, File, Integer, List, String
-from apiflask.validators import Length, OneOf, Range, Regexp
+from apiflask.validators import Length, Range, Regexp
 from marshmallow import ValidationError
 from werkzeug.datastructures import FileStorage
 
@@ -104,14 +104,6 @@ def count_field(default: int, most: int, description: str) -> Integer:
 
 
 def include_field() -> String:
-    """Declare the form field that asks for the cleaned image in the answer."""
-    return String(
-        validate=OneOf([CLEANED], error=f"expected {CLEANED!r}; {{input!r}} came."),
-        metadata=about(f"`{CLEANED}` adds the cleaned image as a data URL.", CLEANED),
-    )
-
-
-def include_each_field() -> String:
     """Declare the form field that asks for pictures in the answer, one or more."""
     expected = f"expected {CLEANED!r}, {LEFT_OUT!r}, or both with a comma between them"
     return String(
@@ -121,8 +113,8 @@ def include_each_field() -> String:
         ),
         metadata=about(
             f"`{CLEANED}` adds the cleaned image as a data URL. `{LEFT_OUT}` adds one of all ink: "
-            "what was compared in black, print and lines that were left out in grey. Both: with a "
-            "comma between them.",
+            "what was taken as the signature in black, print, lines and stamps that were left out "
+            "in brown; null where nothing was. Both: with a comma between them.",
             CLEANED,
         ),
     )
@@ -255,7 +247,7 @@ class VerifyForm(Body):
     image = image_field("image", "A scan of the query signature.")
     region = region_field()
     operating_point = operating_point_field()
-    include = include_each_field()
+    include = include_field()
 
 
 class IdentifyForm(Body):
@@ -268,7 +260,7 @@ class IdentifyForm(Body):
         MOST_CANDIDATES,
         f"How many candidates to return at most, 1 to {MOST_CANDIDATES}.",
     )
-    include = include_each_field()
+    include = include_field()
 
 
 class CompareForm(Body):
@@ -279,4 +271,4 @@ class CompareForm(Body):
     probe = image_field("probe", "A scan of the query signature.")
     region = region_field()
     operating_point = operating_point_field()
-    include = include_each_field()
+    include = include_field()

@@ -6,8 +6,8 @@ from apiflask import APIBlueprint
 from apiflask.schema_adapters.marshmallow import parser
 from flask import request
 
-from service.api import answers
-from service.api.answers import CreatedWriter, ShownWriter, Writer, Writers
+from service.api.answers import writers as answers
+from service.api.answers.writers import CreatedWriter, ShownWriter, Writer, Writers
 from service.api.context import enrolling, services
 from service.api.forms import JSON, accepts, check_path_ids, check_query, uploads_of
 from service.api.multipart import MULTIPART
@@ -55,7 +55,7 @@ def create_one_writer() -> dict[str, Any]:
             gallery=parts.gallery,
         )
     )
-    return answers.created_writer(writer, enrollment, services().registry, fields.get("include"))
+    return answers.created_writer(writer, enrollment, fields.get("include"))
 
 
 @blueprint.get("")

@@ -13,7 +13,6 @@ from service.cli.decisions.verify import verify
 from service.cli.failures import CommandLine
 from service.cli.gallery.gallery import gallery_group
 from service.cli.gallery.index import index_group
-from service.cli.models.adapt import adapt
 from service.cli.models.calibrate import calibrate
 from service.cli.models.evaluate import evaluate
 from service.cli.models.export import export
@@ -60,8 +59,7 @@ WRITERS = (enroll, show_writer, import_source, demo)
 GALLERY = (index_group, gallery_group)
 MODELS = (
     *(train, export, evaluate, model_card),
-    *(adapt, calibrate),
-    *(reencode, model_group),
+    *(calibrate, reencode, model_group),
 )
 SERVER = (serve, db_group)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from index.registry.identifiers import WRITER_ID_EXPECTED, is_writer_id
+from service.cli.failures import fail
 
 if TYPE_CHECKING:
     from encoder.imaging.region import Region
@@ -48,16 +49,29 @@ def region_option(command: Command) -> Command:
     )(command)
 
 
-def regions_option(command: Command) -> Command:
-    """Give a command `--region` that repeats: a tuple with a Region or None for each."""
+def regions_option(name: str, what: str = "image") -> Callable[[Command], Command]:
+    """Give a command an option that repeats, `regions`: a tuple with a Region or None for each."""
     return click.option(
-        "--region",
+        name,
         "regions",
         metavar="X,Y,W,H",
         multiple=True,
         callback=_regions,
-        help="Look at this part only; once for each image, in their order, 'all' for all of one.",
-    )(command)
+        help=f"Look at this part only; once for each {what}, in their order, 'all' for all of one.",
+    )
+
+
+def region_of_each(
+    images: Sequence[Path], regions: Sequence[Region | None], option: str = "--region"
+) -> Sequence[Region | None]:
+    """The region to look at in each image: all of it where none was given.
+
+    Raises:
+        Failure: regions were given, but not one for each image.
+    """
+    if regions and len(regions) != len(images):
+        fail(f"{option} came {len(regions)} times for {len(images)} images; give it for each.")
+    return regions or [None] * len(images)
 
 
 def _region(ctx: click.Context, parameter: click.Parameter, text: str | None) -> Region | None:

@@ -7,8 +7,9 @@ from typing import Any, NoReturn
 
 import click
 
-from encoder.errors import EncoderError
+from encoder.errors import EncoderError, FailureToAcquire
 from index.errors import GalleryError
+from service.cli.regions import choices
 from service.errors import ServiceError
 
 EXIT_NO = 1
@@ -29,6 +30,8 @@ class CommandLine(click.Group):
         """Run the command; a known error ends in exit code 2, Ctrl-C in 130."""
         try:
             return super().invoke(ctx)
+        except FailureToAcquire as error:
+            fail(f"{error}\nAdd {choices(error.boxes)}." if error.boxes else str(error))
         except (EncoderError, GalleryError, ServiceError) as error:
             fail(str(error))
         except BrokenPipeError:

@@ -10,7 +10,7 @@ from encoder.inference.encoder import Encoder
 class AnsweringModel:
     """A model's name and id, and the id of the rule that it decided by.
 
-    Calibrating and adapting a model change its rule and not its id.
+    Calibrating a model changes its rule and not its id.
     """
 
     name: str

@@ -1,4 +1,4 @@
 """How many candidates an identification shows; light enough for a command's help to load."""
 
-DEFAULT_CANDIDATES = 10
+DEFAULT_CANDIDATES = 5
 MOST_CANDIDATES = 100

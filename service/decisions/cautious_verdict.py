@@ -6,7 +6,9 @@ from encoder.cautions import Caution
 from encoder.scoring.decision_rule import Verdict
 
 # Of what is told beside the verdict and leaves it as it is.
-ONLY_TOLD = frozenset({"seen-before", "straightened", "near-duplicate", "collision"})
+ONLY_TOLD = frozenset(
+    {"seen-before", "straightened", "near-duplicate", "collision", "not-distinctive"}
+)
 # What the score says nothing against: a copy and a mark that anyone can make are alike.
 NEVER_A_MATCH = frozenset({"replay", "too-simple"})
 

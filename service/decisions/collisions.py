@@ -66,6 +66,17 @@ def collision(writer_id: str, others: Sequence[str]) -> Caution:
     )
 
 
+def not_distinctive(others: int, gallery_size: int, *, or_more: bool) -> Caution:
+    """Say that a signature looks like those of so many other writers, of all that are enrolled."""
+    more = " or more" if or_more else ""
+    writers = "writer" if others == 1 else "writers"
+    return Caution(
+        "not-distinctive",
+        f"The signature looks like those of {others} other enrolled {writers}{more}, of "
+        f"{gallery_size}: it would be taken for theirs too. Ask for other proof of whose it is.",
+    )
+
+
 def _shared(rivals: Sequence[Rival]) -> list[dict[int, set[int]]]:
     """For each rival, by the numbers of others, which of the own references these have as well."""
     found: list[dict[int, set[int]]] = [{} for _ in rivals]

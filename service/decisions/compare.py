@@ -10,7 +10,12 @@ from encoder.scoring.copies import Distinct
 from encoder.scoring.templates import Signatures
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.replay import query_specimen, replay_among
-from service.decisions.verify import Verification, compared_references, counted_once
+from service.decisions.verify import (
+    Verification,
+    compared_references,
+    counted_once,
+    expected_errors,
+)
 from service.errors import ImagesRefused
 from service.writers.copies import Specimen, copied
 from service.writers.uploads import Acquired, Upload, acquire_each, acquire_one, describe_each
@@ -71,6 +76,7 @@ def compare(
             *_of_references(references),
             *(one for one in found if one is not None),
         ),
+        expected_errors(comparison, encoder),
     )
 
 

@@ -24,7 +24,8 @@ from encoder.inference.orientation import (
     penalised,
     straightened_by,
 )
-from encoder.scoring.score import SHORTLIST, ClaimScore
+from encoder.inference.simple_marks import simple_marks
+from encoder.scoring.score import SHORTLIST, ClaimScore, likenesses
 from encoder.scoring.templates import Signatures
 from index.registry.audit_log import DecisionRecord
 from index.registry.embeddings import Claim
@@ -34,7 +35,7 @@ from index.vectors.vector_index import Neighbours
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.candidates import DEFAULT_CANDIDATES
 from service.decisions.cautious_verdict import clears_nobody
-from service.decisions.collisions import Rival, collision, places
+from service.decisions.collisions import Rival, collision, not_distinctive, places
 from service.decisions.replay import replay_of_reference, seen_before
 from service.writers.copies import MAY_BE_A_COPY
 from service.writers.template_codec import signatures_of
@@ -42,6 +43,7 @@ from service.writers.uploads import Acquired, Upload, acquire_one, describe_each
 
 # Several references of a writer may be near, so more are fetched than there are candidates.
 NEIGHBOURS_PER_CANDIDATE = 8
+LEAST_LOOKED_AT = 10  # Writers that an index, which knows part of a vector, proposes at the least.
 # Where they all belong to few writers, so many times more are fetched.
 WIDENING = 4
 
@@ -131,15 +133,22 @@ def identify(
     acquired = acquire_one(upload, encoder)
     probe = describe_each([acquired], encoder)
     gallery_size = registry.models.gallery_size(encoder.model_id).writers
-    search = _Search(encoder, registry, gallery, gallery_size, top)
+    # As many as are compared in full, however few are asked for: the others say how many fit.
+    search = _Search(encoder, registry, gallery, gallery_size, max(top, SHORTLIST))
     candidates = search.rank(probe)
     told: tuple[Caution, ...] = ()
     if candidates and not search.reached_by(candidates):
         candidates, told = search.as_it_lies(acquired.acquisition, candidates)
-    warnings = (*acquired.acquisition.quality.warnings, *told)
+    simple = simple_marks([acquired.acquisition], probe, encoder)[0]
+    warnings = (*acquired.acquisition.quality.warnings, *told, *simple)
     threshold = search.threshold(candidates)
     found = search.reached_by(candidates) and not clears_nobody(warnings)
-    warnings = (*warnings, *_told(acquired, probe, candidates, encoder, registry))
+    warnings = (
+        *warnings,
+        *search.fits_others_too(candidates),
+        *_told(acquired, probe, candidates, encoder, registry),
+    )
+    candidates = candidates[:top]
     verdict: Literal["identified", "not_enrolled"] = "identified" if found else "not_enrolled"
     decision_id = registry.decisions.record(
         DecisionRecord(
@@ -194,6 +203,21 @@ class _Search:
     def reached_by(self, candidates: Sequence[Candidate]) -> bool:
         """Say whether the first of candidates, if any, is found."""
         return bool(candidates) and candidates[0].score >= self.threshold(candidates)
+
+    def fits_others_too(self, candidates: Sequence[Candidate]) -> tuple[Caution, ...]:
+        """Say how many others than the first of candidates would be found, if any were alone.
+
+        Only those that are compared in full however many are asked for are counted. Those who have
+        a reference of the first are told of otherwise.
+        """
+        if not self.reached_by(candidates):
+            return ()
+        first, *others = candidates[:SHORTLIST]
+        fitting = [one.writer_id for one in others if self.reached_by([one])]
+        told_here = set(fitting) - set(first.shares_with)
+        or_more = len(fitting) == SHORTLIST - 1  # Nobody further was compared.
+        told = not_distinctive(len(told_here), self.gallery_size, or_more=or_more)
+        return (told,) if told_here else ()
 
     def as_it_lies(
         self, acquisition: Acquisition, candidates: tuple[Candidate, ...]
@@ -256,16 +280,20 @@ def rank(
 ) -> tuple[Candidate, ...]:
     """Return the `top` writers whom a probe (n = 1) resembles most, best first.
 
-    The writers of near references are scored on all of their references: on their whole vectors,
-    and the ten most alike so piece by piece too. These come before all others, so whoever is first
-    does not hang on how many are asked for. References `left_out` count as not enrolled.
+    The writers of near references are compared on all of their references: on their whole vectors,
+    and the three most alike so piece by piece too. These come before all others, so whoever is
+    first does not hang on how many are asked for. References `left_out` count as not enrolled.
     """
     wanted = max(top, SHORTLIST)
     writer_ids = nearest_writers(
-        probe.vectors[0], wanted, registry=registry, index=index, left_out=left_out
+        probe.vectors[0],
+        max(wanted, LEAST_LOOKED_AT),
+        registry=registry,
+        index=index,
+        left_out=left_out,
     )
     claims = _claims(writer_ids, left_out, encoder, registry)
-    alike = _most_alike(probe, claims.values(), encoder)[:wanted]
+    alike = _most_alike(probe, claims.values())[:wanted]
     if encoder.knows_pieces:
         # The pieces of these alone are read: they are more bytes than the vectors.
         claims = _claims(alike, left_out, encoder, registry, with_pieces=True)
@@ -277,7 +305,7 @@ def rank(
 
 def neighbours_fetched(top: int = DEFAULT_CANDIDATES) -> int:
     """How many near references the first search for `top` candidates asks for."""
-    return NEIGHBOURS_PER_CANDIDATE * max(top, SHORTLIST)
+    return NEIGHBOURS_PER_CANDIDATE * max(top, LEAST_LOOKED_AT)
 
 
 def nearest_writers(
@@ -331,12 +359,10 @@ def _without(claim: Claim, left_out: Collection[int]) -> Claim:
     )
 
 
-def _most_alike(probe: Signatures, claims: Iterable[Claim], encoder: Encoder) -> list[str]:
+def _most_alike(probe: Signatures, claims: Iterable[Claim]) -> list[str]:
     """Return the writers of the claims, those whom the probe resembles most on the whole first."""
-    whole = Signatures(probe.vectors)
     likeness = {
-        claim.writer_id: encoder.rule.claim(whole, Signatures(claim.vectors)).likeness
-        for claim in claims
+        claim.writer_id: float(likenesses(probe.vectors @ claim.vectors.T)[0]) for claim in claims
     }
     return sorted(likeness, key=lambda writer_id: (-likeness[writer_id], writer_id))
 

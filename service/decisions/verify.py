@@ -8,6 +8,7 @@ from encoder.cautions import Caution
 from encoder.imaging.acquire import Acquisition
 from encoder.inference.encoder import Encoder
 from encoder.inference.orientation import compare_as_it_lies
+from encoder.inference.unseen_errors import UnseenErrors, unseen_errors
 from encoder.scoring.decision_rule import Comparison, Verdict
 from encoder.scoring.templates import Signatures
 from index.registry.audit_log import DecisionRecord
@@ -15,6 +16,7 @@ from index.registry.embeddings import Claim
 from index.registry.registry import Registry
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.cautious_verdict import cautious_verdict
+from service.decisions.contributions import contributions
 from service.decisions.replay import replay_of_reference, seen_before
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Acquired, Upload, acquire_one, describe_each
@@ -52,7 +54,8 @@ class ComparedReference:
 class Verification:
     """The answer to "is it this writer's?", with everything that it rests on.
 
-    `warnings` say what makes it less sure; the verdict heeds them, the score does not.
+    `warnings` say what makes it less sure; the verdict heeds them, the score does not. `expected`
+    is how often such verdicts err on signatures of a kind that the rule was not fitted on.
     """
 
     decision_id: str | None  # None where nothing is recorded.
@@ -61,6 +64,7 @@ class Verification:
     acquisition: Acquisition
     model: AnsweringModel
     warnings: tuple[Caution, ...] = ()
+    expected: UnseenErrors | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -74,6 +78,8 @@ class Verification:
             "verdict": self.verdict,
             "warnings": [one.as_dict() for one in self.warnings],
             **{name: getattr(self.comparison, name) for name in _FIGURES},
+            "contributions": contributions(self.comparison),
+            "expected_errors": None if self.expected is None else self.expected.as_dict(),
             "references": [asdict(reference) for reference in self.references],
             "quality": self.acquisition.quality.as_dict(),
             "model": self.model.as_dict(),
@@ -128,7 +134,14 @@ def verify(
         acquired.acquisition,
         AnsweringModel.of(encoder),
         warnings,
+        expected_errors(comparison, encoder),
     )
+
+
+def expected_errors(comparison: Comparison, encoder: Encoder) -> UnseenErrors | None:
+    """How often verdicts like that of the comparison err, where it was measured."""
+    count = comparison.claim.references
+    return unseen_errors(encoder.manifest, count, comparison.operating_point)
 
 
 def _warnings(

@@ -29,7 +29,7 @@ from index.registry.writers import NewEnrollment
 from index.vectors.unit_vectors import are_unit
 from service.errors import InvalidInput
 from service.transfer.gallery_file import GalleryReader, Header, Row
-from service.transfer.importing import ImportedBatch, Outcome, import_images, store
+from service.transfer.importing import ImportedBatch, Outcome, Prepared, import_images, store
 from service.transfer.sources.files import FileRefusal, ImageFile, shown
 
 AT_ONCE = 200
@@ -100,7 +100,7 @@ def _enrollments(rows: Sequence[Row], place: int, *, images: bool, pieces: bool)
             problem = "invalid-vector", "Expected a finite vector of length 1."
         if not problem and row.sha256 is not None:
             problem = _pieces_problem(row.pieces, pieces)
-        outcomes.append(_refusal(number, row, problem) if problem else _enrollment(row))
+        outcomes.append(_refusal(number, row, problem) if problem else _enrollment(number, row))
     return outcomes
 
 
@@ -116,7 +116,7 @@ def _images(reader: GalleryReader) -> Iterator[ImageFile | Outcome]:
             if problem := _problem(row, images=True):
                 yield _refusal(number, row, problem)
             elif row.sha256 is None:
-                yield _enrollment(row)
+                yield _enrollment(number, row)
             elif not row.image:
                 reason = "The image is not held where this was exported; its vector means nothing."
                 yield _refusal(number, row, ("no-image", reason))
@@ -135,7 +135,7 @@ def _refusal(number: int, row: Row, problem: Problem) -> FileRefusal:
     return FileRefusal(_where(number), *problem, known)
 
 
-def _enrollment(row: Row) -> NewEnrollment:
+def _enrollment(number: int, row: Row) -> NewEnrollment:
     """Return what a checked row enrolls: a reference, or a writer alone."""
     if row.sha256 is None or row.vector is None:
         return NewEnrollment(str(row.writer_id), row.name or "")
@@ -149,7 +149,7 @@ def _enrollment(row: Row) -> NewEnrollment:
         filename=None if row.filename is None else shown(row.filename),
         pieces=row.pieces,
     )
-    return NewEnrollment(str(row.writer_id), row.name or "", reference)
+    return Prepared(str(row.writer_id), row.name or "", reference, _where(number))
 
 
 def _problem(row: Row, images: bool) -> Problem | None:

@@ -31,21 +31,34 @@ PIECE = 8
 BATCH = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A file of a source that is a reference now, or was before."""
+
+    writer_id: str
+    where: str
+    sha256: str
+
+
 @dataclass(frozen=True)
 class ImportedBatch:
-    """What became of a batch of files; what it enrolled is stored for good."""
+    """What became of a batch of files; what it enrolled is stored for good.
+
+    `references` are those that were enrolled, and those that were there already.
+    """
 
     files: int
     enrolled: int
     already_there: int
     refused: tuple[FileRefusal, ...]
+    references: tuple[Imported, ...]
 
 
 @dataclass(frozen=True)
 class Held:
     """An image that is a reference already, of a writer who may still lack a name."""
 
-    writer_id: str
+    image: Imported
     writer_name: str
 
 
@@ -104,7 +117,7 @@ def import_images(
             for batch in islice(batches, ahead + 1 - len(running)):
                 pieces = _portions(batch, PIECE)
                 # Who is new has no references to be asked for, which is cheaper than asking.
-                known = registry.writers.names_of({one.writer_id for one in batch if one.writer_id})
+                known = registry.writers.names_of(set(_writers_of(batch)))
                 running.append(
                     [pool.submit(_prepare, one, known, encoder, registry) for one in pieces]
                 )
@@ -162,10 +175,24 @@ def store(outcomes: Sequence[Outcome], model_id: str, registry: Registry) -> Imp
     refused = tuple(one for one in outcomes if isinstance(one, FileRefusal))
     held = [one for one in outcomes if isinstance(one, Held)]
     new = [one for one in outcomes if isinstance(one, NewEnrollment)]
-    named = [NewEnrollment(one.writer_id, one.writer_name) for one in held if one.writer_name]
+    named = [NewEnrollment(one.image.writer_id, one.writer_name) for one in held if one.writer_name]
     enrolled = registry.writers.enroll_many(model_id, [*new, *named]) if new or named else 0
-    already_there = len(held) + sum(one.reference is not None for one in new) - enrolled
-    return ImportedBatch(len(outcomes), enrolled, already_there, refused)
+    references = (*(one.image for one in held), *_imported(new))
+    return ImportedBatch(len(outcomes), enrolled, len(references) - enrolled, refused, references)
+
+
+def _imported(new: Iterable[NewEnrollment]) -> Iterator[Imported]:
+    for one in new:
+        if one.reference is not None:
+            where = one.where if isinstance(one, Prepared) else ""
+            yield Imported(one.writer_id, where, one.reference.sha256)
+
+
+def _writers_of(batch: Iterable[ImageFile | Outcome]) -> Iterator[str]:
+    for one in batch:
+        writer_id = one.image.writer_id if isinstance(one, Held) else one.writer_id
+        if writer_id:
+            yield writer_id
 
 
 def _portions(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -215,7 +242,7 @@ def _recognise(
     """Find the signature in a file, unless it is a reference already."""
     file = read.file
     if (file.writer_id, read.sha256) in held:
-        return Held(file.writer_id, file.writer_name)
+        return Held(Imported(file.writer_id, file.where, read.sha256), file.writer_name)
     try:
         return _Found(file, Acquired(read.upload, read.sha256, encoder.acquire(read.upload.data)))
     except ImageError as error:

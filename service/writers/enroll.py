@@ -1,8 +1,9 @@
 """Enrolls: makes writers known by their reference signatures."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from encoder.imaging.acquire import Acquisition
 from encoder.inference.encoder import Encoder
 from index.registry.embeddings import Claim
 from index.registry.references import NewReference, Reference
@@ -11,7 +12,7 @@ from index.registry.writers import Writer
 from index.sync.gallery_interface import Gallery
 from service.errors import ImagesRefused, Refusal
 from service.writers.copies import held_specimens, without_copies
-from service.writers.remarks import Enrolling, Remark, remarks
+from service.writers.remarks import Enrolled, Remark, enrolling, remarks
 from service.writers.uploads import Upload, acquire_each, new_references, without_repeats
 
 
@@ -30,12 +31,13 @@ class Enrollment:
     """What became of the images: the references made of them, and the refused ones.
 
     `warnings` point out a stranger's signature among the writer's references, and references that
-    other writers have as well.
+    other writers have as well. `acquisitions` are what was found in the image of each reference.
     """
 
     references: tuple[Reference, ...]
     refused: tuple[Refusal, ...]
     warnings: tuple[ReferenceWarning, ...] = ()
+    acquisitions: tuple[Acquisition, ...] = ()
 
 
 def create_writer(
@@ -55,12 +57,13 @@ def create_writer(
         WriterExists: the id is taken.
         ImagesRefused: images came and none could be used; no writer was created.
     """
-    new, refused = _new(uploads, None, {}, encoder, registry)
+    new, acquisitions, refused = _new(uploads, None, {}, encoder, registry)
     if uploads and not new:
         raise _all_refused(refused, "No writer was created.")
-    told = remarks(Enrolling(writer_id, new, None, encoder, registry, gallery))
+    told = _told(writer_id, new, None, Enrolled(encoder, registry, gallery))
     writer, references = registry.writers.create(writer_id, name, encoder.model_id, new)
-    return writer, _enrollment(references, new, refused, told)
+    done = _enrollment(references, new, refused, None, told)
+    return writer, replace(done, acquisitions=acquisitions)
 
 
 def enroll(
@@ -84,12 +87,13 @@ def enroll(
     known = registry.references.sha256_to_id(writer_id)
     model_id = encoder.model_id
     held = registry.embeddings.claims([writer_id], model_id, with_pieces=True).get(writer_id)
-    new, refused = _new(uploads, held, known, encoder, registry)
+    new, acquisitions, refused = _new(uploads, held, known, encoder, registry)
     if not new:
         raise _all_refused(refused, "Nothing was stored.")
-    told = remarks(Enrolling(writer_id, new, held, encoder, registry, gallery))
+    told = _told(writer_id, new, held, Enrolled(encoder, registry, gallery))
     references = registry.references.add(writer_id, model_id, new)
-    return _enrollment(references, new, refused, told)
+    done = _enrollment(references, new, refused, held, told)
+    return replace(done, acquisitions=acquisitions)
 
 
 def _new(
@@ -98,29 +102,41 @@ def _new(
     known: Mapping[str, int],
     encoder: Encoder,
     registry: Registry,
-) -> tuple[list[NewReference], list[Refusal]]:
-    """References to make of uploads, and those refused: unusable, or there already."""
+) -> tuple[list[NewReference], tuple[Acquisition, ...], list[Refusal]]:
+    """References to make of uploads, what was found in each, and the refused: unusable or known."""
     first, repeats = without_repeats(uploads, known)
     acquired, unusable = acquire_each(first, encoder)
     described = new_references(acquired, encoder)
     new, copies = without_copies(described, held_specimens(held, registry))
-    return new, [*repeats, *unusable, *copies]
+    found = {one.sha256: one.acquisition for one in acquired}  # Each file comes once.
+    acquisitions = tuple(found[one.sha256] for one in new)
+    return new, acquisitions, [*repeats, *unusable, *copies]
+
+
+def _told(
+    writer_id: str, new: Sequence[NewReference], held: Claim | None, enrolled: Enrolled
+) -> list[Remark]:
+    """What is worth telling of new references, and of those held since these have come."""
+    if not new:
+        return []
+    return remarks([enrolling(writer_id, new, held, enrolled.encoder)], enrolled)[0]
 
 
 def _enrollment(
     references: Sequence[Reference],
     new: Sequence[NewReference],
     refused: Sequence[Refusal],
+    held: Claim | None,
     told: Sequence[Remark],
 ) -> Enrollment:
     """What became of the images, each remark under the number that its reference got."""
-    warnings = []
-    for one in told:
-        if one.held_id is None:
-            about = references[one.number].reference_id, new[one.number].filename
-        else:
-            about = one.held_id, None
-        warnings.append(ReferenceWarning(*about, one.caution.code, one.caution.message))
+    ids: list[int] = [] if held is None else held.reference_ids.tolist()
+    about: list[tuple[int, str | None]] = [(one, None) for one in ids]
+    for reference, one in zip(references, new, strict=True):
+        about.append((reference.reference_id, one.filename))
+    warnings = [
+        ReferenceWarning(*about[one.place], one.caution.code, one.caution.message) for one in told
+    ]
     return Enrollment(tuple(references), tuple(refused), tuple(warnings))
 
 

@@ -3,8 +3,8 @@
 Nothing is refused for it. A person decides whose signature it is, and what to erase.
 """
 
-import math
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,151 +17,236 @@ from index.registry.embeddings import Claim
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.sync.gallery_interface import Gallery
-from service.writers.copies import copied, held_specimens, new_specimen
+from index.vectors.unit_vectors import leading
+from service.writers.copies import MAY_BE_A_COPY, Specimen, copied, held_specimens, new_specimen
 from service.writers.template_codec import signatures_of, signatures_of_new
 
 # Of each new reference so many near ones are looked up; most of them may be the writer's own,
 NEAR = 32
-NEAR_WRITERS = 3  # and so many other writers are compared in full.
-NOBODY = -math.inf  # How much a signature resembles a writer without others.
+NEAR_WRITERS = 3  # and so many other writers are compared in full,
+# unless they are no copies, and one of the writer's own is nearer by more than this cosine: of 123
+# that collide in three data sets, none has one nearer by more than 0.02.
+NEARER = 0.1
+AS_LIKE = 0.05  # In likeness: what is so little more like the writer's own tells the two not apart.
 
 
 @dataclass(frozen=True)
 class Remark:
-    """What is told of one reference.
+    """What is told of a writer's reference; `place` is its number among all of the writer's."""
 
-    Attributes:
-        number: its place among the new ones, or among those enrolled already.
-        held_id: the id of one that is enrolled already; None for a new one.
-        caution: the code and the sentence.
-    """
-
-    number: int
-    held_id: int | None
+    place: int
     caution: Caution
 
 
 @dataclass(frozen=True, eq=False)
-class Enrolling:
-    """References about to be enrolled, beside those that the writer has already."""
+class Subject:
+    """A writer's references, one or more, and which of them are new.
+
+    Attributes:
+        signatures: all of them, in their order.
+        names: how each is called in a sentence.
+        new: those that are held against other writers', by their place among all.
+    """
 
     writer_id: str
-    new: Sequence[NewReference]
-    held: Claim | None
+    signatures: Signatures
+    names: Sequence[str]
+    new: Mapping[int, Specimen]
+
+    def others(self, place: int) -> Signatures:
+        """All of them but one."""
+        return self.signatures[[one for one in range(len(self.signatures)) if one != place]]
+
+
+@dataclass(frozen=True, eq=False)
+class Enrolled:
+    """Who is enrolled, as a model sees them, and the index if there is one to search.
+
+    Without it, only equal files are recognised as other writers'.
+    """
+
     encoder: Encoder
     registry: Registry
     gallery: Gallery | None
 
-    @property
-    def signatures(self) -> Signatures:
-        """All of them, those enrolled already first."""
-        parts = [signatures_of_new(self.new)] if self.new else []
-        if self.held is not None:
-            parts = [signatures_of(self.held, self.encoder), *parts]
-        return joined(parts)
 
-    def named(self, number: int) -> str:
-        """How a new reference is called in a sentence."""
-        return repr(self.new[number].filename) if self.new[number].filename else "An image"
+@dataclass(frozen=True)
+class _Near:
+    """A new reference, and another writer to whom it is near; numbers of the subject and place."""
+
+    subject: int
+    place: int
+    writer_id: str
 
 
-def remarks(enrolling: Enrolling) -> list[Remark]:
-    """Everything that is worth telling, the references in their order."""
-    if not enrolling.new:
-        return []
-    return [*_outliers(enrolling), *_collisions(enrolling)]
+@dataclass(frozen=True)
+class _Alike:
+    """A new reference that another writer's references have to do with.
+
+    `what` says it in words; None where it fits its own writer better, and would be taken for theirs
+    too.
+    """
+
+    near: _Near
+    what: str | None
 
 
-def _outliers(enrolling: Enrolling) -> Iterator[Remark]:
+def enrolling(
+    writer_id: str, new: Sequence[NewReference], held: Claim | None, encoder: Encoder
+) -> Subject:
+    """References that are about to be enrolled, one or more, behind those that are already."""
+    parts = [signatures_of_new(new)]
+    names = [repr(one.filename) if one.filename else "An image" for one in new]
+    before = 0 if held is None else len(held.reference_ids)
+    if held is not None:
+        parts = [signatures_of(held, encoder), *parts]
+        names = [*(f"Reference {one}" for one in held.reference_ids.tolist()), *names]
+    specimens = {before + number: new_specimen(one) for number, one in enumerate(new)}
+    return Subject(writer_id, joined(parts), names, specimens)
+
+
+def remarks(subjects: Sequence[Subject], enrolled: Enrolled) -> list[list[Remark]]:
+    """Everything that is worth telling of each writer's references, strangers first."""
+    told = [list(_outliers(one, enrolled.encoder)) for one in subjects]
+    for number, found in enumerate(_collisions(subjects, enrolled)):
+        told[number] += found
+    return told
+
+
+def _outliers(subject: Subject, encoder: Encoder) -> Iterator[Remark]:
     """References that the writer's others speak against: a stranger's, perhaps."""
-    held_ids = [] if enrolling.held is None else enrolling.held.reference_ids.tolist()
-    found = standings(enrolling.signatures, enrolling.encoder.rule)
+    found = standings(subject.signatures, encoder.rule)
     count = sum(one.place != "copy" for one in found)
-    for number, standing in enumerate(found):
-        if standing.place != "unlike-others":
-            continue
-        new = number - len(held_ids)
-        held_id = held_ids[number] if new < 0 else None
-        name = enrolling.named(new) if held_id is None else f"Reference {held_id}"
-        message = (
-            f"{name} is unlike the other {count - 1} references of this writer: by them it is "
-            "likelier another person's. Check whose signature it is, and erase it if it is not "
-            "this writer's."
-        )
-        place = new if held_id is None else number
-        yield Remark(place, held_id, Caution("unlike-others", message))
+    for place, standing in enumerate(found):
+        if standing.place == "unlike-others":
+            message = (
+                f"{subject.names[place]} is unlike the other {count - 1} references of this "
+                "writer: by them it is likelier another person's. Check whose signature it is, "
+                "and erase it if it is not this writer's."
+            )
+            yield Remark(place, Caution("unlike-others", message))
 
 
-def _collisions(enrolling: Enrolling) -> Iterator[Remark]:
-    """New references that other writers have, or that are as like another writer's as one's own."""
-    told: set[tuple[int, str]] = set()
-    for number, writer_id, what in (*_same_file(enrolling), *_resembling(enrolling)):
-        if (number, writer_id) not in told:
-            told.add((number, writer_id))
-            yield Remark(number, None, Caution("collision", _collision(enrolling, number, what)))
+def _collisions(subjects: Sequence[Subject], enrolled: Enrolled) -> list[list[Remark]]:
+    """New references that other writers have, or that would be taken for theirs."""
+    told: list[dict[tuple[int, str], str | None]] = [{} for _ in subjects]
+    for one in (*_same_file(subjects, enrolled), *_resembling(subjects, enrolled)):
+        told[one.near.subject].setdefault((one.near.place, one.near.writer_id), one.what)
+    return [list(_of_one(subject, own)) for subject, own in zip(subjects, told, strict=True)]
 
 
-def _collision(enrolling: Enrolling, number: int, what: str) -> str:
-    return (
-        f"{enrolling.named(number)} {what}. One of the two is under the wrong name, or one person "
-        "has two; until that is settled, neither tells the two writers apart."
+def _of_one(subject: Subject, told: Mapping[tuple[int, str], str | None]) -> Iterator[Remark]:
+    """What is worth telling of one writer's references; `told` is `_Alike.what` of each.
+
+    The keys of `told` are places and other writers.
+    """
+    fitting: Counter[int] = Counter()
+    for (place, _), what in told.items():
+        if what is None:
+            fitting[place] += 1
+        else:
+            yield Remark(place, _collision(subject.names[place], what))
+    alike = Counter(place for place, _ in told)
+    for place, others in fitting.items():
+        or_more = alike[place] >= NEAR_WRITERS  # Nobody further was compared.
+        yield Remark(place, _not_distinctive(subject.names[place], others, or_more=or_more))
+
+
+def _not_distinctive(name: str, others: int, *, or_more: bool) -> Caution:
+    writers = "writer" if others == 1 else "writers"
+    more = " or more" if or_more else ""
+    return Caution(
+        "not-distinctive",
+        f"{name} looks like signatures of {others} other enrolled {writers}{more}: it fits this "
+        "writer better, and would be taken for theirs too. Ask for a fuller signature if the "
+        "writer has one.",
     )
 
 
-def _same_file(enrolling: Enrolling) -> Iterator[tuple[int, str, str]]:
-    numbers = {one.sha256: number for number, one in enumerate(enrolling.new)}
-    for holder in enrolling.registry.references.holders(list(numbers)):
-        if holder.writer_id != enrolling.writer_id:
-            what = f"is the same file as reference {holder.reference_id} of {holder.writer_id}"
-            yield numbers[holder.sha256], holder.writer_id, what
+def _collision(name: str, what: str) -> Caution:
+    return Caution(
+        "collision",
+        f"{name} {what}. One of the two is under the wrong name, or one person has two; until "
+        "that is settled, neither tells the two writers apart.",
+    )
 
 
-def _resembling(enrolling: Enrolling) -> Iterator[tuple[int, str, str]]:
-    if enrolling.gallery is None:
+def _same_file(subjects: Sequence[Subject], enrolled: Enrolled) -> Iterator[_Alike]:
+    new: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for number, subject in enumerate(subjects):
+        for place, specimen in subject.new.items():
+            new[str(specimen.sha256)].append((number, place))
+    for holder in enrolled.registry.references.holders(list(new)):
+        what = f"is the same file as reference {holder.reference_id} of {holder.writer_id}"
+        for number, place in new[holder.sha256]:
+            if holder.writer_id != subjects[number].writer_id:
+                yield _Alike(_Near(number, place, holder.writer_id), what)
+
+
+def _resembling(subjects: Sequence[Subject], enrolled: Enrolled) -> Iterator[_Alike]:
+    if enrolled.gallery is None:
         return
-    vectors = np.stack([one.vector for one in enrolling.new])
-    registry, model_id = enrolling.registry, enrolling.encoder.model_id
-    near = [one.reference_ids.tolist() for one in enrolling.gallery.search(vectors, NEAR)]
-    owners = registry.references.writers_of({one for ids in near for one in ids})
-    others: list[list[str]] = []
-    for ids in near:
-        writers = dict.fromkeys(owners[one] for one in ids if one in owners)
-        writers.pop(enrolling.writer_id, None)
-        others.append(list(writers)[:NEAR_WRITERS])
-    asked = {one for some in others for one in some}
-    claims = registry.embeddings.claims(asked, model_id, with_pieces=True)
-    threshold_size = registry.models.gallery_size(model_id).writers
-    for number, some in enumerate(others):
-        for writer_id in some:
-            if writer_id in claims:
-                what = _likeness(enrolling, number, claims[writer_id], threshold_size)
-                if what:
-                    yield number, writer_id, what
+    near_ones = _near(subjects, enrolled.encoder, enrolled.registry, enrolled.gallery)
+    registry, model_id = enrolled.registry, enrolled.encoder.model_id
+    asked = {one.writer_id for one in near_ones}
+    claims = registry.embeddings.claims(asked, model_id, with_pieces=True) if asked else {}
+    size = registry.models.gallery_size(model_id).writers
+    for near in near_ones:
+        if near.writer_id in claims:
+            found = _likeness(near, subjects[near.subject], claims[near.writer_id], size, enrolled)
+            if found is not None:
+                yield found
 
 
-def _likeness(enrolling: Enrolling, number: int, other: Claim, gallery_size: int) -> str | None:
-    """What a new reference has to do with another writer's, in words; None where it is nothing."""
-    specimen = new_specimen(enrolling.new[number])
-    copy = copied(specimen, held_specimens(other, enrolling.registry))
+def _near(
+    subjects: Sequence[Subject], encoder: Encoder, registry: Registry, gallery: Gallery
+) -> list[_Near]:
+    """The other writers that new references may be taken for, by what the index holds of them."""
+    new = [(number, place) for number, one in enumerate(subjects) for place in one.new]
+    if not new:
+        return []
+    vectors = [leading(subject.signatures.vectors, encoder.index_dimension) for subject in subjects]
+    own = [_nearest_own(one) for one in vectors]
+    neighbours = gallery.search(np.stack([vectors[number][place] for number, place in new]), NEAR)
+    owners = registry.references.writers_of(
+        {reference for one in neighbours for reference in one.reference_ids.tolist()}
+    )
+    found = []
+    for (number, place), one in zip(new, neighbours, strict=True):
+        cosines: dict[str, float] = {}  # Of each writer the nearest, which comes first.
+        for reference, cosine in zip(one.reference_ids.tolist(), one.similarities, strict=True):
+            if reference in owners:
+                cosines.setdefault(owners[reference], float(cosine))
+        cosines.pop(subjects[number].writer_id, None)
+        for writer_id, cosine in list(cosines.items())[:NEAR_WRITERS]:
+            if cosine >= min(own[number][place] - NEARER, MAY_BE_A_COPY):
+                found.append(_Near(number, place, writer_id))
+    return found
+
+
+def _nearest_own(vectors: np.ndarray) -> np.ndarray:
+    """The cosine of each of r vectors to the nearest of the others; below -1 where it is alone."""
+    return np.asarray((vectors @ vectors.T - 3 * np.eye(len(vectors))).max(axis=1))
+
+
+def _likeness(
+    near: _Near, subject: Subject, other: Claim, gallery_size: int, enrolled: Enrolled
+) -> _Alike | None:
+    """What a new reference has to do with another writer's; None where it is nothing."""
+    copy = copied(subject.new[near.place], held_specimens(other, enrolled.registry))
     if copy is not None:
-        return f"is the same signature as {copy.original.shown_as} of {other.writer_id}"
-    rule = enrolling.encoder.rule
-    probe = signatures_of_new(enrolling.new[number : number + 1])
-    theirs = rule.claim(probe, signatures_of(other, enrolling.encoder))
+        what = f"is the same signature as {copy.original.shown_as} of {other.writer_id}"
+        return _Alike(near, what)
+    rule = enrolled.encoder.rule
+    probe, own = subject.signatures[[near.place]], subject.others(near.place)
+    theirs = rule.claim(probe, signatures_of(other, enrolled.encoder))
     needed = rule.identification_threshold(gallery_size, len(other.reference_ids))
-    if theirs.score < needed or _own_likeness(enrolling, number) > theirs.likeness:
+    if theirs.score < needed:
         return None
-    return (
+    if len(own) and rule.likeness(probe, own) > theirs.likeness + AS_LIKE:
+        return _Alike(near, None)
+    what = (
         f"resembles the references of {other.writer_id} as one of theirs would (score "
         f"{theirs.score:.2f}, from {needed:.2f} on)"
     )
-
-
-def _own_likeness(enrolling: Enrolling, number: int) -> float:
-    """How much a new reference resembles the writer's others; NOBODY where there are none."""
-    all_of_them = enrolling.signatures
-    own = len(all_of_them) - len(enrolling.new) + number
-    others = [place for place in range(len(all_of_them)) if place != own]
-    if not others:
-        return NOBODY
-    return enrolling.encoder.rule.claim(all_of_them[[own]], all_of_them[others]).likeness
+    return _Alike(near, what)

@@ -13,6 +13,7 @@ from encoder.imaging.preview import preview_png
 from encoder.imaging.region import Region
 from encoder.inference.encoder import Encoder
 from encoder.inference.orientation import turned_among
+from encoder.inference.simple_marks import simple_marks
 from encoder.scoring.templates import Signatures
 from index.registry.references import NewReference
 from service.errors import Refusal
@@ -105,26 +106,30 @@ def new_references(
 ) -> list[NewReference]:
     """Describe signatures in one batch, and make of each what the registry keeps of a reference.
 
-    Those of one writer are warned of where they lie otherwise than the rest.
+    Those that many others could make are warned of, and those of one writer that lie otherwise
+    than the rest.
     """
     if not acquired:
         return []
     signatures = describe_each(acquired, encoder)
     pieces = packed_pieces(signatures)
     alone = [one.acquisition for one in acquired]
-    told = [()] * len(acquired) if several_writers else turned_among(alone, signatures, encoder)
+    turned = [()] * len(acquired) if several_writers else turned_among(alone, signatures, encoder)
+    told = zip(turned, simple_marks(alone, signatures, encoder), strict=True)
     return [
         NewReference(
             image=one.upload.data,
             media_type=one.acquisition.media_type,
             cleaned_png=preview_png(one.acquisition.ink),
             sha256=one.sha256,
-            quality=_quality(one, turned),
+            quality=_quality(one, (*way, *simple)),
             vector=vector,
             filename=one.upload.filename,
             pieces=own,
         )
-        for one, vector, own, turned in zip(acquired, signatures.vectors, pieces, told, strict=True)
+        for one, vector, own, (way, simple) in zip(
+            acquired, signatures.vectors, pieces, told, strict=True
+        )
     ]
 
 

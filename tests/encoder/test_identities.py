@@ -2,7 +2,10 @@
 
 from dataclasses import fields, is_dataclass, replace
 
+import numpy as np
+
 from encoder.datasets.splits import Holdout, split_writers
+from encoder.scoring.blocks import Blocks
 from encoder.scoring.decision_rule import (
     Calibration,
     DecisionRule,
@@ -10,8 +13,7 @@ from encoder.scoring.decision_rule import (
     OperatingPoint,
     RandomTail,
 )
-from encoder.scoring.score import Spread
-from encoder.scoring.script_compensation import ScriptCompensation
+from encoder.scoring.score import ClaimWeights, Scoring
 
 POINTS = {"fmr_skilled=5%": OperatingPoint(0.3, 0.2), "fmr_skilled=1%": OperatingPoint(0.4, 0.2)}
 MORE_POINTS = {
@@ -19,26 +21,27 @@ MORE_POINTS = {
     "fmr_skilled=1%": OperatingPoint(0.35, 0.15),
 }
 RULE = DecisionRule(
-    spread=Spread(
-        0.61,
-        1.5,
-        0.25,
-        (ScriptCompensation("Bengali", (0.5, -0.25), 0.125, ((1, 0.1), (3, 0.2))),),
+    scoring=Scoring(
+        (
+            ClaimWeights(1, (9.5, 0.0), -7.25, (0.75, 0.0)),
+            ClaimWeights(5, (10.5, -2.5), -6.125, (0.875, 0.625)),
+        ),
+        local=False,
     ),
     calibrations=(
         Calibration(
             references=1,
-            skilled=LogRatio(9.5, -3.0, 2.0),
-            random=LogRatio(12.0, -2.5, 4.0),
+            skilled=LogRatio(((9.5, -3.0), (8.5, -2.0)), 2.0),
+            random=LogRatio(((12.0, -2.5), (11.0, -1.5)), 4.0),
             points=POINTS,
-            random_tail=RandomTail(0.1, 0.05, 0.03, 0.01),
+            random_tail=RandomTail(0.1, 0.05, 0.03, 0.01, 50),
         ),
         Calibration(
             references=5,
-            skilled=LogRatio(10.5, -3.5, 2.0),
-            random=LogRatio(13.0, -2.0, 4.0),
+            skilled=LogRatio(((10.5, -3.5),), 2.0),
+            random=LogRatio(((13.0, -2.0),), 4.0),
             points=MORE_POINTS,
-            random_tail=RandomTail(0.05, 0.05, 0.02, 0.01),
+            random_tail=RandomTail(0.05, 0.05, 0.02, 0.01, 50),
         ),
     ),
     default_operating_point="fmr_skilled=5%",
@@ -55,12 +58,17 @@ SPLIT = {
 
 
 def test_rules_go_by_the_names_that_they_were_given_before():
-    assert RULE.rule_id == "45265481a972"
-    assert replace(RULE, centre=(0.01, -0.02)).rule_id == "dfafc0c67712"
+    assert RULE.rule_id == "5fc1e659b272"
 
 
 def test_a_rule_read_from_a_manifest_goes_by_the_same_name():
-    assert DecisionRule.from_dict(RULE.as_dict()).rule_id == RULE.rule_id
+    assert DecisionRule.from_dict(RULE.as_dict(), Blocks()).rule_id == RULE.rule_id
+
+
+def test_the_blocks_belong_to_the_network_and_not_to_a_rules_name():
+    turned = Blocks(("layout",), (2,), np.eye(2, dtype=np.float32))
+    scoring = replace(RULE.scoring, blocks=turned)
+    assert replace(RULE, scoring=scoring).rule_id == RULE.rule_id
 
 
 def test_every_field_of_a_rule_is_part_of_its_name():
@@ -86,7 +94,7 @@ def each_changed(part, where="rule"):
 def values_of(part):
     """What a part is made of: names, values, and how it comes to another one; None if it is one."""
     if is_dataclass(part):
-        names = [field.name for field in fields(part)]
+        names = [field.name for field in fields(part) if field.compare]
         return [(f".{n}", getattr(part, n), lambda o, n=n: replace(part, **{n: o})) for n in names]
     if isinstance(part, dict):
         return [(f"[{n!r}]", v, lambda o, n=n: {**part, n: o}) for n, v in part.items()]

@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.datasets.folder import Canvases
-from encoder.scoring.score import Spread
 from encoder.scoring.templates import Signatures
 
 HOG_CANVAS = (96, 192)
-HOG_SPREAD = Spread(shrinkage=0.0)  # Nothing was learned of other writers that could be shrunk to.
 CELL_PX = 12
 ORIENTATIONS = 9
 SOFTENING = 0.2  # Of the mean cell's norm: keeps empty cells from being blown up to full strength.

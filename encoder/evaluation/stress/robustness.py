@@ -17,10 +17,11 @@ from rich.progress import track
 from encoder.datasets.folder import IMAGE_SUFFIXES
 from encoder.datasets.splits import group_of
 from encoder.errors import ImageError, TrainingDataError
-from encoder.evaluation.pooling import KINDS, Pool
+from encoder.evaluation.pooling import Pool
 from encoder.evaluation.protocols import Fold
 from encoder.evaluation.rates import as_row, comparison_rates, shipped_rates
 from encoder.evaluation.stress.perturbations import PERTURBATIONS, Perturbation
+from encoder.evaluation.trials import KINDS
 from encoder.imaging.acquire import acquire
 from encoder.imaging.canvas import to_canvas
 from encoder.imaging.decode import decode
@@ -28,7 +29,7 @@ from encoder.imaging.pixels import Gray
 from encoder.inference.orientation import STRAIGHTENING, penalised
 from encoder.inference.turning import Pose, posed
 from encoder.metrics.confidence_intervals import REPLICATES, Scored, draw_weights
-from encoder.scoring.score import claim_scores, own_similarities, similarities
+from encoder.scoring.score import claim_features
 from encoder.scoring.templates import Signatures, joined
 
 REFERENCES = 5
@@ -112,12 +113,12 @@ def _pool(
             "skilled": claimed.forged[name],
             "random": joined([claimed.genuine[name][:0], *others]),
         }
-        own = own_similarities(claimed.references)
-        spread = folds[fold].rule.spread
-        allowance = spread.allowance(claimed.references.vectors)
+        scoring = folds[fold].rule.scoring
+        habits = scoring.habits(claimed.references)
+        weights = scoring.weights_for(len(claimed.references))
         for kind, described in probes.items():
-            found = similarities(described, claimed.references)
-            scores = claim_scores(found, own, spread, allowance).reshape(-1, len(POSES))
+            found = scoring.similarities(described, claimed.references)
+            scores = weights.scores(claim_features(found, habits)).reshape(-1, len(POSES))
             scored[kind].append((scores - COSTS).max(axis=1))
     together, of_fold = {}, {}
     for kind, parts in scored.items():

@@ -140,7 +140,7 @@ def _skilled_error(
     for fold, groups in zip(folds, by_fold, strict=True):
         data = DataSet("", tuple(_samples_of(group, fold, even=even) for group in groups))
         embedded.append(
-            EmbeddedFold(embed_data_set(fold.describe, data), fold.rule.spread, fold.rule)
+            EmbeddedFold(embed_data_set(fold.describe, data), fold.rule.scoring, fold.rule)
         )
     pool = pool_trials(embedded, REFERENCES, DRAWS)
     error = equal_error_rate(pool.scores("genuine"), pool.scores("skilled"))

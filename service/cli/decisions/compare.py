@@ -8,14 +8,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.arguments import IMAGE, operating_point_option, region_option
+from service.cli.arguments import (
+    IMAGE,
+    operating_point_option,
+    region_of_each,
+    region_option,
+    regions_option,
+)
 from service.cli.decisions.verify import print_verification
-from service.cli.failures import EXIT_NO
+from service.cli.failures import EXIT_NO, fail
 from service.cli.output import json_option
+from service.cli.regions import advice
 from service.cli.session import open_encoder
+from service.errors import ImagesRefused
 
 if TYPE_CHECKING:
     from encoder.imaging.region import Region
+
+REFERENCE_REGION = "--reference-region"
 
 
 @click.command()
@@ -23,20 +33,20 @@ if TYPE_CHECKING:
 @click.argument("references", metavar="REFERENCE...", nargs=-1, type=IMAGE, required=True)
 @operating_point_option
 @region_option
+@regions_option(REFERENCE_REGION, "REFERENCE")
 @json_option
-@click.pass_context
 def compare(
-    ctx: click.Context,
     probe: Path,
     references: Sequence[Path],
     operating_point: str | None,
     region: Region | None,
+    regions: tuple[Region | None, ...],
     as_json: bool,
 ) -> None:
     """Compare the signature in PROBE with REFERENCE files.
 
-    Nothing is stored, and no registry is needed. --region is a part of PROBE. Exit codes are those
-    of verify.
+    Nothing is stored, and no registry is needed. --region is a part of PROBE, --reference-region
+    one of each REFERENCE. Exit codes are those of verify.
 
     \b
     Examples:
@@ -46,11 +56,15 @@ def compare(
     from service.decisions.compare import compare as decide
     from service.transfer.sources.files import read_upload
 
-    answer = decide(
-        [read_upload(path) for path in references],
-        read_upload(probe, region),
-        encoder=open_encoder(),
-        operating_point=operating_point,
-    )
+    parts = region_of_each(references, regions, REFERENCE_REGION)
+    try:
+        answer = decide(
+            [read_upload(path, part) for path, part in zip(references, parts, strict=True)],
+            read_upload(probe, region),
+            encoder=open_encoder(),
+            operating_point=operating_point,
+        )
+    except ImagesRefused as error:
+        fail("\n".join((str(error), *advice(error.refused, len(references), REFERENCE_REGION))))
     print_verification(answer, "the writer of the references", as_json=as_json)
-    ctx.exit(0 if answer.verdict == "match" else EXIT_NO)
+    raise click.exceptions.Exit(0 if answer.verdict == "match" else EXIT_NO)

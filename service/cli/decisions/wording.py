@@ -6,6 +6,7 @@ from rich.console import RenderableType
 from rich.panel import Panel
 
 from encoder.cautions import Caution
+from encoder.inference.unseen_errors import UnseenErrors
 from encoder.scoring.decision_rule import Comparison
 from service.cli.output import table
 from service.decisions.identify import Identification
@@ -35,6 +36,7 @@ def verification_parts(answer: Verification, claimed: str) -> Iterator[Renderabl
         f"Compared with {count} reference{'s' if count != 1 else ''}.",
         strength(found.log_lr, found.log_lr_bound, "a skilled forger"),
         strength(found.log_lr_random, found.log_lr_random_bound, "another writer"),
+        *_expected(answer.expected),
         *_warnings(answer.warnings),
     ]
     yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
@@ -110,6 +112,21 @@ def _similarities(answer: Verification) -> RenderableType:
         rows.append((name, *(f"{x:.3f}" for x in alike)))
     drawn: RenderableType = table(headings, rows)
     return drawn
+
+
+def _expected(errors: UnseenErrors | None) -> Iterator[str]:
+    """Say how often such verdicts err, where that was measured."""
+    if errors is None:
+        return
+    shares = (
+        (errors.fmr_skilled, "of practised imitations matched"),
+        (errors.fnmr, "of genuine signatures did not"),
+    )
+    said = ", ".join(
+        f"{100 * share.mean:.1f} % (at worst {100 * share.worst:.1f}) {what}"
+        for share, what in shares
+    )
+    yield f"Measured on {errors.data_sets} kinds of signatures unknown to the rule: {said}."
 
 
 def _warnings(warnings: Sequence[Caution]) -> list[str]:

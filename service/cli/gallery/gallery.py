@@ -12,7 +12,14 @@ import click
 
 from service.cli.arguments import FILE, NEW_FILE
 from service.cli.failures import EXIT_NO, fail
-from service.cli.import_progress import INTERRUPTED, Tally, follow, refused_option, report
+from service.cli.import_progress import (
+    INTERRUPTED,
+    Tally,
+    follow,
+    look_over,
+    report,
+    report_options,
+)
 from service.cli.output import json_option, note, print_json, progress_bar, show
 from service.cli.session import open_registry
 
@@ -85,16 +92,19 @@ def export_file(ctx: click.Context, file: Path, images: bool, as_json: bool) -> 
 
 @gallery_group.command("import")
 @click.argument("file", type=FILE)
-@refused_option
+@report_options
 @json_option
 @click.pass_context
-def import_file(ctx: click.Context, file: Path, refused: Path | None, as_json: bool) -> None:
+def import_file(
+    ctx: click.Context, file: Path, refused: Path | None, warnings: Path | None, as_json: bool
+) -> None:
     """Import a FILE that `gallery export` wrote.
 
     Vectors of the model in use are taken over. Vectors of another model are refused, unless the
     file has the images: these are encoded anew. References that are here already are passed
     over, so it can be run again. Whoever is in the file is enrolled, also who was erased here.
-    Rows that cannot be kept are refused, each with its reason; the exit code is 1 then.
+    Rows that cannot be kept are refused, each with its reason; the exit code is 1 then. References
+    that may be another person's are told at the end, as `countersign import` does.
 
     \b
     Examples:
@@ -107,15 +117,17 @@ def import_file(ctx: click.Context, file: Path, refused: Path | None, as_json: b
     with open_gallery_file(file) as reader:
         tally = Tally(reader.rows)
         try:
-            with open_registry() as (_, registry, encoder):
+            with open_registry() as (settings, registry, encoder):
                 if not is_of(reader, encoder) and reader.header.images:
                     note("The file's vectors are of another model; its images are encoded anew.")
                 batches = import_gallery(reader, encoder=encoder, registry=registry)
                 with closing(batches):
                     follow(batches, tally, "rows")
+                look_over(tally, settings, registry, encoder)
         except KeyboardInterrupt:
+            tally.interrupted = True
             note(INTERRUPTED)
-    report(tally, "rows", refused, as_json=as_json)
+    report(tally, "rows", refused, warnings, as_json=as_json)
     ctx.exit(tally.exit_code)
 
 

@@ -36,8 +36,7 @@ def calibrate(
     """Fit thresholds and likelihood ratios on own signatures.
 
     FOLDER holds <writer>/genuine_*.png and, if there are any, <writer>/forged_*.png. Each value
-    is moved only where there is enough to fit it. Embeddings stay, so no gallery is touched. The
-    centre of an adapted model stays too (see countersign adapt, which comes first).
+    is moved only where there is enough to fit it. Embeddings stay, so no gallery is touched.
 
     \b
       value                              needs   writers, signatures of the kind
@@ -45,7 +44,7 @@ def calibrate(
       fmr_skilled=5%   match, non_match               20   60
       fmr_skilled=1%   match, non_match              100  300
       likelihood ratio                                20   60
-      random tail, for identification                 50
+      random tail, for identification                 25  100
 
     `match` and the likelihood ratio against a skilled forger need skilled forgeries, the
     others genuine signatures.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -55,11 +55,6 @@ PROTOCOLS = ("holdout", "crossval", "zeroshot")
     help="Also use the writers that the model was trained on; flatters it.",
 )
 @click.option(
-    "--adapt",
-    is_flag=True,
-    help="Measure each model as adapted to the writers it is measured on; see countersign adapt.",
-)
-@click.option(
     "--draws",
     metavar="N",
     type=click.IntRange(1),
@@ -105,13 +100,12 @@ def evaluate(
       countersign evaluate signatures/
       countersign evaluate signatures/ --model models/first --baseline hog
       countersign evaluate cedar/ --protocol crossval --model one/ --model two/
-      countersign evaluate signatures/ --adapt
       countersign evaluate cedar/ --html report.html --json > report.json
     """
     extras = [name for name in ("perturbations", "controls") if rest[name]]
     extras += [rest["baseline"]] if rest["baseline"] else []
     plan = "all writers" if all_writers else protocol
-    how = {name: rest[name] for name in ("draws", "replicates", "adapt")}
+    how = {name: rest[name] for name in ("draws", "replicates")}
     with redirect_stdout(sys.stderr):  # Progress is drawn while the folders are read.
         answer = _measured(folders, plan, models, extras, how)
     if rest["html"]:
@@ -149,7 +143,7 @@ def _measured(
     ]
     effort = Effort(how["draws"], how["replicates"])
     sets = [
-        evaluate_folder(folder, plan, extras, effort, adapt=bool(how["adapt"]))
+        evaluate_folder(folder, plan, extras, effort)
         for folder, plan in zip(folders, plans, strict=True)
     ]
     return {"protocol": protocol, **how, "sets": sets}
@@ -162,22 +156,10 @@ def _tables(answer: Mapping[str, Any]) -> Iterator[Any]:
         f"{answer['folder']}: {answer['writers']} writers ({held_out}), model {names}, "
         f"{answer['failures_to_acquire']} images without a usable signature"
     )
-    yield from _adaptations(answer["models"])
     columns = ("#references", "#EER skilled %", "#random %", "#FNMR at FMR 1% %", "#rank 1 %")
     for title, part in ((None, answer), *answer.get("baselines", {}).items()):
         yield table(columns, _rate_rows(part["results"]), f"baseline {title}" if title else "")
     yield from _shipped_table(answer["results"])
-
-
-def _adaptations(models: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """A line for each model that was measured as adapted."""
-    for model in models:
-        if centre := model["adapted_to"]:
-            yield (
-                f"{model['name']} is adapted to {centre['references']} genuine signatures of "
-                f"{centre['writers']} writers: centre {centre['length']:.2f} from the origin, "
-                f"similarities raised by {centre['lift']:.3f} without"
-            )
 
 
 def _rate_rows(results: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:

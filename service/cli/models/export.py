@@ -20,15 +20,17 @@ from service.cli.output import json_option, print_json, show
 )
 @json_option
 def export(run: Path, model: Path, data: tuple[Path, ...], keep_keras: bool, as_json: bool) -> None:
-    """Make the model MODEL of the training run RUN.
+    """Make the model MODEL of the training run RUN, or of a model.
 
-    MODEL is a folder. The data sets of the run are needed again, for calibration on development
-    writers and for the error rates in the manifest. The exported network is checked against the
-    trained one.
+    MODEL is a folder. The decision rule is fitted on the data sets named: of those that the network
+    was trained on, on their development writers, of others on all. The more kinds of signatures
+    they hold, the likelier the rule keeps its promises on yours. The exported network is checked
+    against the trained one. Of a model folder, network and id stay, and the rule is fitted anew.
 
     \b
     Examples:
-      countersign export runs/first models/first --data signatures/
+      countersign export runs/first models/first --data signatures/ --data more/
+      countersign export models/first models/second --data signatures/ --data more/ --data ours/
       countersign reencode --model models/first
       countersign model switch first
     """

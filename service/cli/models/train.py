@@ -82,7 +82,7 @@ def train(
 
     Writers are split into those to train on, to calibrate on and to measure on. Progress, a CSV
     log and TensorBoard events are written to the run's folder. Ctrl-C stops; --resume goes on
-    after the last finished epoch.
+    from the last checkpoint, of which there are several in an epoch.
 
     \b
     Examples:

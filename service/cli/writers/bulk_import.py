@@ -8,14 +8,21 @@ from pathlib import Path
 import click
 
 from service.cli.arguments import SOURCE
-from service.cli.import_progress import INTERRUPTED, Tally, follow, refused_option, report
+from service.cli.import_progress import (
+    INTERRUPTED,
+    Tally,
+    follow,
+    look_over,
+    report,
+    report_options,
+)
 from service.cli.output import json_option, note
 from service.cli.session import open_registry
 
 
 @click.command("import")
 @click.argument("source", type=SOURCE)
-@refused_option
+@report_options
 @click.option(
     "--batch-size",
     metavar="FILES",
@@ -27,7 +34,12 @@ from service.cli.session import open_registry
 @json_option
 @click.pass_context
 def import_source(
-    ctx: click.Context, source: Path, refused: Path | None, batch_size: int, as_json: bool
+    ctx: click.Context,
+    source: Path,
+    refused: Path | None,
+    warnings: Path | None,
+    batch_size: int,
+    as_json: bool,
 ) -> None:
     """Enroll the writers of a folder, a zip or a CSV manifest.
 
@@ -39,10 +51,13 @@ def import_source(
     the power fails; run the same command again to go on: images that are references already are
     passed over. Whoever was erased is enrolled again. The exit code is 1 if anything was refused.
 
+    At the end all of the source's references are compared: those that are unlike the writer's
+    others, and those that are another writer's or resemble theirs as much, are told, and stay.
+
     \b
     Examples:
       countersign import scans/
-      countersign import scans.zip --refused refused.csv
+      countersign import scans.zip --refused refused.csv --warnings warnings.csv
       countersign import writers.csv
       countersign import scans/ --json | jq .enrolled
     """
@@ -52,13 +67,15 @@ def import_source(
     with open_source(source) as found:
         tally = Tally(len(found.images), found.skipped, list(found.refused))
         try:
-            with open_registry() as (_, registry, encoder):
+            with open_registry() as (settings, registry, encoder):
                 batches = import_images(
                     found.images, encoder=encoder, registry=registry, batch_size=batch_size
                 )
                 with closing(batches):
                     follow(batches, tally)
+                look_over(tally, settings, registry, encoder)
         except KeyboardInterrupt:
+            tally.interrupted = True
             note(INTERRUPTED)
-    report(tally, "files", refused, as_json=as_json)
+    report(tally, "files", refused, warnings, as_json=as_json)
     ctx.exit(tally.exit_code)

@@ -12,10 +12,11 @@ import click
 from encoder.cautions import as_stored
 from encoder.errors import OversizeImage
 from index.errors import UnknownWriter
-from service.cli.arguments import IMAGE, regions_option, writer_argument
-from service.cli.failures import EXIT_NO, fail
+from service.cli.arguments import IMAGE, region_of_each, regions_option, writer_argument
+from service.cli.failures import EXIT_NO
 from service.cli.import_progress import show_refusals
 from service.cli.output import json_option, note, print_json, show
+from service.cli.regions import advice
 from service.cli.session import open_services
 from service.errors import ImagesRefused, Refusal
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 @writer_argument
 @click.argument("images", metavar="IMAGE...", nargs=-1, type=IMAGE, required=True)
 @click.option("--name", default="", help="The writer's name, for a writer who is new.")
-@regions_option
+@regions_option("--region")
 @json_option
 @click.pass_context
 def enroll(
@@ -69,6 +70,8 @@ def enroll(
         show(f"Enrolled {count} of {len(images)} images as references of {writer_id}.")
         show_warnings(enrollment.references)
         show_refusals(refused)
+        for sentence in advice(refused, len(images)):
+            show(sentence)
         for warning in enrollment.warnings:
             show(f"Note: {warning.message}")
     ctx.exit(EXIT_NO if refused else 0)
@@ -88,11 +91,9 @@ def read_uploads(
     """Read image files, or a region of each; one that is too large to be read is refused."""
     from service.transfer.sources.files import read_upload, shown
 
-    if regions and len(regions) != len(images):
-        fail(f"--region came {len(regions)} times for {len(images)} images; give it for each.")
     uploads: list[Upload] = []
     refused: list[Refusal] = []
-    for path, region in zip(images, regions or [None] * len(images), strict=True):
+    for path, region in zip(images, region_of_each(images, regions), strict=True):
         try:
             uploads.append(read_upload(path, region))
         except OversizeImage as error:

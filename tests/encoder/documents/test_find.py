@@ -1,15 +1,21 @@
 """A signature's ink is found among print, lines, stamps and other hands."""
 
 import time
+from contextlib import suppress
 
 import cv2
 import numpy as np
 import pytest
 
-from benchmarks.documents import KINDS, ink_of, judged, scan_of, scene
+from benchmarks.document_drawing import ink_of, scan_of
+from benchmarks.document_kinds import KINDS
+from benchmarks.documents import judged, scene
+from benchmarks.image_fuzz import made
 from encoder.documents.find import find_signature
 from encoder.documents.hands import other_hands
 from encoder.documents.marks import Marks
+from encoder.errors import ImageError
+from encoder.imaging.acquire import acquire
 
 SEEDS = (3, 7, 8)
 # By kind, the overlap with the truth that each member reaches.
@@ -103,3 +109,20 @@ def test_every_kind_can_be_drawn() -> None:
         picture, truth = scene(name, 2, 1)
         assert picture.shape[:2] == truth.shape
         assert truth.any()
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("number", [5, 18])
+def test_marks_of_which_none_has_the_middle_height_write_nothing_to_the_log(number: int) -> None:
+    """Half are low and half are high, so that the median lies between."""
+    _, data = made(np.random.default_rng((1, number)))
+    with suppress(ImageError):
+        acquire(data)
+
+
+@pytest.mark.parametrize("number", [44, 53])
+def test_very_many_marks_of_one_size_have_no_outline(number: int) -> None:
+    """None of them is large enough to be a piece of a frame."""
+    _, data = made(np.random.default_rng((3, number)))
+    with suppress(ImageError):
+        acquire(data)

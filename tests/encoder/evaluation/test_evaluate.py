@@ -1,32 +1,28 @@
 """The evaluation protocols on synthetic writers and real model folders."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from encoder.calibration.data_set_centres import centre_writer
-from encoder.datasets.folder import WriterSamples, list_writers, read_folder
+from encoder.datasets.folder import list_writers, read_folder
 from encoder.errors import TrainingDataError
-from encoder.evaluation.embed import embed_data_set
 from encoder.evaluation.evaluate import Effort, embed_folds, evaluate
 from encoder.evaluation.pooling import pool_trials
-from encoder.evaluation.protocols import Fold, adapted, drawn, plan_folds, unprotected_fold
+from encoder.evaluation.protocols import Fold, plan_folds, unprotected_fold
 from encoder.inference.artifact import NETWORK, SHIPPED, read_artifact, write_artifact
 from encoder.inference.encoder import Encoder, load_encoder
-from encoder.scoring.centring import centre_of
 
 QUICK = Effort(draws=2, replicates=40)
 
 
-def model(folder: Path, splits: dict[str, dict[str, list[str]]]) -> Encoder:
+def model(folder: Path, splits: dict[str, dict[str, list[str]]], **more: object) -> Encoder:
     """The shipped network as a model folder of its own, trained on what `splits` say."""
     shipped = read_artifact(SHIPPED)
-    kept = ("canvas_size", "dimension", "decision", "centred_decision")
+    kept = ("canvas_size", "dimension", "blocks", "decision")
     facts = {key: shipped.manifest[key] for key in kept}
-    facts |= {"name": folder.name, "training": {"splits": splits}}
+    facts |= {"name": folder.name, "training": {"splits": splits}, **more}
     write_artifact(folder, {NETWORK: shipped.network}, facts)
     return load_encoder(folder)
 
@@ -118,6 +114,25 @@ def test_zeroshot_takes_the_model_that_does_not_know_the_data_set(
         plan_folds(writers_folder, [stranger, stranger], "zeroshot")
 
 
+def test_zeroshot_refuses_a_model_whose_rule_was_fitted_on_the_data_set(
+    writers_folder: Path, tmp_path: Path
+) -> None:
+    """Its network never saw it; its weights and thresholds did, at the export or afterwards."""
+    splits = {"elsewhere": {"train": ["000"], "test": []}}
+    both = {"splits": splits, "calibrated_on": ["elsewhere", "invented"]}
+    exported = model(tmp_path / "exported", splits, training=both)
+    about = {"data": "invented", "former": {}}
+    recalibrated = model(tmp_path / "recalibrated", splits, calibrated_on=about)
+    for one in (exported, recalibrated):
+        with pytest.raises(TrainingDataError, match="calibrated on invented; 0 of the 1"):
+            plan_folds(writers_folder, [one], "zeroshot")
+    others = {"splits": splits, "calibrated_on": ["elsewhere"]}
+    stranger = model(tmp_path / "stranger", splits, training=others, calibrated_on=None)
+    (fold,) = plan_folds(writers_folder, [exported, stranger, recalibrated], "zeroshot")
+    assert fold.encoder.name == "stranger"
+    assert fold.held_out
+
+
 def test_a_split_that_contradicts_itself_is_refused(writers_folder: Path, tmp_path: Path) -> None:
     both = model(tmp_path / "both", {"invented": {"train": ["000"], "test": ["000", "001"]}})
     with pytest.raises(TrainingDataError, match="both trained on and held out"):
@@ -143,48 +158,3 @@ def test_shipped_thresholds_are_measured_by_the_models_own_verdicts(
     for kind in ("skilled", "random"):
         row = answer["results"]["5"]
         assert 0 <= row[f"cllr_min_{kind}"] <= row[f"cllr_{kind}"]
-
-
-def test_adapted_models_are_measured_with_the_centre_of_their_own_writers(
-    writers_folder: Path, halves: list[Encoder]
-) -> None:
-    plain = plan_folds(writers_folder, halves, "crossval")
-    sets = [read_folder(writers_folder, (144, 288), fold.writer_ids) for fold in plain]
-    folds = [adapted(fold, data) for fold, data in zip(plain, sets, strict=True)]
-    embedded = embed_folds(folds, sets)
-    for fold, data, measured in zip(folds, sets, embedded, strict=True):
-        raw = embed_data_set(fold.encoder.describe, data)
-        centre = centre_of(
-            (w.genuine.vectors[drawn(6, n)] for n, w in enumerate(raw)), fold.encoder.dimension
-        )
-        assert fold.centre is not None
-        assert fold.centre.vector == pytest.approx(centre.vector, abs=1e-5)
-        assert (centre.writers, centre.references) == (10, 50)
-        assert fold.rule.calibrations == fold.encoder.centred_rule.calibrations
-        assert measured.rule == fold.rule
-        offset = np.asarray(centre.vector, np.float32)
-        for writer, expected in zip(measured.writers, raw, strict=True):
-            by_hand = centre_writer(expected, offset)
-            for ours, theirs in (
-                (writer.genuine, by_hand.genuine),
-                (writer.forged, by_hand.forged),
-            ):
-                assert ours.vectors == pytest.approx(theirs.vectors, abs=1e-4)
-    assert folds[0].centre != folds[1].centre
-    without = [replace(data, writers=tuple(map(unforged, data.writers))) for data in sets]
-    assert [adapted(f, d).centre for f, d in zip(plain, without, strict=True)] == [
-        fold.centre for fold in folds
-    ]
-
-    answer = evaluate(writers_folder, plain, effort=QUICK, adapt=True)
-    assert [m["adapted_to"]["references"] for m in answer["models"]] == [50, 50]
-    assert [m["rule"] for m in answer["models"]] == [fold.rule.rule_id for fold in folds]
-    pool = pool_trials(embedded, 5, QUICK.draws)
-    limit = halves[0].centred_rule.calibration_for(5).points["fmr_skilled=5%"].match
-    assert answer["results"]["5"]["shipped"]["fmr_skilled=5%"]["fmr_skilled"] == pytest.approx(
-        np.mean(pool.scores("skilled") >= limit), abs=1e-5
-    )
-
-
-def unforged(writer: WriterSamples) -> WriterSamples:
-    return replace(writer, forged=writer.forged[:0])

@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from encoder.evaluation.open_set import match_characteristic, rank_one_rate, run_searches
-from encoder.evaluation.trials import EmbeddedWriter
-from encoder.scoring.score import Spread
+from encoder.evaluation.open_set import Drawn, match_characteristic, run_searches, search_scores
+from encoder.evaluation.trials import PLAIN, EmbeddedWriter
+from encoder.scoring.score import SHORTLIST, ClaimWeights, Scoring
 from encoder.scoring.templates import Signatures
 
-PLAIN = Spread(population=0.0)
 NOBODY = Signatures(np.zeros((0, 3), np.float32))
 
 
@@ -52,4 +51,44 @@ def test_writers_without_a_probe_are_not_in_the_gallery() -> None:
     writers = [writer("a", [1, 0, 0], 3), writer("b", [0, 1, 0], 2)]
     assert run_searches(writers, 2, PLAIN, draws=2).gallery_size == 1
     assert np.isneginf(run_searches(writers, 2, PLAIN, draws=2).other).all()
-    assert np.isnan(rank_one_rate(writers, 5, PLAIN))
+    nothing = run_searches(writers, 5, PLAIN)
+    assert (nothing.rank.size, nothing.gallery_size) == (0, 0)
+
+
+def test_likeness_orders_writers_and_the_score_names_them() -> None:
+    """A steady hand must be met more closely: it may be likest and yet score lower."""
+    steady = np.tile(np.array([1, 0, 0], np.float32), (3, 1))
+    turn = np.radians([-65, 65, 0, 0])
+    unsteady = np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1).astype(np.float32)
+    harsh = Scoring((ClaimWeights(1, (1.0, -2.0), 0.0, (0.0, 0.0)),), local=False)
+    writers = [
+        EmbeddedWriter("steady", "steady", Signatures(steady), NOBODY),
+        EmbeddedWriter("unsteady", "unsteady", Signatures(unsteady[:3]), NOBODY),
+    ]
+    probe, gallery = (
+        [Drawn(writers[0], np.array([2]))],
+        [
+            Drawn(writers[0], np.array([0, 1])),
+            Drawn(writers[1], np.array([0, 1])),
+        ],
+    )
+    likeness, scores = search_scores(probe, gallery, harsh, np.array([[True, False]]))
+    assert likeness[0, 0] > likeness[0, 1]
+    assert scores[0, 0] == pytest.approx(1 - 2 * 1, abs=1e-6)
+    assert scores[0, 1] > scores[0, 0]
+
+
+def test_a_writer_too_far_behind_to_be_looked_at_is_missed() -> None:
+    """With more than ten writers nearer, at whatever threshold."""
+    near = [writer(f"n{n}", [0.0, 1.0, 0.01 * n]) for n in range(SHORTLIST + 1)]
+    stray = np.array([[1, 0, 0], [0, 1, 0]], np.float32)  # One far from the other.
+    writers = [EmbeddedWriter("stray", "stray", Signatures(stray), NOBODY), *near]
+    for seed in range(4):
+        found = run_searches(writers, 1, PLAIN, draws=1, seed=seed)
+        behind = found.rank[0] > SHORTLIST
+        assert np.isneginf(found.own[0]) == behind
+        assert not np.isnan(found.own).any()
+        if behind:
+            assert found.missed(-1e9)[0]
+            return
+    raise AssertionError("no draw had the far signature for a reference")

@@ -10,17 +10,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from encoder.calibration.fit import LEAST_BAND, REFERENCE_COUNTS, TARGETS
+from encoder.calibration.model_update import write_beside
 from encoder.errors import ArtifactError
 from encoder.imaging.acquire import PREPROCESSING_ID
 from encoder.inference.artifact import (
+    ATTACHED,
+    COHORT,
     FORMAT,
     MANIFEST,
     NETWORK,
     SHIPPED,
     manifest_sha256,
+    put_cohort,
     read_artifact,
+    restore_artifact,
 )
 from encoder.inference.encoder import load_encoder
+from encoder.scoring.distinctiveness import Cohort
 from encoder.scoring.local_descriptors import SHAPE_SIZE
 from encoder.scoring.templates import joined
 from encoder.synthesis import encode_png, synthetic_writer
@@ -74,6 +81,41 @@ def test_shipped_model_tells_synthetic_writers_apart() -> None:
         assert int(np.argmax(scores)) == number
 
 
+def test_shipped_blocks_are_the_networks_own() -> None:
+    """Turned back, each has length 1, and their cosines are those of the whole on the mean."""
+    encoder = load_encoder()
+    scans = [encode_png(synthetic_writer(seed).genuine(0)) for seed in range(4)]
+    vectors = encoder.describe(np.stack([encoder.acquire(one).canvas for one in scans])).vectors
+    blocks = encoder.rule.scoring.blocks
+    assert (blocks.names, blocks.sizes) == (("layout", "texture", "strokes"), (160, 256, 160))
+    assert blocks.axes is not None
+    assert blocks.axes @ blocks.axes.T == pytest.approx(np.eye(576), abs=1e-3)
+    joined_again = np.concatenate(blocks.split(vectors), axis=1) / np.sqrt(3)
+    assert joined_again == pytest.approx(vectors @ blocks.axes.T, abs=1e-3)
+    alike = blocks.similarities(vectors, vectors)
+    assert alike.mean(axis=0) == pytest.approx(vectors @ vectors.T, abs=1e-3)
+
+
+def test_shipped_rule_has_a_borderline_band_everywhere() -> None:
+    rule = read_artifact().rule
+    assert [one.references for one in rule.calibrations] == list(REFERENCE_COUNTS)
+    for calibration in rule.calibrations:
+        assert set(calibration.points) == set(TARGETS)
+        for point in calibration.points.values():
+            assert point.match - point.non_match >= LEAST_BAND - 1e-9
+
+
+def test_shipped_rule_was_measured_on_data_sets_that_it_was_not_fitted_on() -> None:
+    shipped = read_artifact()
+    unseen = shipped.manifest["unseen"]
+    forged = {"arabic_phone_10", "bhsig260_bengali", "cedar", "sigcomp2009_nfi", "svc2004_task2"}
+    assert set(unseen) == forged <= set(shipped.manifest["training"]["calibrated_on"])
+    for calibration in shipped.rule.calibrations:
+        lines = calibration.skilled.lines
+        measured = [one for one in unseen.values() if str(calibration.references) in one]
+        assert len(lines) == len(measured)
+
+
 def test_wrong_canvases_are_refused() -> None:
     encoder = load_encoder()
     with pytest.raises(ValueError, match="expected canvases"):
@@ -86,12 +128,61 @@ def test_shipped_files_are_small() -> None:
     assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 8 * 2**20
 
 
-@pytest.mark.parametrize("name", [NETWORK, "network.keras"])
+@pytest.mark.parametrize("name", [NETWORK, "network.keras", COHORT])
 def test_a_flipped_byte_is_refused(copy: Path, name: str) -> None:
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(bytes(content))
     with pytest.raises(ArtifactError, match="damaged"):
+        read_artifact(copy)
+
+
+def test_a_model_keeps_its_cohort_wherever_it_is_kept(copy: Path, tmp_path: Path) -> None:
+    shipped = read_artifact(copy)
+    assert shipped.cohort is not None
+    assert shipped.cohort.hand_count == 40
+    restored = restore_artifact(*shipped.as_bytes(), "the registry's copy")
+    assert restored.cohort_file == shipped.cohort_file == (copy / COHORT).read_bytes()
+    assert restored.manifest == shipped.manifest
+    write_beside(copy, tmp_path / "beside", {})
+    assert read_artifact(tmp_path / "beside").cohort_file == shipped.cohort_file
+
+
+def test_a_cohort_does_not_change_what_a_model_is_called(copy: Path) -> None:
+    before = read_artifact(copy)
+    assert before.cohort is not None
+    marks = before.cohort.marks[:7]
+    other = Cohort.of(marks, ["any"] * 7, range(7), 0.6)
+    put_cohort(copy, other.as_bytes())
+    after = read_artifact(copy)
+    assert after.cohort is not None
+    assert after.cohort.hand_count == 7
+    assert after.model_id == before.model_id
+    assert after.rule.rule_id == before.rule.rule_id
+
+
+def test_a_model_without_a_cohort_is_whole(copy: Path) -> None:
+    files = read_artifact(copy).manifest["files"]
+    (copy / COHORT).unlink()
+    with pytest.raises(ArtifactError, match=r"cohort\.npz cannot be read"):
+        read_artifact(copy)
+    edit(copy, files={name: facts for name, facts in files.items() if name != COHORT})
+    older = read_artifact(copy)
+    assert older.cohort is None
+    assert restore_artifact(*older.as_bytes(), "the registry's copy").cohort is None
+
+
+def test_a_cohort_of_other_embeddings_and_a_changed_copy_are_refused(copy: Path) -> None:
+    manifest, network = read_artifact(copy).as_bytes()
+    facts = json.loads(manifest)
+    facts[ATTACHED] = "AAAA" + facts[ATTACHED][4:]
+    with pytest.raises(ArtifactError, match="the copy is damaged"):
+        restore_artifact(json.dumps(facts).encode(), network, "the copy")
+    facts[ATTACHED] = 7
+    with pytest.raises(ArtifactError, match="the copy lacks or garbles"):
+        restore_artifact(json.dumps(facts).encode(), network, "the copy")
+    put_cohort(copy, Cohort.of(np.eye(3, 4, dtype=np.float32), ["a"] * 3, range(3), 0.6).as_bytes())
+    with pytest.raises(ArtifactError, match=r"cohort\.npz of .* expected marks \(m, 576\)"):
         read_artifact(copy)
 
 
@@ -132,7 +223,7 @@ def test_foreign_manifests_are_refused(copy: Path) -> None:
 def test_a_changed_threshold_is_refused(copy: Path) -> None:
     text = (copy / MANIFEST).read_text(encoding="utf-8")
     changed = re.sub(
-        r'("match": 0\.)(\d)', lambda m: f"{m[1]}{(int(m[2]) + 1) % 10}", text, count=1
+        r'("match": \d\.)(\d)', lambda m: f"{m[1]}{(int(m[2]) + 1) % 10}", text, count=1
     )
     assert changed != text
     (copy / MANIFEST).write_text(changed, encoding="utf-8")
@@ -142,9 +233,9 @@ def test_a_changed_threshold_is_refused(copy: Path) -> None:
 
 def test_a_manifest_without_its_rule_is_refused(copy: Path) -> None:
     manifest = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))
-    del manifest["decision"]["spread"]
+    del manifest["decision"]["scoring"]
     edit(copy, decision=manifest["decision"])
-    with pytest.raises(ArtifactError, match="spread"):
+    with pytest.raises(ArtifactError, match="scoring"):
         read_artifact(copy)
 
 
@@ -163,52 +254,44 @@ def test_a_garbled_manifest_is_refused(copy: Path, changes: dict[str, object]) -
         read_artifact(copy)
 
 
-@pytest.mark.parametrize("rule", [[], None, "", {"spread": {}}])
-@pytest.mark.parametrize("name", ["decision", "centred_decision"])
-def test_what_is_no_rule_is_refused(copy: Path, name: str, rule: object) -> None:
-    edit(copy, **{name: rule})
+@pytest.mark.parametrize("rule", [[], None, "", {"scoring": {}}])
+def test_what_is_no_rule_is_refused(copy: Path, rule: object) -> None:
+    edit(copy, decision=rule)
     with pytest.raises(ArtifactError, match=rf"{copy.name} cannot be used. The decision rule "):
         read_artifact(copy)
 
 
 @pytest.mark.parametrize(
-    ("centre", "why"),
+    ("change", "why"),
     [
-        ([0.0] * 511, "the centre has 511 numbers, expected 576"),
-        ([float("nan")] * 576, "centre holds a number that is not finite"),
-        (0.5, "wrong form"),
+        ({"sizes": [160, 256, 159]}, "575 elements in 3 parts; expected 576 in 3"),
+        ({"names": ["layout", "texture"]}, "576 elements in 3 parts; expected 576 in 2"),
+        ({"axes": None}, "expected 576 in 3"),
+        ({"axes": "AAAA"}, "cannot be read"),
+        ({"names": ["whole"], "sizes": [], "axes": None}, "this network's claims have 9"),
     ],
 )
-def test_a_centre_that_does_not_fit_the_embeddings_is_refused(
-    copy: Path, centre: object, why: str
+def test_blocks_that_do_not_fit_the_embeddings_are_refused(
+    copy: Path, change: dict[str, object], why: str
 ) -> None:
-    decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
-    edit(copy, decision=decision | {"centre": [0.0] * 576})
-    assert read_artifact(copy).rule.centre == (0.0,) * 576
-    edit(copy, decision=decision | {"centre": centre})
+    blocks = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["blocks"]
+    edit(copy, blocks=blocks | change)
     with pytest.raises(ArtifactError, match=f"manifest of {copy} cannot be used.* {why}"):
         read_artifact(copy)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "why"),
-    [
-        ("axis", [0.0] * 575, "compensation of bhsig260_bengali has 575 numbers, expected 576"),
-        ("axis", [float("nan")] * 576, "not finite"),
-        ("amounts", [[1, float("inf")]], "not finite"),
-        ("amounts", [], "compensation of bhsig260_bengali in the decision rule is empty"),
-        ("offset", None, "wrong form"),
-        ("local", float("nan"), "not finite"),
-    ],
-)
-def test_a_spread_that_cannot_score_is_refused(
-    copy: Path, name: str, value: object, why: str
-) -> None:
+def test_weights_that_cannot_score_are_refused(copy: Path) -> None:
+    """What else is refused of a rule is in the tests of `decision_rule`."""
     decision = json.loads((copy / MANIFEST).read_text(encoding="utf-8"))["decision"]
-    held = decision["spread"]["kinds"][0] if name in {"axis", "amounts", "offset"} else None
-    (decision["spread"] if held is None else held)[name] = value
+    decision["scoring"]["weights"][2]["weights"][0] = -0.5
     edit(copy, decision=decision)
-    with pytest.raises(ArtifactError, match=why):
+    with pytest.raises(ArtifactError, match="lowers the score of what is more alike"):
+        read_artifact(copy)
+
+
+def test_a_model_of_the_format_before_says_what_to_do(copy: Path) -> None:
+    edit(copy, format=5, decision={"spread": {}})
+    with pytest.raises(ArtifactError, match="formula that is gone"):
         read_artifact(copy)
 
 

@@ -118,7 +118,7 @@ def test_signatures_a_little_askew_are_straightened_at_a_cost(encoder: Encoder) 
                 )
                 assert comparison.score == pytest.approx(best, abs=1e-6)
                 assert comparison.score > encoder.rule.compare(probe, known).score
-    assert matched >= 18
+    assert matched >= 16
     assert straightened >= 4
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from encoder.inference.encoder import load_encoder
 from encoder.scoring.copies import distinct, held_by_both
-from encoder.scoring.score import claim_score
+from encoder.scoring.score import each_claim_score
 from encoder.scoring.standing import standings
 from encoder.scoring.templates import Signatures, joined
 from encoder.synthesis import encode_png, synthetic_writer
@@ -96,7 +96,26 @@ def test_likeness_does_not_grow_with_the_number_of_references(encoder):
     probe = described(encoder, genuine(1, 9))
     one = described(encoder, genuine(1, 0))
     same = joined([one] * 3)
-    spread = encoder.rule.spread
-    assert claim_score(probe, same, spread).likeness == pytest.approx(
-        claim_score(probe, one, spread).likeness, abs=1e-5
-    )
+    alike = [each_claim_score(probe, known, encoder.rule.scoring)[0] for known in (same, one)]
+    assert alike[0].likeness == pytest.approx(alike[1].likeness, abs=1e-5)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_copies_do_not_move_the_score_whatever_the_number_of_references(encoder, count):
+    images = [genuine(9102, n) for n in range(count)]
+    copies = [saved_again(9102, n, quality) for n in range(min(count, 2)) for quality in (60, 90)]
+    once, padded = described(encoder, *images), described(encoder, *images, *copies)
+    for probe in (described(encoder, genuine(9102, 7)), described(encoder, genuine(9103, 0))):
+        one, many = (encoder.rule.compare(probe, references) for references in (once, padded))
+        assert many.score == pytest.approx(one.score, abs=1e-5)
+        assert many.contributions == pytest.approx(one.contributions, abs=1e-5)
+        assert many.claim.likeness == pytest.approx(one.claim.likeness, abs=1e-5)
+        assert (many.verdict, many.threshold) == (one.verdict, one.threshold)
+        assert many.log_lr == pytest.approx(one.log_lr, abs=1e-5)
+
+
+def test_likeness_alone_is_that_of_the_claim(encoder):
+    probe = described(encoder, genuine(1, 9))
+    references = described(encoder, genuine(1, 0), saved_again(1, 0), genuine(1, 1))
+    rule = encoder.rule
+    assert rule.likeness(probe, references) == rule.claim(probe, references).likeness

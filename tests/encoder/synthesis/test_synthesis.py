@@ -13,7 +13,7 @@ import pytest
 from encoder.imaging.acquire import acquire
 from encoder.synthesis import encode_png, synthetic_writer
 from encoder.synthesis.__main__ import main
-from encoder.synthesis.kinematics import Pulses, arc_length, peak_times_s, pulse_speed, trace
+from encoder.synthesis.kinematics import Pulses, arc_length, pulse_speed, trace
 from encoder.synthesis.letterforms import capital, small
 from encoder.synthesis.names import _FAMILY, _GIVEN
 from encoder.synthesis.plan import PenPath, perform
@@ -41,7 +41,6 @@ def test_a_stroke_is_fastest_at_the_mode_of_its_lognormal():
     time_s = np.linspace(0.3, 1.5, 200_001)
     speed = pulse_speed(time_s, pulse.onset_s, pulse.mu, pulse.sigma)
     assert time_s[np.argmax(speed)] == pytest.approx(0.3 + np.exp(-1.6 - 0.25**2), abs=1e-4)
-    assert peak_times_s(pulse)[0] == pytest.approx(time_s[np.argmax(speed)], abs=1e-4)
     assert np.trapezoid(speed, time_s) == pytest.approx(1.0, abs=1e-4)
     assert pulse_speed(np.array([0.2]), pulse.onset_s, pulse.mu, pulse.sigma)[0] == 0
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -13,12 +14,22 @@ keras = pytest.importorskip("keras", reason="training needs the `train` extra")
 from encoder.datasets.augment import Variation, vary  # noqa: E402
 from encoder.datasets.folder import list_writers, read_folder  # noqa: E402
 from encoder.datasets.splits import Holdout, split_writers  # noqa: E402
-from encoder.errors import TrainingDataError  # noqa: E402
+from encoder.errors import ArtifactError, TrainingDataError  # noqa: E402
+from encoder.evaluation.trials import PLAIN  # noqa: E402
+from encoder.inference.artifact import (  # noqa: E402
+    FORMAT,
+    KERAS_NETWORK,
+    MANIFEST,
+    NETWORK,
+    SHIPPED,
+    manifest_sha256,
+    read_manifest,
+)
 from encoder.inference.encoder import load_encoder  # noqa: E402
 from encoder.networks.lean_network import lean_network  # noqa: E402
 from encoder.networks.losses import ClaimLoss, ContrastiveLoss  # noqa: E402
 from encoder.networks.notebook_network import notebook_base_network  # noqa: E402
-from encoder.scoring.score import Spread, claim_score  # noqa: E402
+from encoder.scoring.score import each_claim_score  # noqa: E402
 from encoder.scoring.templates import Signatures  # noqa: E402
 from encoder.training.batches import BatchPlan, ClaimBatches, PairBatches  # noqa: E402
 from encoder.training.checkpoints import DevelopmentProgress, RunState, keras_describe  # noqa: E402
@@ -88,21 +99,20 @@ def test_projections_take_a_turned_signature_for_the_same(
     assert tolerant > likeness() + 0.05
 
 
-def test_claim_loss_scores_as_serving_does() -> None:
-    """With one claim and two probes the loss is a known function of two serving scores."""
+def test_claim_loss_scores_as_plain_scores_do() -> None:
+    """What is watched while a network trains is what its loss orders."""
     rng = np.random.default_rng(4)
     vectors = rng.normal(size=(6, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     # Writer 0: three genuine and one forgery; writer 1: two genuine that serve as impostors.
     labels = np.array([[0, 0], [0, 0], [0, 0], [0, 1], [1, 0], [1, 0]])
-    unshrunk = Spread(population=0.0, shrinkage=0.0)
     described = Signatures(vectors)
     own, forged, other = [], [], []
     for held_out in range(3):
         references = described[[i for i in range(3) if i != held_out]]
-        own.append(claim_score(described[[held_out]], references, unshrunk).score)
-        forged.append(claim_score(described[[3]], references, unshrunk).score)
-        other += [claim_score(described[[i]], references, unshrunk).score for i in (4, 5)]
+        own.append(each_claim_score(described[[held_out]], references, PLAIN)[0].score)
+        forged.append(each_claim_score(described[[3]], references, PLAIN)[0].score)
+        other += [each_claim_score(described[[i]], references, PLAIN)[0].score for i in (4, 5)]
     from encoder.networks import losses  # noqa: PLC0415 - the private part under test.
 
     same = (labels[:, None, 0] == labels[None, :, 0]).astype(np.float32)
@@ -220,9 +230,65 @@ def test_trains_resumes_to_the_same_network_and_exports(
     log = encoder.manifest["training"]["log"]
     assert [row["epoch"] for row in log] == [0, 1]
     assert all(0.0 <= row["development_error"] <= 1.0 and row["loss"] > 0.0 for row in log)
+    assert encoder.cohort is not None
+    assert encoder.cohort.marks.shape[1] == encoder.dimension
     held_out = set(encoder.manifest["training"]["splits"]["invented"]["test"])
     assert held_out
     assert held_out.isdisjoint(encoder.manifest["training"]["splits"]["invented"]["train"])
+
+
+def edit(folder: Path, **changes: object) -> None:
+    manifest = read_manifest(folder) | changes
+    manifest["sha256"] = manifest_sha256(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def test_a_model_folder_is_exported_again_with_a_rule_fitted_anew(
+    writers_folder: Path, tmp_path: Path
+) -> None:
+    """What was trained stays: the network, its id, its splits. So a former format comes along."""
+    former = Path(shutil.copytree(SHIPPED, tmp_path / "former"))
+    edit(former, format=FORMAT - 1, decision={"spread": {}}, blocks=None)
+    with pytest.raises(ArtifactError, match="Export it again"):
+        load_encoder(former)
+    elsewhere = Path(shutil.copytree(writers_folder, tmp_path / "elsewhere"))
+    for name in list_writers(elsewhere)[:10]:
+        shutil.rmtree(elsewhere / name)
+    encoder = load_encoder(export(former, tmp_path / "anew", [writers_folder, elsewhere]))
+    shipped = load_encoder()
+    assert encoder.model_id == shipped.model_id
+    assert encoder.name == "anew"
+    assert (tmp_path / "anew" / NETWORK).read_bytes() == (SHIPPED / NETWORK).read_bytes()
+    assert (tmp_path / "anew" / KERAS_NETWORK).read_bytes() == (
+        SHIPPED / KERAS_NETWORK
+    ).read_bytes()
+    blocks, kept = encoder.rule.scoring.blocks, shipped.rule.scoring.blocks
+    assert (blocks.names, blocks.sizes) == (kept.names, kept.sizes)
+    assert np.array_equal(blocks.axes, kept.axes)
+    assert encoder.rule.rule_id != shipped.rule.rule_id
+    assert len(encoder.rule.calibration_for(1).skilled.lines) == 2
+    facts = encoder.manifest
+    assert facts["training"]["splits"] == shipped.manifest["training"]["splits"]
+    assert facts["training"]["calibrated_on"] == ["elsewhere", "invented"]
+    assert set(facts["unseen"]) == {"elsewhere", "invented"}
+    assert [one["name"] for one in facts["training"]["data"]] == ["elsewhere", "invented"]
+
+
+def test_a_model_folder_that_cannot_be_exported_again_says_why(tmp_path: Path) -> None:
+    bare = Path(shutil.copytree(SHIPPED, tmp_path / "bare"))
+    edit(bare, files={NETWORK: read_manifest(bare)["files"][NETWORK]})
+    with pytest.raises(ArtifactError, match=r"holds no network\.keras"):
+        export(bare, tmp_path / "anew", [])
+    damaged = Path(shutil.copytree(SHIPPED, tmp_path / "damaged"))
+    content = (damaged / KERAS_NETWORK).read_bytes()
+    (damaged / KERAS_NETWORK).write_bytes(content[:-10])
+    with pytest.raises(ArtifactError, match="damaged"):
+        export(damaged, tmp_path / "anew", [])
+    foreign = Path(shutil.copytree(SHIPPED, tmp_path / "foreign"))
+    edit(foreign, preprocessing_sha256="0" * 64)
+    with pytest.raises(ArtifactError, match="another preparation of images"):
+        export(foreign, tmp_path / "anew", [])
+    assert not (tmp_path / "anew").exists()
 
 
 def _interrupt_after_one_epoch(folder: Path, run: Path) -> None:

@@ -3,9 +3,7 @@
 import hashlib
 import sqlite3
 import subprocess
-import sys
 import time
-from contextlib import contextmanager
 
 import numpy as np
 
@@ -136,27 +134,6 @@ def test_answers_kept_for_repeated_requests_go_with_the_writer(registry, databas
     assert b"another answer" in everything
 
 
-@contextmanager
-def reading(path):
-    """Hold a reader open in another process: its locks are not this one's to lose."""
-    program = (
-        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
-        "c.execute('BEGIN'); c.execute('SELECT count(*) FROM writers').fetchone();"
-        "print('reading', flush=True); sys.stdin.read()"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout.readline() == "reading\n"
-        yield
-    finally:
-        process.communicate("")
-
-
 def purge(registry, tmp_path):
     """Take a turn of purging; return how many erasures are left, and where their traces are."""
     left = registry.purge.attempt(tmp_path / "snapshots", lambda: None)
@@ -164,7 +141,7 @@ def purge(registry, tmp_path):
 
 
 def test_a_reader_keeps_nobody_waiting_and_the_bytes_are_purged_after_it(
-    registry, database_file, unit, tmp_path
+    registry, database_file, unit, tmp_path, reading
 ):
     gone, stays = large_reference(1, unit), large_reference(2, unit)
     registry.writers.create("C-1", "The Name Of Ada:", MODEL, [gone])
@@ -194,7 +171,7 @@ def test_a_reader_keeps_nobody_waiting_and_the_bytes_are_purged_after_it(
     ]
 
 
-def test_bytes_that_others_have_too_are_no_trace(registry, database_file, unit, tmp_path):
+def test_bytes_that_others_have_too_are_no_trace(registry, database_file, unit, tmp_path, reading):
     """The same scan, the same name: what is enrolled is not what was erased."""
     shared = large_reference(1, unit)
     for writer_id in ("C-1", "C-2"):
@@ -220,7 +197,7 @@ def test_a_snapshot_that_holds_a_vector_is_found(registry, open_gallery, unit, t
 
 
 def test_the_list_of_erasures_holds_nothing_of_what_was_erased(
-    registry, database_file, unit, tmp_path
+    registry, database_file, unit, tmp_path, reading
 ):
     reference = large_reference(1, unit)
     registry.writers.create("C-77", "The Name Of Ada:", MODEL, [reference])

@@ -6,7 +6,9 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from benchmarks import documents, scenes
 from encoder.synthesis import encode_png, synthetic_writer
 from service.models.reencode import _acquire
 
@@ -51,17 +53,35 @@ def test_boxes_are_in_pixels_of_the_image_that_came(client, known, page):
     large = encode_png(np.asarray(cv2.resize(image, None, fx=5, fy=5), np.uint8))
     boxes = client.post("/v1/identify", data={"image": as_file(large)}).get_json()["boxes"]
     for one, five in zip(small, boxes, strict=True):
-        for side in "xywh":
-            assert five[side] == pytest.approx(5 * one[side], abs=25)
+        for start, size in ("xw", "yh"):
+            middle, expected = (box[start] + box[size] / 2 for box in (five, one))
+            assert middle == pytest.approx(5 * expected, abs=25)
+            # The same pixels of paper on either side of the ink are a fifth of as much.
+            assert five[size] == pytest.approx(5 * one[size] - 64, abs=25)
 
 
-def test_a_box_is_a_region_that_is_accepted(client, known, page):
+@pytest.mark.parametrize("kind", ["second signature beside", "second signature below"])
+@pytest.mark.parametrize("factor", [1, 4])
+def test_each_box_is_a_region_that_is_accepted(client, known, kind, factor):
     known(1)
-    refused = client.post("/v1/writers/W-1/verify", data={"image": as_file(page[0])}).get_json()
-    upper = min(refused["boxes"], key=lambda box: box["y"])
-    region = f"{upper['x'] - 8},{upper['y'] - 8},{upper['w'] + 16},{upper['h'] + 16}"
-    data = {"image": as_file(page[0]), "region": region}
-    assert client.post("/v1/writers/W-1/verify", data=data).get_json()["verdict"] == "match"
+    picture, ink = documents.scene(kind, 1, 0)
+    scan = np.asarray(cv2.resize(picture, None, fx=factor, fy=factor), np.uint8)
+    image = documents.encode(scan)
+    left, top, _, _ = cv2.boundingRect(ink)
+    refused = client.post("/v1/writers/W-1/verify", data={"image": as_file(image)}).get_json()
+    assert refused["code"] == "several-signatures"
+    nearest = min(
+        refused["boxes"],
+        key=lambda box: np.hypot(box["x"] - factor * left, box["y"] - factor * top),
+    )
+    for box in refused["boxes"]:
+        assert box["x"] + box["w"] <= scan.shape[1]
+        assert box["y"] + box["h"] <= scan.shape[0]
+        region = ",".join(str(box[side]) for side in "xywh")
+        data = {"image": as_file(image), "region": region}
+        answer = client.post("/v1/writers/W-1/verify", data=data).get_json()
+        assert answer["warnings"] == []
+        assert (answer["verdict"] == "match") == (box is nearest)
 
 
 def test_a_region_of_all_is_accepted_and_warned_of(client, known, page):
@@ -129,20 +149,99 @@ def test_there_is_a_region_for_each_image_or_none(client, known, files):
     assert "2 files" in answer.get_json()["fields"]["region"][0]
 
 
-def test_what_was_left_out_is_drawn_in_grey(client, known):
-    known(1)
-    scan = synthetic_writer(1).genuine(9)
+def above_print(seed: int = 1) -> tuple[bytes, int]:
+    """A writer's signature above their name in print, and the row where the print may begin."""
+    scan = synthetic_writer(seed).genuine(9)
     page = np.full((scan.shape[0] + 70, scan.shape[1]), int(np.median(scan)), np.uint8)
     page[: scan.shape[0]] = scan
     at = (30, scan.shape[0] + 40)
     cv2.putText(page, "Ada Example, Treasurer", at, cv2.FONT_HERSHEY_SIMPLEX, 0.9, 40, 2)
-    data = {"image": as_file(encode_png(page)), "include": "cleaned,left-out"}
-    answer = client.post("/v1/writers/W-1/verify", data=data).get_json()
-    assert answer["verdict"] == "match"
-    png = base64.b64decode(answer["left_out"].removeprefix("data:image/png;base64,"))
-    drawn = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
-    grey = (drawn > 150) & (drawn < 230)
-    assert grey[scan.shape[0] :].sum() > 500
-    assert not grey[: scan.shape[0] - 10].any()
-    assert (drawn[: scan.shape[0]] < 50).sum() > 500
+    return encode_png(page), scan.shape[0]
+
+
+def inks(picture: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where a data URL's picture is black, and where it is brown."""
+    png = base64.b64decode(picture.removeprefix("data:image/png;base64,"))
+    blue, green, red = (
+        cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).astype(int).transpose(2, 0, 1)
+    )
+    return (red < 50) & (blue < 50), (red - blue > 100) & (red > green)
+
+
+LEFT_OUT = {"include": "cleaned,left-out"}
+
+
+def ask(client, question, image):
+    """The part of an answer that has an image's pictures."""
+    address, field = {
+        "verify": ("/v1/writers/W-1/verify", "image"),
+        "identify": ("/v1/identify", "image"),
+        "compare": ("/v1/compare", "probe"),
+        "references": ("/v1/writers/W-1/references", "images"),
+        "writers": ("/v1/writers", "images"),
+    }[question]
+    more = {
+        "compare": {"reference": as_file(encode_png(synthetic_writer(1).genuine(0)))},
+        "writers": {"writer_id": "W-2"},
+    }.get(question, {})
+    data = {field: as_file(image), **more, **LEFT_OUT}
+    answer = client.post(address, data=data).get_json()
+    return answer["references"][0] if question in {"references", "writers"} else answer
+
+
+QUESTIONS = ("verify", "identify", "compare", "references", "writers")
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_what_was_left_out_is_drawn_in_brown(client, known, question):
+    known(1)
+    image, below = above_print()
+    answer = ask(client, question, image)
+    black, brown = inks(answer["left_out"])
+    assert brown[below:].sum() > 500
+    assert not brown[: below - 10].any()
+    assert black[:below].sum() > 500
     assert answer["cleaned"].startswith("data:image/png")
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_there_is_no_picture_where_nothing_was_left_out(client, known, question):
+    known(1)
+    answer = ask(client, question, encode_png(synthetic_writer(1).genuine(9)))
+    assert answer["left_out"] is None
+    assert answer["cleaned"].startswith("data:image/png")
+
+
+@pytest.mark.parametrize("name", ["baseline", "notebook"])
+def test_ruled_lines_are_among_what_was_left_out(client, known, name):
+    known(1)
+    image, ink = getattr(scenes, name)(3)
+    black, brown = inks(ask(client, "identify", image)["left_out"])
+    assert brown.any(axis=0).mean() > 0.8  # It goes across the page.
+    assert brown[ink > 0].mean() < 0.2
+    assert black[ink > 0].mean() > 0.8
+
+
+def test_each_reference_has_its_own_picture(client, known):
+    known(1)
+    clean = [encode_png(synthetic_writer(1).genuine(n)) for n in (7, 0, 8)]  # 0 is enrolled.
+    sent = [clean[0], clean[1], clean[2], above_print()[0]]
+    data = {"images": [as_file(one) for one in sent], **LEFT_OUT}
+    answer = client.post("/v1/writers/W-1/references", data=data).get_json()
+    assert len(answer["refused"]) == 1
+    assert [one["left_out"] is None for one in answer["references"]] == [True, True, False]
+
+
+def test_as_many_images_as_are_taken_may_each_have_a_region(client, files):
+    """The form has twice as many parts then."""
+    form = {
+        "writer_id": "W-1",
+        "name": "Ada",
+        "images": files(1, *range(20)),
+        "region": ["all"] * 20,
+    }
+    answer = client.post("/v1/writers", data=form)
+    assert answer.status_code == 201
+    against = {"probe": files(1, 20)[0], "reference": files(1, *range(20)), "region": "all"}
+    against |= {"reference_region": ["all"] * 20, "include": "cleaned"}
+    assert client.post("/v1/compare", data=against).status_code == 200

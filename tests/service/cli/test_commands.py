@@ -30,7 +30,7 @@ LEAVES = {name: one for name, one in COMMANDS.items() if not isinstance(one, cli
 def test_the_commands_are_those_of_the_contract() -> None:
     assert {name.removeprefix("countersign ") for name in LEAVES} == {
         *("serve", "enroll", "show", "verify", "identify", "compare", "import", "demo"),
-        *("train", "export", "evaluate", "model-card", "calibrate", "adapt"),
+        *("train", "export", "evaluate", "model-card", "calibrate"),
         *("reencode", "model list", "model compare", "model switch", "model rollback"),
         *("index check", "index rebuild", "index stats", "db upgrade", "db current"),
         "gallery export",

@@ -29,8 +29,8 @@ POINTS = {
     "doubtful": OperatingPoint(match=20.25, non_match=-20.75),
     "none": OperatingPoint(match=20.5, non_match=20.125),
 }
-SKILLED = LogRatio(slope=2.0, intercept=0.125, bound=30.0)
-RANDOM = LogRatio(slope=3.0, intercept=0.25, bound=40.0)
+SKILLED = LogRatio(((2.0, 0.125),), bound=30.0)
+RANDOM = LogRatio(((3.0, 0.25),), bound=40.0)
 VERDICTS = {"all": "match", "doubtful": "inconclusive", "none": "non_match"}
 ENROLLED = {1: 1, 2: 3, 3: 2}  # Writers, and how many references each has.
 

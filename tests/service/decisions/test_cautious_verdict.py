@@ -24,6 +24,8 @@ FAINT = Caution("faint", "The ink is faint.")
         ("match", ["faint", "too-simple"], "inconclusive"),
         ("match", ["seen-before"], "match"),
         ("non_match", ["seen-before"], "non_match"),
+        ("match", ["not-distinctive"], "match"),
+        ("non_match", ["not-distinctive"], "non_match"),
         ("non_match", ["seen-before", "faint"], "inconclusive"),
     ],
 )

@@ -4,9 +4,8 @@ import json
 import os
 import sqlite3
 import subprocess
-import sys
 import time
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from io import BytesIO
 
 import pytest
@@ -29,27 +28,6 @@ def image(scan, seed, n):
     return FileStorage(BytesIO(scan(seed, n)), f"{seed}-{n}.png")
 
 
-@contextmanager
-def reading(path):
-    """Hold a reader open in another process: its locks are not this one's to lose."""
-    program = (
-        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None);"
-        "c.execute('BEGIN'); c.execute('SELECT count(*) FROM writers').fetchone();"
-        "print('reading', flush=True); sys.stdin.read()"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout.readline() == "reading\n"
-        yield
-    finally:
-        process.communicate("")
-
-
 def listed(server):
     return json.loads(server.call("GET", "/v1/erasures")[1])
 
@@ -59,7 +37,7 @@ def on_disk(folder, content):
 
 
 def test_a_reader_that_stays_open_keeps_neither_erasure_nor_verification_waiting(
-    settings, tmp_path, serving, scan
+    settings, tmp_path, serving, scan, reading
 ):
     reader = ExitStack()
     with serving(settings, tmp_path / "first.log") as server:

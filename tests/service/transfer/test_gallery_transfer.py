@@ -136,6 +136,7 @@ def bring_in(encoder: Encoder) -> Callable[[Path, Registry], ImportedBatch]:
             sum(one.enrolled for one in batches),
             sum(one.already_there for one in batches),
             tuple(refusal for one in batches for refusal in one.refused),
+            tuple(reference for one in batches for reference in one.references),
         )
 
     return run
@@ -199,10 +200,17 @@ def test_a_gallery_is_the_same_elsewhere(
 ) -> None:
     file = export(source, images)
     elsewhere = opened(database_url)
-    assert bring_in(file, elsewhere) == ImportedBatch(10, 9, 0, ())
+    first = bring_in(file, elsewhere)
+    assert first == ImportedBatch(10, 9, 0, (), first.references)
+    rows = pq.read_table(file).select(["writer_id", "sha256"]).to_pylist()
+    assert [(one.writer_id, one.where, one.sha256) for one in first.references] == [
+        (row["writer_id"], f"row {number}", row["sha256"])
+        for number, row in enumerate(rows, 1)
+        if row["sha256"]
+    ]
     assert held(elsewhere, encoder, images) == held(source, encoder, images)
     assert found(elsewhere, encoder, tmp_path / "b") == found(source, encoder, tmp_path / "a")
-    assert bring_in(file, elsewhere) == ImportedBatch(10, 0, 9, ())
+    assert bring_in(file, elsewhere) == ImportedBatch(10, 0, 9, (), first.references)
     again = export(elsewhere, images, "again.parquet")
     assert (
         pq.read_table(again)

@@ -27,13 +27,16 @@ export const getWriter = (writerId) => request("GET", writerUrl(writerId));
 
 export const listReferences = (writerId) => request("GET", `${writerUrl(writerId)}/references`);
 
-export const createWriter = (writerId, name, files) =>
+// `regions` are texts: the part to look at of each file, or none at all.
+export const createWriter = (writerId, name, files, regions = []) =>
   request("POST", "v1/writers", {
-    body: form({ writer_id: writerId, name, images: files }),
+    body: form({ writer_id: writerId, name, images: files, region: regions, include: "left-out" }),
   });
 
-export const addReferences = (writerId, files) =>
-  request("POST", `${writerUrl(writerId)}/references`, { body: form({ images: files }) });
+export const addReferences = (writerId, files, regions = []) =>
+  request("POST", `${writerUrl(writerId)}/references`, {
+    body: form({ images: files, region: regions, include: "left-out" }),
+  });
 
 export const renameWriter = (writerId, name) =>
   request("PATCH", writerUrl(writerId), {
@@ -46,13 +49,13 @@ export const eraseWriter = (writerId) => request("DELETE", writerUrl(writerId));
 export const eraseReference = (writerId, referenceId) =>
   request("DELETE", `${writerUrl(writerId)}/references/${referenceId}`);
 
-export const verify = (writerId, image, operatingPoint) =>
+export const verify = (writerId, image, region, operatingPoint) =>
   request("POST", `${writerUrl(writerId)}/verify`, {
-    body: form({ image, operating_point: operatingPoint, include: "cleaned" }),
+    body: form({ image, region, operating_point: operatingPoint, include: "cleaned,left-out" }),
   });
 
-export const identify = (image, top = 10) =>
-  request("POST", "v1/identify", { body: form({ image, top, include: "cleaned" }) });
+export const identify = (image, region) =>
+  request("POST", "v1/identify", { body: form({ image, region, include: "cleaned,left-out" }) });
 
 function form(fields) {
   const data = new FormData();

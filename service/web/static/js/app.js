@@ -15,8 +15,8 @@ const facts = about();
 const verifyView = createVerifyView(facts);
 const enrollView = createEnrollView();
 const writersView = createWritersView();
-createIdentifyView((writerId, file) => {
-  verifyView.prefill(writerId, file);
+createIdentifyView((writerId, query) => {
+  verifyView.prefill(writerId, query);
   location.hash = "#/verify";
 });
 

@@ -2,17 +2,19 @@
 
 import { likenessBar, scoreGauge } from "./bars.js";
 import { el, icon } from "./dom.js";
-import { captioned, filePlate, plate, referenceCard, warningList } from "./pictures.js";
+import { captioned, filePlate, leftOutLegend, leftOutPlate, plate, referenceCard, warningList } from "./pictures.js";
 import {
+  expectedErrorsWords,
   likelihoodWords,
   modelWords,
   momentWords,
   nameOf,
-  operatingPointWords,
+  operatingPointName,
+  signed,
   verdictWords,
 } from "./words.js";
 
-export function verificationDecision(answer, writer, file) {
+export function verificationDecision(answer, writer, query, choosePart) {
   const [title, sentence] = verdictWords(answer.verdict, answer.references.length);
   const piecesKnown = answer.references.some((reference) => reference.local_similarity !== null);
   return decisionCard(
@@ -27,8 +29,9 @@ export function verificationDecision(answer, writer, file) {
         { class: "likelihood" },
         likelihoodWords(answer.log_lr_random, answer.log_lr_random_bound, "another person’s own signature"),
       ),
+      contributionList(answer.contributions),
     ),
-    part("The query signature", queryPair(answer, file)),
+    part("The query signature", queryPair(answer, query.file, choosePart)),
     part(
       `The references of ${nameOf(writer)}, most alike first`,
       el(
@@ -57,8 +60,9 @@ export function verificationDecision(answer, writer, file) {
       facts([
         ["Decision", copyable(answer.decision_id)],
         ["Writer", writer.name ? `${writer.name} (${writer.writer_id})` : writer.writer_id],
-        ["Image", file.name],
-        ["Operating point", `${answer.operating_point} (${operatingPointWords(answer.operating_point)})`],
+        ["Image", imageWords(query)],
+        ["Operating point", `${operatingPointName(answer.operating_point)} (${answer.operating_point})`],
+        ["Errors to expect", expectedErrorsWords(answer.expected_errors)],
         ["Model", modelWords(answer.model)],
         ["Decided", momentWords(new Date())],
       ]),
@@ -66,6 +70,22 @@ export function verificationDecision(answer, writer, file) {
     ),
   );
 }
+
+// What spoke for and against, the least like the writer first; 0 is a usual genuine signature.
+const contributionList = (contributions) =>
+  el(
+    "details",
+    { class: "contributions" },
+    el("summary", {}, "What the score is made of"),
+    el(
+      "p",
+      { class: "hint" },
+      "Against a usual genuine signature: below 0, this one is less like the references than usual.",
+    ),
+    facts(contributions.map(({ points, meaning }) => [signed(points), sentence(meaning)])),
+  );
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 export const decisionCard = (verdict, ...parts) =>
   el("article", { class: `card decision decision-${verdict}`, "data-verdict": verdict }, ...parts);
@@ -90,7 +110,7 @@ export const part = (title, ...content) =>
   el("section", { class: "decision-part" }, el("h3", {}, title), ...content);
 
 // Both pictures, since a clerk has to see that cleaning kept the signature and nothing else.
-export function queryPair(answer, file) {
+export function queryPair(answer, file, choosePart) {
   return el(
     "div",
     {},
@@ -101,10 +121,19 @@ export function queryPair(answer, file) {
       answer.cleaned
         ? captioned(plate(answer.cleaned, "The query signature after cleaning"), "As compared, cleaned")
         : null,
+      answer.left_out ? captioned(leftOutPlate(answer.left_out), leftOutLegend()) : null,
     ),
     warningList(answer.warnings),
+    el(
+      "div",
+      { class: "decision-actions" },
+      el("button", { type: "button", class: "button button-small", onclick: choosePart }, "Look at a part of the image only"),
+    ),
   );
 }
+
+export const imageWords = ({ file, region }) =>
+  region ? `${file.name}; looked at: ${region.words}` : file.name;
 
 export const facts = (pairs) =>
   el(

@@ -50,37 +50,52 @@ export function createEnrollView() {
     }
   }
 
-  async function send(files) {
+  async function send(files, regions) {
     if (isNew()) {
       const id = writerId.value.trim();
-      const answer = await createWriter(id, name.value.trim(), files);
+      const answer = await createWriter(id, name.value.trim(), files, regions);
       return { writer: answer, ...answer };
     }
     const writer = picker.writer();
-    return { writer, ...(await addReferences(writer.writer_id, files)) };
+    return { writer, ...(await addReferences(writer.writer_id, files, regions)) };
   }
 
   onSubmit(form, "Enrolling…", async () => {
     require();
     const files = queue.files();
     try {
-      const answer = await send(files);
+      const answer = await send(files, queue.regions());
       show(answer, files);
-      queue.clear();
+      queue.keep(undecided(answer.refused));
       if (isNew()) await handOver(answer.writer.writer_id);
     } catch (error) {
       if (!error.problem?.refused) throw error;
       show({ writer: null, references: [], refused: error.problem.refused, warnings: [] }, files);
-      throw new Error("None of the images could be used, so nothing was stored. Each one has its reason.");
+      throw new Error(
+        undecided(error.problem.refused).length
+          ? "Nothing was stored. Choose which part of an image is meant where it shows several."
+          : "None of the images could be used, so nothing was stored. Each one has its reason.",
+      );
     }
   });
 
   function show(answer, files) {
     const { references, refused } = answer;
-    outcome.replaceChildren(enrollmentOutcome(answer, files));
+    const several = undecided(refused).length > 1;
+    const onChoose = (filename, region) => {
+      queue.look(filename, region);
+      if (!several) sendAgain();
+    };
+    outcome.replaceChildren(enrollmentOutcome(answer, files, { onChoose, sendAgain, several }));
     showOnly(results, outcome);
     bringIntoSight(results);
     announce(`${plural(references.length, "image")} enrolled, ${refused.length} refused.`);
+  }
+
+  function sendAgain() {
+    // What was pressed goes; the focus waits where it does for any answer.
+    form.querySelector("[type=submit]").focus({ preventScroll: true });
+    form.requestSubmit();
   }
 
   // Further images most likely belong to the writer just made.
@@ -103,3 +118,6 @@ export function createEnrollView() {
 
   return { prefill };
 }
+
+// Names of images that are refused only until someone says which part of them is meant.
+const undecided = (refused) => refused.filter(({ boxes }) => boxes?.length).map(({ filename }) => filename);

@@ -1,15 +1,20 @@
 // Draws what became of each enrolled image: accepted and cleaned, or refused and why.
 
 import { el } from "./dom.js";
-import { filePlate, referenceCard, referenceLabel, warningList } from "./pictures.js";
-import { nameOf, plural } from "./words.js";
+import { filePlate, leftOutLegend, leftOutPlate, referenceCard, referenceLabel, warningList } from "./pictures.js";
+import { regionChooser, regionText } from "./region_chooser.js";
+import { nameOf, plural, severalWords } from "./words.js";
 
-export function enrollmentOutcome({ writer, references, refused, warnings }, files) {
+export function enrollmentOutcome({ writer, references, refused, warnings }, files, choosing) {
+  const isUndecided = ({ boxes }) => boxes?.length > 0;
+  const undecided = refused.filter(isUndecided);
+  const unusable = refused.filter((one) => !isUndecided(one));
   return el(
     "div",
     { class: "card decision" },
     references.length ? accepted(writer, references, warnings) : null,
-    refused.length ? refusals(refused, files) : null,
+    undecided.length ? questions(undecided, files, choosing) : null,
+    unusable.length ? refusals(unusable, files) : null,
   );
 }
 
@@ -30,13 +35,44 @@ function accepted(writer, references, warnings) {
       ),
     ),
     warningList(warnings),
+    references.some((one) => one.left_out) ? el("p", { class: "hint" }, leftOutLegend()) : null,
     el(
       "ul",
       { class: "reference-grid" },
       references.map((one) =>
-        referenceCard(writer.writer_id, one, referenceLabel(one), warningList(one.quality?.warnings)),
+        referenceCard(writer.writer_id, one, leftOutPlate(one.left_out), referenceLabel(one), warningList(one.quality?.warnings)),
       ),
     ),
+  );
+}
+
+// Images with more than one thing in them: each with its parts to choose from.
+function questions(undecided, files, { onChoose, sendAgain, several }) {
+  const byName = new Map(files.map((file) => [file.name, file]));
+  return el(
+    "section",
+    { class: "decision-part region-question" },
+    el("h2", {}, `${plural(undecided.length, "image")} to choose a part of`),
+    el(
+      "ul",
+      { class: "region-questions" },
+      undecided.map(({ filename, code, boxes }) =>
+        el(
+          "li",
+          { "data-image": filename },
+          el("p", {}, el("strong", {}, filename), el("br"), severalWords(code)[1]),
+          regionChooser(
+            byName.get(filename),
+            boxes,
+            (region, words) => onChoose(filename, { text: regionText(region), words }),
+            { keeps: several },
+          ),
+        ),
+      ),
+    ),
+    several
+      ? el("button", { type: "button", class: "button button-primary", onclick: sendAgain }, "Enroll the parts chosen")
+      : null,
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { identify, referenceImageUrl } from "./api.js";
 import { candidateBars } from "./bars.js";
-import { copyable, decisionCard, facts, part, printButton, queryPair, verdictHead } from "./decision.js";
+import { copyable, decisionCard, facts, imageWords, part, printButton, queryPair, verdictHead } from "./decision.js";
 import { announce, bringIntoSight, byId, el, icon, showOnly } from "./dom.js";
 import { Incomplete, clearError, onSubmit } from "./forms.js";
 import { plate } from "./pictures.js";
@@ -28,16 +28,29 @@ export function createIdentifyView(verifyAgainst) {
   onSubmit(form, "Identifying…", async () => {
     const file = query.file();
     if (!file) throw new Incomplete("Add an image of the signature in question.", query);
-    const answer = await identify(file);
-    if (file !== query.file()) return;
-    decision.replaceChildren(identificationDecision(answer, file, verifyAgainst));
+    const about = query.asked();
+    const isStill = () => about.file === query.file() && about.region === query.asked().region;
+    const answer = await identify(file, about.region?.text).catch((error) =>
+      query.askWhich(error, isStill() ? ask : () => {}),
+    );
+    if (answer === null || !isStill()) return;
+    decision.replaceChildren(identificationDecision(answer, about, { verifyAgainst, choosePart: () => ask() }));
     showOnly(results, decision);
     bringIntoSight(results);
     announce(identificationWords(answer).join(": "));
   });
+
+  // Asks which part of the image to look at.
+  function ask(problem) {
+    const question = query.askForPart(form, problem);
+    decision.replaceChildren(question.card);
+    showOnly(results, decision);
+    bringIntoSight(results);
+    question.focus();
+  }
 }
 
-function identificationDecision(answer, file, verifyAgainst) {
+function identificationDecision(answer, query, { verifyAgainst, choosePart }) {
   const [title, sentence] = identificationWords(answer);
   return decisionCard(
     answer.verdict,
@@ -55,15 +68,15 @@ function identificationDecision(answer, file, verifyAgainst) {
         ),
       ),
       answer.candidates.length
-        ? candidateList(answer, (writerId) => verifyAgainst(writerId, file))
+        ? candidateList(answer, (writerId) => verifyAgainst(writerId, query))
         : el("p", {}, "Nobody is enrolled yet."),
     ),
-    part("The query signature", queryPair(answer, file)),
+    part("The query signature", queryPair(answer, query.file, choosePart)),
     part(
       "To quote",
       facts([
         ["Decision", copyable(answer.decision_id)],
-        ["Image", file.name],
+        ["Image", imageWords(query)],
         ["Compared with", plural(answer.gallery_size, "enrolled writer")],
         ["Model", modelWords(answer.model)],
         ["Decided", momentWords(new Date())],

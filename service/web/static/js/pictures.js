@@ -30,6 +30,19 @@ export function filePlate(file, alt = "") {
 export const captioned = (picture, caption) =>
   el("figure", { class: "plate" }, picture, el("figcaption", {}, caption));
 
+// All ink of an image, what was taken as the signature apart from what was left out; nothing where
+// nothing was.
+export const leftOutPlate = (picture) =>
+  picture ? plate(picture, "What was taken as the signature, in black, and what was left out, in brown") : null;
+
+export const leftOutLegend = () =>
+  el(
+    "span",
+    { class: "ink-legend" },
+    el("span", {}, el("span", { class: "swatch swatch-kept", "aria-hidden": "true" }), "Black: taken as the signature"),
+    el("span", {}, el("span", { class: "swatch swatch-left-out", "aria-hidden": "true" }), "Brown: left out as print, lines or stamps"),
+  );
+
 export function warningList(warnings = []) {
   if (!warnings.length) return null;
   return el(

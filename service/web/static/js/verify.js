@@ -7,7 +7,7 @@ import { announce, bringIntoSight, byId, el, showOnly } from "./dom.js";
 import { Incomplete, clearError, onSubmit, showError } from "./forms.js";
 import { referenceCard, referenceLabel } from "./pictures.js";
 import { createQueryImage } from "./query_image.js";
-import { nameOf, operatingPointWords, plural, verdictWords } from "./words.js";
+import { nameOf, operatingPointName, operatingPointWords, plural, verdictWords } from "./words.js";
 
 export function createVerifyView(about) {
   const form = byId("verify-form");
@@ -17,17 +17,21 @@ export function createVerifyView(about) {
   const onFile = byId("verify-references");
   const decision = byId("verify-decision");
   const point = byId("verify-point");
+  const pointHint = byId("verify-point-hint");
   const picker = createCombobox(byId("verify-writer"), showReferences);
   const query = createQueryImage(byId("verify-image"), withdraw);
   // Counts what was asked: an answer to an earlier question is never shown beside a newer one.
   let question = 0;
 
-  about.then(({ operating_points: points, default_operating_point: usual }) => {
+  about.then(({ operating_points: points, default_operating_point: usual, expected_errors: errors }) => {
+    const explain = () => {
+      pointHint.textContent = operatingPointWords(errors[point.value]);
+    };
     point.replaceChildren(
-      ...points.map((name) =>
-        el("option", { value: name, selected: name === usual }, operatingPointWords(name)),
-      ),
+      ...points.map((name) => el("option", { value: name, selected: name === usual }, operatingPointName(name))),
     );
+    point.addEventListener("change", explain);
+    explain();
   }, () => point.replaceChildren(el("option", { value: "" }, "As the server is set")));
   point.addEventListener("change", withdraw);
 
@@ -61,17 +65,29 @@ export function createVerifyView(about) {
     if (!file) throw new Incomplete("Add an image of the signature in question.", query);
     withdraw();
     const asked = question;
-    const answer = await verify(writer.writer_id, file, point.value);
-    if (asked !== question) return;
-    decision.replaceChildren(verificationDecision(answer, writer, file));
+    const about = query.asked();
+    const answer = await verify(writer.writer_id, file, about.region?.text, point.value).catch((error) =>
+      query.askWhich(error, asked === question ? ask : () => {}),
+    );
+    if (answer === null || asked !== question) return;
+    decision.replaceChildren(verificationDecision(answer, writer, about, () => ask()));
     showOnly(results, decision);
     bringIntoSight(results);
     announce(verdictWords(answer.verdict, answer.references.length).join(": "));
   });
 
+  // Asks which part of the image to look at.
+  function ask(problem) {
+    const question = query.askForPart(form, problem);
+    decision.replaceChildren(question.card);
+    showOnly(results, decision);
+    bringIntoSight(results);
+    question.focus();
+  }
+
   // Fills the form from elsewhere: a link with a writer, or a candidate with the image asked about.
-  async function prefill(writerId, file = null) {
-    if (file) query.hold(file);
+  async function prefill(writerId, { file, region } = {}) {
+    if (file) query.hold(file, region);
     if (!writerId || picker.writer()?.writer_id === writerId) return;
     try {
       picker.choose(await getWriter(writerId));

@@ -32,6 +32,31 @@ export function verdictWords(verdict, referenceCount) {
   }
 }
 
+// For each box that was found, what to call it and the rest of its name: which of how many, where.
+export function boxNames(boxes) {
+  const middles = boxes.map(({ x, y, w, h }) => [x + w / 2, y + h / 2]);
+  const spread = [0, 1].map((axis) => {
+    const along = middles.map((middle) => middle[axis]);
+    return Math.max(...along) - Math.min(...along);
+  });
+  const axis = spread[0] >= spread[1] ? 0 : 1;
+  const [first, last] = axis === 0 ? ["left", "right"] : ["top", "bottom"];
+  const order = middles.map((_, at) => at).sort((one, other) => middles[one][axis] - middles[other][axis]);
+  return boxes.map(({ what }, at) => {
+    const noun = what === "signature" ? "Signature" : "Writing";
+    const alike = order.filter((other) => boxes[other].what === what);
+    const place = { 0: first, [order.length - 1]: last }[order.indexOf(at)] ?? "middle";
+    if (alike.length === 1) return [noun, boxes.length > 1 ? `, ${place}` : ""];
+    return [`${noun} ${alike.indexOf(at) + 1}`, ` of ${alike.length}, ${place}`];
+  });
+}
+
+// Why an image with several things in it is refused, and what is asked.
+export function severalWords(code) {
+  if (code === "several-signatures") return ["More than one signature", "The image shows more than one signature. Choose the one that is meant."];
+  return ["Other writing beside the signature", "The image shows other handwriting, such as a date. Choose the signature."];
+}
+
 // How a reference stands among the writer's others; nothing is said of a typical one.
 export function standingWords({ standing, copy_of: original }) {
   switch (standing) {
@@ -78,14 +103,32 @@ function timesWords(ratio, atLeast) {
   return `${atLeast ? "at least" : "about"} ${Number(ratio.toPrecision(digits)).toLocaleString()} times`;
 }
 
-const pointKinds = { fmr_skilled: "imitations", fmr_random: "other people’s signatures" };
+const pointNames = { "fmr_skilled=1%": "Strict", "fmr_skilled=5%": "Usual", "fmr_skilled=10%": "Lenient" };
 
-export function operatingPointWords(point) {
-  const found = /^(fmr_\w+)=([\d.]+)%$/.exec(point);
-  const kind = found && pointKinds[found[1]];
-  if (!kind) return point;
-  const outOf = Math.round(100 / Number(found[2]));
-  return `1 in ${outOf.toLocaleString()} ${kind} may pass`;
+const percent = (rate) => `${Number((100 * rate).toPrecision(2)).toLocaleString()} %`;
+
+export const operatingPointName = (point) => pointNames[point] ?? point;
+
+// An operating point by what was measured on signatures that its rule was not fitted on; what it
+// aims at says nothing of signatures that nobody measured.
+export function operatingPointWords(errors) {
+  if (!errors) return "How often it errs was not measured for this model.";
+  return (
+    `Of signatures unknown to its rule, ${percent(errors.fmr_skilled.mean)} of practised imitations matched ` +
+    `and ${percent(errors.fnmr.mean)} of genuine ones did not, with ${plural(errors.references, "reference")}.`
+  );
+}
+
+export function expectedErrorsWords(errors) {
+  if (!errors) return "How often such verdicts err was not measured for this model.";
+  const { data_sets: sets, references } = errors;
+  const share = ({ mean, worst }) => `${percent(mean)} (at worst ${percent(worst)})`;
+  return (
+    `Measured with ${plural(references, "reference")} on ${plural(sets, "collection")} of signatures, each ` +
+    `unknown to the rule that judged it: ${share(errors.fmr_skilled)} of practised imitations matched, ` +
+    `${share(errors.fnmr)} of genuine signatures did not, ${share(errors.refused_genuine)} were called no match. ` +
+    "Not measured on this installation’s own signatures."
+  );
 }
 
 export const modelWords = (model) => `${model.name} (${model.id.slice(0, 12)})`;

@@ -44,6 +44,8 @@ def test_imports_everyone_and_passes_over_them_the_second_time(
         "already_there": 0,
         "skipped": 0,
         "refused": [],
+        "reviewed": True,
+        "warnings": [],
     }
     assert enrolled(data_dir) == {f"w-{n}": 3 for n in range(1, 5)}
     code, said = answer("import", folder)

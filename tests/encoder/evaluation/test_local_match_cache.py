@@ -1,4 +1,4 @@
-"""Local similarities are computed once, and never taken for those of other signatures."""
+"""Local matches are computed once, and never taken for those of other signatures."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,14 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from encoder.evaluation import local_similarity_cache
-from encoder.evaluation.local_similarity_cache import LocalSimilarityCache
+from encoder.evaluation import local_match_cache
+from encoder.evaluation.local_match_cache import LocalMatchCache
 from encoder.evaluation.open_set import run_searches
 from encoder.evaluation.trials import EmbeddedWriter, run_trials
 from encoder.scoring.local_descriptors import SHAPE_SIZE, Pieces
-from encoder.scoring.local_matching import local_similarities
-from encoder.scoring.score import Spread
+from encoder.scoring.local_matching import local_matches
+from encoder.scoring.score import ClaimWeights, Scoring
 from encoder.scoring.templates import Signatures
+
+WEIGHTS = (1.0, 2.0, 3.0, 4.0, -0.5, -1.5, -2.5, -3.5, 0.25)
+SCORING = Scoring((ClaimWeights(1, WEIGHTS, 0.0, (0.0,) * 9),))
 
 
 def signed(count: int, seed: int) -> Signatures:
@@ -37,21 +40,21 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def counted(ones: Sequence[Pieces], others: Sequence[Pieces]) -> np.ndarray:
         counts.append(len(ones) * len(others))
-        return local_similarities(ones, others)
+        return local_matches(ones, others)
 
-    monkeypatch.setattr(local_similarity_cache, "local_similarities", counted)
+    monkeypatch.setattr(local_match_cache, "local_matches", counted)
     return counts
 
 
 def test_only_what_was_not_asked_for_before_is_computed(computed: list[int]) -> None:
-    ones, others, cache = signed(5, 1), signed(3, 2), LocalSimilarityCache()
-    expected = local_similarities(ones.pieces or (), others.pieces or ())
-    assert np.array_equal(cache.between(ones, others, [3, 1]), expected[[3, 1]])
+    ones, others, cache = signed(5, 1), signed(3, 2), LocalMatchCache()
+    expected = local_matches(ones.pieces or (), others.pieces or ())
+    assert np.array_equal(cache.between(ones, others, [3, 1]), expected[:, [3, 1]])
     assert computed == [2 * 3]
     assert np.array_equal(cache.between(ones, others), expected)
     assert computed == [2 * 3, 3 * 3]
-    centred = ones.with_vectors(-ones.vectors)
-    assert np.array_equal(cache.between(centred, others, slice(1, 4)), expected[1:4])
+    turned = ones.with_vectors(-ones.vectors)
+    assert np.array_equal(cache.between(turned, others, slice(1, 4)), expected[:, 1:4])
     assert computed == [2 * 3, 3 * 3]
     cache.between(others, ones)  # Bent the other way: not the same.
     assert computed == [2 * 3, 3 * 3, 3 * 5]
@@ -59,34 +62,36 @@ def test_only_what_was_not_asked_for_before_is_computed(computed: list[int]) -> 
 
 def test_signatures_without_pieces_have_none() -> None:
     ones = signed(2, 1)
-    assert LocalSimilarityCache().between(ones, Signatures(ones.vectors)) is None
-    assert LocalSimilarityCache().between(Signatures(ones.vectors), ones) is None
+    assert LocalMatchCache().between(ones, Signatures(ones.vectors)) is None
+    assert LocalMatchCache().between(Signatures(ones.vectors), ones) is None
 
 
 def test_nothing_is_taken_for_signatures_that_come_later() -> None:
     """Objects that are gone leave their places in memory, and so their ids, to others."""
-    cache, kept = LocalSimilarityCache(), signed(3, 0)
+    cache, kept = LocalMatchCache(), signed(3, 0)
     for seed in range(1, 30):
         stranger = signed(3, seed)
-        expected = local_similarities(stranger.pieces or (), kept.pieces or ())
+        expected = local_matches(stranger.pieces or (), kept.pieces or ())
         assert np.array_equal(cache.between(stranger, kept), expected)
         del stranger
 
 
 def test_runs_with_one_cache_score_as_runs_of_their_own(computed: list[int]) -> None:
     writers = [writer(number) for number in range(4)]
-    cache = LocalSimilarityCache()
+    cache = LocalMatchCache()
     for references in (1, 2, 3):
-        together = run_trials(writers, references, Spread(), 3, cache=cache)
-        found = run_searches(writers, references, Spread(), 3, cache=cache)
-        alone = run_trials(writers, references, Spread(), 3)
+        together = run_trials(writers, references, SCORING, 3, cache=cache)
+        found = run_searches(writers, references, SCORING, 3, cache=cache)
+        alone = run_trials(writers, references, SCORING, 3)
         for kind in ("genuine", "skilled", "random"):
             assert np.array_equal(getattr(together, kind), getattr(alone, kind))
-        assert np.array_equal(found.own, run_searches(writers, references, Spread(), 3).own)
+        anew = run_searches(writers, references, SCORING, 3)
+        assert np.array_equal(found.own, anew.own)
+        assert np.array_equal(found.other, anew.other)
     computed.clear()
-    run_trials(writers, 2, Spread(), 3, cache=cache)
-    run_searches(writers, 2, Spread(), 3, cache=cache)
+    run_trials(writers, 2, SCORING, 3, cache=cache)
+    run_searches(writers, 2, SCORING, 3, cache=cache)
     assert computed == []
     other = replace(writers[0], genuine=signed(4, 99))
-    run_trials([other, *writers[1:]], 2, Spread(), 3, cache=cache)
+    run_trials([other, *writers[1:]], 2, SCORING, 3, cache=cache)
     assert computed

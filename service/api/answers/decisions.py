@@ -1,0 +1,182 @@
+"""Answers to verify, compare and identify."""
+
+from apiflask import Schema
+from apiflask.fields import Boolean, Float, Integer, List, Nested, String
+
+from service.api.answers.images import (
+    CLEANED_IMAGE,
+    LEFT_OUT_IMAGE,
+    Json,
+    Quality,
+    Warned,
+    pictures,
+)
+from service.api.answers.state import ExpectedErrors, Model
+from service.api.requests import about
+from service.decisions.identify import Identification as Identified
+from service.decisions.verify import Verification as Verified
+
+RESEMBLES = (
+    "Identification says whom the signature resembles, not that it is authentic: a good forgery "
+    "resembles its victim. Verify before you rely on it."
+)
+WARNINGS = (
+    "What makes the answer less sure. A warning about the image turns `non_match` into "
+    "`inconclusive`; `replay`, a query signature that is a copy of a reference, and `too-simple`, "
+    "one that many others make as like, turn `match` into `inconclusive`. `seen-before`, a file "
+    "that matched another writer, and "
+    "`near-duplicate`, references that count once, are only told."
+)
+
+
+class Similarity(Schema):
+    """How alike the query signature and one reference are."""
+
+    reference_id = Integer(
+        allow_none=True, metadata=about("Null for a reference that came with the request.", 17)
+    )
+    filename = String(
+        allow_none=True, metadata=about("Its file name, where it came with the request.")
+    )
+    similarity = Float(metadata=about("Cosine of the two embeddings, -1 to 1.", 0.83))
+    local_similarity = Float(
+        allow_none=True,
+        metadata=about(
+            "How well the pieces of strokes match those of this reference, at most 1; null from a "
+            "model that knows no pieces.",
+            0.71,
+        ),
+    )
+    copy = Boolean(
+        metadata=about("Whether it is a copy of another reference, left out of the score.", False)
+    )
+
+
+class Contribution(Schema):
+    """What one thing compared adds to the score."""
+
+    part = String(metadata=about("`layout`, `texture`, `strokes`, `local`, ...", "strokes"))
+    points = Float(
+        metadata=about(
+            "What it adds, against a usual genuine signature; below 0, the signature is less like "
+            "the references in this than usual.",
+            -0.21,
+        )
+    )
+    meaning = String(metadata=about("What was compared, in words."))
+
+
+class Verification(Schema):
+    """Whether the query signature is the writer's, and what the answer rests on."""
+
+    decision_id = String(
+        allow_none=True, metadata=about("The decision's id in the audit trail; null if not kept.")
+    )
+    verdict = String(
+        metadata=about("`match`, `inconclusive` or `non_match`.", "match")
+        | {"enum": ["match", "inconclusive", "non_match"]}
+    )
+    warnings = List(Nested(Warned), metadata=about(WARNINGS, []))
+    score = Float(
+        metadata=about(
+            "The comparison score, about log10 of odds: higher is more alike. Comparable whatever "
+            "the number of references.",
+            0.71,
+        )
+    )
+    contributions = List(
+        Nested(Contribution), metadata=about("What the score is made of, the lowest first.")
+    )
+    log_lr = Float(
+        metadata=about(
+            "log10 of the likelihood ratio: how much more likely this score is for a genuine "
+            "signature than for a skilled forgery. Kept within what the signatures that the model "
+            "was calibrated on can support, `log_lr_bound` either way: at it, read `at least`.",
+            1.9,
+        )
+    )
+    log_lr_random = Float(
+        metadata=about(
+            "The same against another writer, who signs as he always does and imitates nobody.",
+            2.2,
+        )
+    )
+    log_lr_bound = Float(metadata=about("The largest `log_lr`, either way.", 2.37))
+    log_lr_random_bound = Float(metadata=about("The largest `log_lr_random`, either way.", 2.37))
+    threshold = Float(metadata=about("The score from which the verdict is `match`.", 0.51))
+    non_match_threshold = Float(
+        metadata=about(
+            "The score below which the verdict is `non_match`; from it up to `threshold` it is "
+            "`inconclusive`.",
+            0.48,
+        )
+    )
+    operating_point = String(metadata=about("The target error that was decided by."))
+    expected_errors = Nested(
+        ExpectedErrors,
+        allow_none=True,
+        metadata=about("Of this operating point; null from a model that was not so measured."),
+    )
+    references = List(Nested(Similarity))
+    quality = Nested(Quality)
+    model = Nested(Model)
+    cleaned = String(metadata=about(CLEANED_IMAGE))
+    left_out = String(allow_none=True, metadata=about(LEFT_OUT_IMAGE))
+
+
+def verification(done: Verified, include: str | None) -> Json:
+    """Fill `Verification`, with the pictures that `include` asks for."""
+    return done.as_dict() | pictures(done.acquisition, include)
+
+
+class Candidate(Schema):
+    """A writer whom the query signature resembles."""
+
+    writer_id = String(metadata=about("The writer's id.", "C-1001"))
+    name = String(metadata=about("The writer's name.", "Ada Example"))
+    score = Float(metadata=about("The comparison score: higher is more alike.", 0.71))
+    likeness = Float(
+        metadata=about(
+            "What orders candidates: how much the signature resembles this writer's. Unlike the "
+            "score, it compares writers with few and with many references.",
+            1.31,
+        )
+    )
+    reference_id = Integer(metadata=about("Their most similar reference.", 17))
+    shares_with = List(
+        String(), metadata=about("Other candidates who have one of this writer's references.", [])
+    )
+
+
+class Identification(Schema):
+    """Whom the query signature resembles, best first."""
+
+    decision_id = String(metadata=about("The decision's id in the audit trail."))
+    verdict = String(
+        metadata=about(f"`identified` or `not_enrolled`. {RESEMBLES}", "identified")
+        | {"enum": ["identified", "not_enrolled"]}
+    )
+    warnings = List(
+        Nested(Warned),
+        metadata=about(
+            "What makes the answer less sure: about the image, or that it is a copy (`replay`), "
+            "that it matched another writer (`seen-before`), that another writer has a "
+            "reference of the first candidate (`collision`), or that it would be taken for other "
+            "enrolled writers' too (`not-distinctive`).",
+            [],
+        ),
+    )
+    candidates = List(Nested(Candidate))
+    threshold = Float(
+        metadata=about("What the best score must reach in a gallery of this size.", 0.55)
+    )
+    gallery_size = Integer(metadata=about("Writers that it was compared with.", 25))
+    quality = Nested(Quality)
+    model = Nested(Model)
+    cleaned = String(metadata=about(CLEANED_IMAGE))
+    left_out = String(allow_none=True, metadata=about(LEFT_OUT_IMAGE))
+
+
+def identification(done: Identified, include: str | None) -> Json:
+    """Fill `Identification`, with the pictures that `include` asks for."""
+    return done.as_dict() | pictures(done.acquisition, include)

@@ -24,7 +24,7 @@ from index.milvus.connection import MilvusConnection
 from index.milvus.index import MilvusIndex
 from index.milvus.sync_worker import SyncResult, SyncWorker
 from index.registry.change_log import Position
-from index.registry.lease import LEASE_S, SharedIndex
+from index.registry.following.lease import LEASE_S, SharedIndex
 from index.registry.registry import Registry
 from index.sync.background_task import BackgroundTask
 from index.sync.consistency import CheckReport, Difference, ErasureReport, compare_all, compare_some

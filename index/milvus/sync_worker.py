@@ -14,7 +14,7 @@ from index.errors import CollectionMissing, HistoryForked
 from index.milvus.connection import MilvusConnection
 from index.milvus.index import MilvusIndex
 from index.registry.change_log import START, Position
-from index.registry.lease import SharedIndex
+from index.registry.following.lease import SharedIndex
 from index.registry.registry import Registry
 from index.sync.change_replay import BATCH_ROWS, batches
 from index.vectors.unit_vectors import leading

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from index.registry import change_log
 from index.registry.audit_log import AuditLog
 from index.registry.change_log import ChangeLog
-from index.registry.consistent_reader import ConsistentReader
 from index.registry.database import Database
 from index.registry.disk.erasures import Erasures
 from index.registry.disk.purge import Purge
 from index.registry.embeddings import Embeddings
-from index.registry.lease import Lease
+from index.registry.following.consistent_reader import ConsistentReader
+from index.registry.following.lease import Lease
 from index.registry.models import Models
 from index.registry.references import References
 from index.registry.writers import Writers

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from encoder.inference.encoder import Encoder
-from index.registry.consistent_reader import ConsistentReader
+from index.registry.following.consistent_reader import ConsistentReader
 from index.registry.registry import Registry
 from service.errors import InvalidInput
 from service.transfer.gallery_file import GalleryWriter, Header

@@ -11,7 +11,7 @@ import index.milvus.sync_worker
 from index.milvus.address import MilvusAddress
 from index.milvus.connection import MilvusConnection
 from index.milvus.sync_worker import SyncWorker
-from index.registry.lease import Lease
+from index.registry.following.lease import Lease
 from index.registry.registry import Registry
 
 MODEL = "a" * 64

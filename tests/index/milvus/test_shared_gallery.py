@@ -12,7 +12,7 @@ from index.errors import ErasureIncomplete, IndexBehind, IndexUnavailable
 from index.milvus.address import MilvusAddress
 from index.milvus.index import MilvusIndex
 from index.milvus.shared_gallery import SharedGallery
-from index.registry.lease import Lease
+from index.registry.following.lease import Lease
 
 MODEL = "a" * 64
 DIMENSION = 128

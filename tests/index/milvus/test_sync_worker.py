@@ -9,7 +9,7 @@ from index.milvus.connection import MilvusConnection
 from index.milvus.index import MilvusIndex
 from index.milvus.sync_worker import SyncWorker
 from index.registry.change_log import Position
-from index.registry.lease import Lease
+from index.registry.following.lease import Lease
 from index.registry.registry import Registry
 
 MODEL = "a" * 64

@@ -8,7 +8,7 @@ from sqlalchemy import create_engine, text
 
 from index.errors import LeaseLost
 from index.registry.change_log import START, Position
-from index.registry.lease import LEASE_S, SharedIndex
+from index.registry.following.lease import LEASE_S, SharedIndex
 from index.registry.registry import Registry
 
 MODEL = "a" * 64

@@ -10,6 +10,8 @@ GalleryError
 ├── NoReferences            the writer is known, but has nothing to compare with
 ├── UnknownModel            the registry has no such model
 ├── ModelChanged            another model is active now than the one an enrollment used
+├── UnknownCalibration      the gallery was never calibrated so, or nothing was put to use
+├── CalibrationOutdated     it was worked out for another model or rule than decides now
 ├── InvalidVector           not finite unit vectors of the expected size
 ├── InvalidPieces           more bytes than are kept of a signature's pieces, or not one for each
 ├── InvalidCursor           a page cursor that was not given out here
@@ -121,6 +123,30 @@ class ModelChanged(GalleryError):
             "batch was stored; run the same command again."
         )
         self.active_id = active_id
+
+
+class UnknownCalibration(GalleryError):
+    """The registry has no calibration of this number; None where there is nothing to undo."""
+
+    def __init__(self, calibration_id: int | None) -> None:
+        super().__init__(
+            "No calibration of the gallery was ever put to use; there is nothing to undo."
+            if calibration_id is None
+            else f"There is no calibration of the gallery with the id {calibration_id}; "
+            "GET /v1/model shows the one that is proposed, if any."
+        )
+        self.calibration_id = calibration_id
+
+
+class CalibrationOutdated(GalleryError):
+    """A calibration is for another model, or another rule of it, than decides now."""
+
+    def __init__(self, calibration_id: int) -> None:
+        super().__init__(
+            f"The calibration {calibration_id} of the gallery was worked out for another model or "
+            "rule than decides now. Run `countersign calibrate --gallery` for a new one."
+        )
+        self.calibration_id = calibration_id
 
 
 class InvalidVector(GalleryError):

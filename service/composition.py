@@ -24,6 +24,7 @@ from index.vectors.vector_index import RecallTarget
 from service.decisions.identify import neighbours_fetched
 from service.errors import StartRefused
 from service.models.active_model import active_artifact, open_encoder, require_embeddings
+from service.models.calibrated import calibrated
 from service.models.live_services import Services
 from service.settings import Settings, require_allowed
 
@@ -82,7 +83,8 @@ def build_services(settings: Settings) -> Services:
         require_embeddings(registry, encoder)
         gallery = build_gallery(settings, registry, encoder)
         opened = gallery.open()
-        services = Services(settings, registry, gallery, encoder, opened)
+        encoder, own = calibrated(encoder, registry)
+        services = Services(settings, registry, gallery, encoder, opened, own)
         warm_up(services)
         unfinished.pop_all()  # From here on, the caller closes the services.
     return services
@@ -101,7 +103,7 @@ def open_registry(settings: Settings) -> Iterator[tuple[Registry, Encoder]]:
     """
     registry, encoder = _build_registry(settings)
     with closing(registry):
-        yield registry, encoder
+        yield registry, calibrated(encoder, registry)[0]
 
 
 @contextmanager
@@ -159,7 +161,9 @@ def with_model(services: Services, model_id: str) -> Services:
         RegistryUnavailable: the registry cannot be read.
     """
     encoder, gallery = build_model(services.settings, services.registry, model_id)
-    other = replace(services, encoder=encoder, gallery=gallery, opened=gallery.open())
+    opened = gallery.open()
+    encoder, own = calibrated(encoder, services.registry)
+    other = replace(services, encoder=encoder, gallery=gallery, opened=opened, calibration=own)
     warm_up(other)
     return other
 

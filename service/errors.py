@@ -4,6 +4,7 @@ ServiceError
 ├── SettingsError           a COUNTERSIGN_* variable that cannot be used; refused at start
 ├── StartRefused            the registry is not in a state that this server can serve
 ├── SwitchRefused           a model cannot become the active one yet
+├── NotEnoughWriters        too few are enrolled for the gallery to calibrate itself
 ├── ModelNotReady           the active model was switched and is not open here
 ├── Overloaded              the server takes no more for the moment, or is about to end
 └── RequestRefused          the caller's request cannot be carried out; the message is safe to show
@@ -48,6 +49,10 @@ class StartRefused(ServiceError):
 
 class SwitchRefused(ServiceError):
     """A model cannot be made the active one; the message says why, and which command helps."""
+
+
+class NotEnoughWriters(ServiceError):
+    """Too few writers have references enough for the gallery to tell anything of its scores."""
 
 
 class ModelNotReady(ServiceError):

@@ -110,6 +110,12 @@ KINDS: dict[type[Exception], ProblemKind] = {
     index_errors.DuplicateReference: ProblemKind(
         409, "duplicate-reference", "The image is a reference already"
     ),
+    index_errors.UnknownCalibration: ProblemKind(
+        404, "unknown-calibration", "The calibration is not known"
+    ),
+    index_errors.CalibrationOutdated: ProblemKind(
+        409, "calibration-outdated", "The calibration is for another model or rule"
+    ),
     index_errors.NoReferences: ProblemKind(409, "no-references", "The writer has no references"),
     # What is wrong on this side. Most texts are fixed: the errors' own are for the operator.
     index_errors.RegistryUnavailable: ProblemKind(
@@ -176,6 +182,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     service_errors.SettingsError: INTERNAL,
     service_errors.StartRefused: INTERNAL,
     service_errors.SwitchRefused: INTERNAL,
+    service_errors.NotEnoughWriters: INTERNAL,
     service_errors.ServiceError: INTERNAL,
 }
 

@@ -19,7 +19,9 @@ from service.errors import SettingsError
 
 PREFIX = "COUNTERSIGN_"
 DEFAULT_DATA_DIR = Path("var") / "countersign"
+Calibrate = Literal["propose", "auto", "off"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+CALIBRATES: tuple[Calibrate, ...] = ("propose", "auto", "off")
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 
 
@@ -34,6 +36,7 @@ class Settings:
     index_ivf_from: int = 200_000
     index_nearest: int = 10  # How many of the nearest references count for its recall: 10, or 1.
     model: Path | None = None  # None is the model that ships with the package.
+    calibrate: Calibrate = "propose"  # What becomes of what the gallery tells as it grows.
     auth: Literal["off"] = "off"
     host: str = "127.0.0.1"
     port: int = 8000
@@ -207,6 +210,14 @@ def _host(value: str) -> str:
     return host
 
 
+def _calibrate(value: str) -> str:
+    if value.lower() not in CALIBRATES:
+        raise SettingsError(
+            f"{PREFIX}CALIBRATE: expected one of {', '.join(CALIBRATES)}; {value!r} came."
+        )
+    return value.lower()
+
+
 def _log_level(value: str) -> str:
     if value.lower() not in LOG_LEVELS:
         raise SettingsError(
@@ -234,6 +245,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "index_ivf_from": _whole_number("INDEX_IVF_FROM", 1000, 2**40),
     "index_nearest": _index_nearest,
     "model": _model,
+    "calibrate": _calibrate,
     "auth": _auth,
     "host": _host,
     "port": _whole_number("PORT", 1, 65535),

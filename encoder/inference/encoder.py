@@ -1,8 +1,10 @@
 """Runs a model in a serving process, on ONNX Runtime: canvases in, signatures out."""
 
+import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import onnxruntime
@@ -71,6 +73,12 @@ class Encoder:
     def rule(self) -> DecisionRule:
         """How its similarities become verdicts."""
         return self._artifact.rule
+
+    def with_rule(self, rule: DecisionRule) -> Self:
+        """The same model, already loaded, that decides by another rule."""
+        other = copy.copy(self)
+        other._artifact = replace(self._artifact, rule=rule)
+        return other
 
     @property
     def cohort(self) -> Cohort | None:

@@ -1,6 +1,7 @@
 """From a comparison score to a verdict: calibrated thresholds and likelihood ratios of one model.
 
 The numbers come from development writers (`calibration.fit`) and travel in the model's manifest.
+Those that an installation's own gallery tells (`OwnGallery`) are kept by the installation.
 """
 
 import hashlib
@@ -117,6 +118,70 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class OwnBounds:
+    """Below which scores a claim with `references` references or more is refused.
+
+    `non_match` is by operating point; one that is not in it keeps the model's bound.
+    """
+
+    references: int
+    non_match: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class OwnGallery:
+    """What an installation's own gallery tells of its scores (`calibration.gallery_statistics`).
+
+    Nobody enrolls forgeries, so no `match` threshold is in it.
+
+    Attributes:
+        tail: how high strangers score, whatever the number of references.
+        bounds: by number of references, ascending; the first are for one reference.
+    """
+
+    tail: RandomTail
+    bounds: tuple[OwnBounds, ...]
+
+    def non_match(self, references: int) -> Mapping[str, float]:
+        """The bounds for the largest number of references not above this one."""
+        fitting = [one for one in self.bounds if one.references <= references]
+        return fitting[-1].non_match if fitting else {}
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same, ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "OwnGallery":
+        """What `as_dict` wrote.
+
+        Raises:
+            UnusableRule: a part is missing, of the wrong type, not finite or not possible.
+        """
+        try:
+            tail = RandomTail(**data["tail"])
+            bounds = tuple(
+                OwnBounds(
+                    int(one["references"]), {n: float(v) for n, v in one["non_match"].items()}
+                )
+                for one in data["bounds"]
+            )
+            possible = 0 < tail.share <= 1 and 0 < tail.fpir < 1 and tail.scale > 0
+            numbers = [
+                tail.start,
+                tail.scale,
+                *(v for one in bounds for v in one.non_match.values()),
+            ]
+            if not (possible and tail.gallery_size > 0 and np.isfinite(numbers).all()):
+                raise UnusableRule("The gallery's calibration holds a number that cannot be.")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UnusableRule(
+                f"The gallery's calibration lacks or garbles a part ({error})."
+            ) from error
+        return cls(tail, tuple(sorted(bounds, key=lambda one: one.references)))
+
+
+@dataclass(frozen=True)
 class Comparison:
     """A probe compared with a claimed writer's references, and what that means.
 
@@ -216,11 +281,13 @@ class DecisionRule:
     Attributes:
         scoring: what is compared of a claim, and what it counts.
         calibrations: by number of references, ascending; the first is for one reference.
+        gallery: what the gallery that it decides for has told; None where it was not asked.
     """
 
     scoring: Scoring
     calibrations: tuple[Calibration, ...]
     default_operating_point: str
+    gallery: OwnGallery | None = None
 
     @property
     def operating_points(self) -> tuple[str, ...]:
@@ -287,16 +354,33 @@ class DecisionRule:
         return Comparison(claim, calibration, name, self.scoring.parts, which)
 
     def calibration_for(self, references: int) -> Calibration:
-        """The calibration for the largest calibrated number of references not above this one."""
-        fitting = [c for c in self.calibrations if c.references <= references]
-        return fitting[-1] if fitting else self.calibrations[0]
+        """The calibration for the largest calibrated number of references not above this one.
+
+        Its bounds for `non_match` are those of the gallery, where it has told them.
+        """
+        fitting = [c for c in self._in_force if c.references <= references]
+        return fitting[-1] if fitting else self._in_force[0]
 
     def identification_threshold(self, gallery_size: int, references: int) -> float:
         """The score that the best of `gallery_size` writers must reach, with its references."""
+        if self.gallery is not None:
+            return self.gallery.tail.threshold(gallery_size)
         return self.calibration_for(references).random_tail.threshold(gallery_size)
 
+    @cached_property
+    def _in_force(self) -> tuple[Calibration, ...]:
+        """The calibrations as they decide."""
+        if self.gallery is None:
+            return self.calibrations
+        return tuple(
+            _with_bounds(one, self.gallery.non_match(one.references)) for one in self.calibrations
+        )
+
     def as_dict(self) -> dict[str, Any]:
-        """The rule, ready for JSON; without the blocks, which belong to the network."""
+        """The rule, ready for JSON, as a model's manifest holds it.
+
+        Without the blocks, which belong to the network, and without the gallery's part.
+        """
         scoring = {
             "weights": [asdict(one) for one in self.scoring.weights],
             "local": self.scoring.local,
@@ -341,23 +425,36 @@ class DecisionRule:
 
 # What names a rule, so that a rule goes by the same name in later versions. A field that is added
 # to these classes is added here where it is not the default that earlier rules had without saying.
+# One that is None, as in rules from before it, is left out.
 _IDENTIFYING: Mapping[type, tuple[str, ...]] = {
-    DecisionRule: ("scoring", "calibrations", "default_operating_point"),
+    DecisionRule: ("scoring", "calibrations", "default_operating_point", "gallery"),
     Scoring: ("weights", "local"),
     ClaimWeights: ("references", "weights", "intercept", "typical"),
     Calibration: ("references", "skilled", "random", "points", "random_tail"),
     LogRatio: ("lines", "bound"),
     OperatingPoint: ("match", "non_match"),
     RandomTail: ("start", "share", "scale", "fpir", "gallery_size"),
+    OwnGallery: ("tail", "bounds"),
+    OwnBounds: ("references", "non_match"),
 }
 
 
 def _identity(part: Any) -> Any:
     if type(part) in _IDENTIFYING:
-        return {name: _identity(getattr(part, name)) for name in _IDENTIFYING[type(part)]}
+        named = {name: getattr(part, name) for name in _IDENTIFYING[type(part)]}
+        return {name: _identity(one) for name, one in named.items() if one is not None}
     if isinstance(part, Mapping):
         return {name: _identity(value) for name, value in part.items()}
     return [_identity(one) for one in part] if isinstance(part, tuple) else part
+
+
+def _with_bounds(calibration: Calibration, non_match: Mapping[str, float]) -> Calibration:
+    """The calibration with other bounds for `non_match`; none above its `match`."""
+    points = {
+        name: OperatingPoint(point.match, min(point.match, non_match.get(name, point.non_match)))
+        for name, point in calibration.points.items()
+    }
+    return replace(calibration, points=points)
 
 
 def _scoring(row: Mapping[str, Any], blocks: Blocks) -> Scoring:

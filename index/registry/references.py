@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select
 
 from index.errors import DuplicateReference, ImageNotHeld, UnknownReference, UnknownWriter
 from index.registry import change_log, embeddings, models
@@ -169,6 +169,14 @@ class References:
         )
         self._database.cut_off_log()
 
+    def sampled(self, limit: int) -> dict[int, str]:
+        """Return reference_id -> writer_id of up to `limit` references, drawn at random.
+
+        The same for the same references. Of millions, few are read.
+        """
+        with self._database.read() as connection:
+            return sampled(connection, limit)
+
     def writers_of(self, reference_ids: Collection[int]) -> dict[int, str]:
         """Return reference_id -> writer_id of those of these references that are there."""
         with self._database.read() as connection:
@@ -187,6 +195,13 @@ _HOLDERS = (
     .where(ReferenceRow.sha256.in_(bindparam("digests", expanding=True)))
     .order_by(ReferenceRow.reference_id)
 )
+_ID_RANGE = select(
+    func.coalesce(func.min(ReferenceRow.reference_id), 1),
+    func.coalesce(func.max(ReferenceRow.reference_id), 0),
+)
+# Where ids reach so many times further than a sample, some of them are drawn and looked up,
+_DENSE = 4
+_DRAWS = 10  # so many times.
 _INSERTED = insert(ReferenceRow).returning(ReferenceRow.reference_id, sort_by_parameter_order=True)
 
 
@@ -370,6 +385,25 @@ def erase(connection: Connection, writer_id: str, reference_id: int) -> None:
         connection.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id == reference_id))
         connection.execute(delete(ReferenceRow).where(ReferenceRow.reference_id == reference_id))
     change_log.log_erasures(connection, [reference_id])
+
+
+def sampled(connection: Connection, limit: int) -> dict[int, str]:
+    """Return reference_id -> writer_id of up to `limit` references, drawn at random."""
+    lowest, highest = connection.execute(_ID_RANGE).one()
+    span, rng = highest - lowest + 1, np.random.default_rng(0)
+    found: dict[int, str] = {}
+    if span > _DENSE * limit:
+        for _ in range(_DRAWS):
+            drawn = [int(one) for one in rng.integers(lowest, highest + 1, _DENSE * limit)]
+            owners = embeddings.writers_of(connection, dict.fromkeys(drawn))
+            found |= {one: owners[one] for one in drawn if one in owners}
+            if len(found) >= limit:
+                return dict(list(found.items())[:limit])
+    # Few references, or few left of many: all are read.
+    every = connection.execute(select(ReferenceRow.reference_id)).scalars().all()
+    mixed = [int(one) for one in rng.permutation(np.sort(np.array(every, np.int64)))[:limit]]
+    owners = embeddings.writers_of(connection, mixed)
+    return {one: owners[one] for one in mixed if one in owners}
 
 
 def _require_writer(connection: Connection, writer_id: str) -> None:

@@ -12,6 +12,7 @@ from index.registry.disk.purge import Purge
 from index.registry.embeddings import Embeddings
 from index.registry.following.consistent_reader import ConsistentReader
 from index.registry.following.lease import Lease
+from index.registry.gallery_calibrations import GalleryCalibrations
 from index.registry.models import Models
 from index.registry.references import References
 from index.registry.writers import Writers
@@ -32,6 +33,7 @@ class Registry:
         self.references = References(self._database)
         self.embeddings = Embeddings(self._database)
         self.models = Models(self._database)
+        self.calibrations = GalleryCalibrations(self._database)
         self.changes = ChangeLog(self._database)
         self.decisions = AuditLog(self._database)
         self.erasures = Erasures(self._database)

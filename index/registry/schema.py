@@ -143,6 +143,43 @@ class ModelSwitchRow(Base):
     caller: Mapped[str] = mapped_column(String(200))
 
 
+class GalleryCalibrationRow(Base):
+    """What was worked out from the enrolled references for a model's rule; never changed.
+
+    `rule_id` is what the rule of `base_rule_id` becomes by it. `parameters` hold numbers about the
+    gallery as a whole, opaque here: nothing of any one writer, so an erasure leaves them.
+    """
+
+    __tablename__ = "gallery_calibrations"
+    __table_args__ = (Index(None, "model_id"), {"sqlite_autoincrement": True})
+    calibration_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    model_id: Mapped[str] = mapped_column(Sha256Text, ForeignKey("models.model_id"))
+    base_rule_id: Mapped[str] = mapped_column(String(64))
+    rule_id: Mapped[str] = mapped_column(String(64))
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSON)
+    writer_count: Mapped[int] = mapped_column(BigInteger)
+    reference_count: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[Moment]
+    caller: Mapped[str] = mapped_column(String(200))
+
+
+class CalibrationSwitchRow(Base):
+    """A line for each time that another calibration was put to use; a model's last one decides.
+
+    NULL is the model's own rule, as before the first line.
+    """
+
+    __tablename__ = "calibration_switches"
+    __table_args__ = (Index(None, "model_id"), {"sqlite_autoincrement": True})
+    sequence: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    model_id: Mapped[str] = mapped_column(Sha256Text, ForeignKey("models.model_id"))
+    calibration_id: Mapped[int | None] = mapped_column(
+        RowNumber, ForeignKey("gallery_calibrations.calibration_id")
+    )
+    switched_at: Mapped[Moment]
+    caller: Mapped[str] = mapped_column(String(200))
+
+
 class EmbeddingRow(Base):
     """A reference seen by a model: a unit vector as little-endian float32 bytes, and its pieces.
 

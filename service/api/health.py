@@ -6,11 +6,14 @@ from apiflask import APIBlueprint, FileSchema
 from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Info, generate_latest
 
+from service.api.answers import model as model_answers
 from service.api.answers import state as answers
+from service.api.answers.model import ModelState
 from service.api.answers.state import About, Erasures, Health, Readiness
-from service.api.context import services
-from service.api.forms import check_query
-from service.api.requests import ErasureQuery
+from service.api.context import caller, live_services, services
+from service.api.forms import JSON, accepts, check_query
+from service.api.requests import Approval, ErasureQuery
+from service.models.gallery_calibration import proposal, put_to_use
 
 blueprint = APIBlueprint(
     "health", __name__, tag={"name": "Operation", "description": "Alive, ready, and which."}
@@ -85,3 +88,33 @@ def about() -> dict[str, Any]:
     check_query()
     encoder = services().encoder
     return answers.this_server(encoder, services().registry.models.gallery_size(encoder.model_id))
+
+
+@blueprint.get("/v1/model")
+@blueprint.output(ModelState)
+def model() -> dict[str, Any]:
+    """Say by what the model decides here, and how far that can be relied on
+
+    Its rule, what the gallery of this installation has told of it, a proposal that waits for
+    approval, and the errors on data sets that the model's own rule was not fitted on.
+    """
+    check_query()
+    parts = services()
+    return model_answers.model_state(parts.encoder, parts.calibration, proposal(parts))
+
+
+@blueprint.post("/v1/model/calibration")
+@accepts(JSON)
+@blueprint.input(Approval)
+@blueprint.output(ModelState)
+@blueprint.doc(responses={404: "There is no such calibration.", 409: "It is outdated."})
+def approve_calibration(json_data: dict[str, Any]) -> dict[str, Any]:
+    """Put a proposed calibration to use
+
+    All servers on this registry decide by it from their next request on. What was decided before
+    stays as it was decided. `countersign calibrate --gallery --undo` goes back.
+    """
+    check_query()
+    put_to_use(services(), json_data["calibration_id"], caller())
+    parts = live_services().current()
+    return model_answers.model_state(parts.encoder, parts.calibration, proposal(parts))

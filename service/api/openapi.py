@@ -26,6 +26,7 @@ Spec = dict[str, Any]
 OPENAPI_VERSION = "3.0.3"
 
 LIVENESS = "/healthz"
+APPROVAL = "/v1/model/calibration"
 # The server answers these however much is asked of it.
 UNLIMITED = frozenset({LIVENESS, "/readyz", "/metrics"})
 
@@ -34,8 +35,12 @@ def _everywhere(_path: str, _method: str) -> bool:
     return True
 
 
-def _of_images(_path: str, method: str) -> bool:
-    return method == "post"
+def _of_images(path: str, method: str) -> bool:
+    return method == "post" and path != APPROVAL
+
+
+def _of_approval(path: str, _method: str) -> bool:
+    return path == APPROVAL
 
 
 # Where a kind of problem can come from, if not from every operation that has its status.
@@ -57,6 +62,8 @@ APPLIES: dict[str, Callable[[str, str], bool]] = {
     "unusable-image": _of_images,
     "images-refused": _of_images,
     "model-changed": _of_images,
+    "unknown-calibration": _of_approval,
+    "calibration-outdated": _of_approval,
 }
 
 # Swagger UI as the flask-swagger-ui package carries it (Apache-2.0); only its files are used.

@@ -206,6 +206,22 @@ class WriterChange(Body):
     name = name_field(required=True)
 
 
+class Approval(Body):
+    """Which calibration to put to use."""
+
+    calibration_id = Integer(
+        required=True,
+        strict=True,
+        validate=Range(1, MAX_ID, error="expected the id of a calibration; {input} came."),
+        error_messages={
+            "required": "expected the id of the proposal in /v1/model; none came.",
+            "invalid": "expected the id of a calibration; something else came.",
+            "null": "expected the id of a calibration; null came.",
+        },
+        metadata=about("The `calibration_id` of the proposal in /v1/model.", 3),
+    )
+
+
 class WriterQuery(Body):
     """Which writers to list."""
 

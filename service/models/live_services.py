@@ -1,7 +1,7 @@
 """One process's services while the model may be switched: opened beside the old ones, then swapped.
 
-The registry says which model is active; every request asks it. A request that began on one model
-ends on it.
+The registry says which model is active, and by which calibration of the gallery it decides; every
+request asks it. A request that began on one ends on it.
 """
 
 import logging
@@ -10,14 +10,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from encoder.errors import EncoderError
 from encoder.inference.encoder import Encoder
 from index.errors import GalleryError
+from index.registry.gallery_calibrations import GalleryCalibration, InUse
 from index.registry.registry import Registry
 from index.sync.gallery_interface import Gallery, OpenReport
 from service.errors import ModelNotReady
+from service.models.calibrated import calibrated
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -29,13 +31,23 @@ OPENING_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Services:
-    """What the use cases work with, in one process: one model's encoder and index."""
+    """What the use cases work with, in one process: one model's encoder and index.
+
+    `calibration` is the active one of the model; the encoder's rule is what it makes of its own.
+    """
 
     settings: Settings
     registry: Registry
     gallery: Gallery
     encoder: Encoder
     opened: OpenReport
+    calibration: GalleryCalibration | None = None
+
+    @property
+    def in_use(self) -> InUse:
+        """Which model and which calibration these are."""
+        own = self.calibration
+        return InUse(self.encoder.model_id, None if own is None else own.calibration_id)
 
     def close(self) -> None:
         """Let go of all; an index of this process's own is saved for the next start."""
@@ -52,6 +64,7 @@ class LiveServices:
         # Replaced as a whole: a request that took it keeps an encoder and an index that fit.
         self._services = services
         self._lock = threading.Lock()
+        self._changing = threading.Lock()
         self._pool = ThreadPoolExecutor(1, "model-switch")
         self._change: Future[Services] | None = None
         self._retry_at_s = 0.0
@@ -62,16 +75,17 @@ class LiveServices:
         return self._services.settings
 
     def current(self) -> Services:
-        """Return what a request works with: one SELECT where the model is the active one.
+        """Return what a request works with: one SELECT where nothing was switched.
 
-        After a switch, the model from before answers until the new one is open, as long as nobody
-        was enrolled whom it does not know; then the request waits.
+        Another calibration is put to use at once. After a switch of the model, the one from before
+        answers until the new one is open, as long as nobody was enrolled whom it does not know;
+        then the request waits.
 
         Raises:
             ModelNotReady: it waited in vain.
         """
-        services = self._services
-        if self._is_current(services):
+        services, in_use = self._followed()
+        if in_use.model_id in {None, services.encoder.model_id}:
             return services
         self._begin_change()
         if services.registry.models.knows_all(services.encoder.model_id):
@@ -85,21 +99,40 @@ class LiveServices:
             ModelNotReady: they cannot be opened, or not in time.
         """
         give_up_at = time.monotonic() + OPENING_TIMEOUT_S
-        while not self._is_current(services := self._services):
+        while True:
+            services, in_use = self._followed()
+            if in_use.model_id in {None, services.encoder.model_id}:
+                return services
             change = self._begin_change()
             try:
                 change.result(max(0.0, give_up_at - time.monotonic()))
             except (EncoderError, GalleryError, FutureTimeoutError) as error:
                 raise ModelNotReady("The model was switched and cannot be opened here.") from error
-        return services
 
     def close(self) -> None:
         """Let go of all, after a change that is under way."""
         self._pool.shutdown(wait=True)
         self._services.close()
 
-    def _is_current(self, services: Services) -> bool:
-        return services.registry.models.active() in {None, services.encoder.model_id}
+    def _followed(self) -> tuple[Services, InUse]:
+        """The services by the calibration in use, and what the registry says is in use."""
+        services = self._services
+        in_use = services.registry.calibrations.in_use()
+        if in_use.model_id != services.encoder.model_id or in_use == services.in_use:
+            return services, in_use
+        with self._changing:
+            services = self._services
+            if in_use != services.in_use and in_use.model_id == services.encoder.model_id:
+                encoder, own = calibrated(services.encoder, services.registry)
+                # In its place, since index and registry stay; a request goes on with what it took.
+                self._services = replace(services, encoder=encoder, calibration=own)
+                logger.info(
+                    "calibration switched from=%s to=%s rule=%s",
+                    services.in_use.calibration_id,
+                    self._services.in_use.calibration_id,
+                    encoder.rule.rule_id,
+                )
+            return self._services, in_use
 
     def _begin_change(self) -> "Future[Services]":
         """Open the active model in the background, unless that is going on or failed just now."""
@@ -122,7 +155,8 @@ class LiveServices:
         except (EncoderError, GalleryError) as error:
             logger.warning("The active model cannot be opened, the one before goes on: %s", error)
             raise
-        self._services = services
+        with self._changing:
+            self._services = services
         self._retry_at_s = 0.0
         logger.info(
             "model switched from=%s to=%s index source=%s opened_in_s=%.2f",

@@ -1,17 +1,14 @@
 """Goes on with erasures in the background, across restarts, until nothing of them is on disk."""
 
-import fcntl
 import logging
-import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from encoder.errors import EncoderError
 from index.errors import GalleryError
 from service.errors import ServiceError
-from service.models.live_services import LiveServices, Services
+from service.models.live_services import LiveServices
+from service.server.alone import alone
 from service.writers.erase import forget
 
 logger = logging.getLogger(__name__)
@@ -48,8 +45,8 @@ class Purging:
         pending = {one.erasure_id for one in services.registry.erasures.pending()}
         if not pending:
             return 0
-        with _alone(services) as alone:
-            if not alone:
+        with alone(services.settings.data_dir / "purge.lock") as first:
+            if not first:
                 return len(pending)
 
             def forget_new() -> None:
@@ -74,17 +71,3 @@ class Purging:
             took_s = time.monotonic() - started_s
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S) if left and pause_s else LOOK_S
             pause_s = max(pause_s, PAUSE_FOR_EACH_S * took_s if left else 0.0)
-
-
-@contextmanager
-def _alone(services: Services) -> Iterator[bool]:
-    """Hold the data folder's lock for purging, if nobody else does; tell which."""
-    path = services.settings.data_dir / "purge.lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield True
-    except BlockingIOError:
-        yield False
-    finally:
-        os.close(handle)

@@ -22,6 +22,7 @@ from service.app import create_app
 from service.composition import build_services
 from service.errors import ServiceError
 from service.logs import configure_logging
+from service.server.calibrating import Calibrating
 from service.server.front import Front, Limits
 from service.server.purging import Purging
 from service.server.supervisor import Heartbeat
@@ -79,10 +80,14 @@ def run_worker(settings: Settings, listening: socket.socket, heartbeat: Heartbea
         app = build_application(settings)
     purging = Purging(live_services(app))
     purging.start()
+    calibrating = Calibrating(live_services(app))
+    if settings.calibrate != "off":
+        calibrating.start()
     try:
         asyncio.run(_serve(app, settings, listening, heartbeat))
     finally:
         purging.close()
+        calibrating.close()
         live_services(app).close()
 
 

@@ -35,6 +35,7 @@ ON_POSTGRESQL_TOO = {
     "test_change_log",
     "test_erasures",
     "test_galleries",
+    "test_gallery_calibrations",
     "test_leading",
     "test_lease",
     "test_local_gallery",

@@ -13,7 +13,9 @@ from sqlalchemy import create_engine
 
 import index
 from index.errors import RegistryUnavailable, SchemaMismatch
+from index.registry.audit_log import DecisionRecord
 from index.registry.database import Database
+from index.registry.gallery_calibrations import InUse, NewCalibration
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema import Base
@@ -23,6 +25,22 @@ from index.registry.schema_version import (
     head_revision,
     require_current,
     upgrade,
+)
+
+DECISION = DecisionRecord(
+    kind="verify",
+    verdict="match",
+    writer_id="C-1",
+    operating_point="fmr_skilled=5%",
+    score=0.7,
+    log_lr=1.2,
+    threshold=0.5,
+    non_match_threshold=0.1,
+    model_id="m" * 64,
+    reference_ids=(1,),
+    candidates=None,
+    probe_sha256="2" * 64,
+    caller="test",
 )
 
 
@@ -199,4 +217,39 @@ def test_references_of_an_older_schema_have_no_pieces_and_are_compared_as_before
     registry.references.add("C-1", "newer", [new])
     assert registry.embeddings.claim("C-1", "newer").pieces == (b"its pieces", b"pieces")
     registry.writers.erase("C-1")
+    registry.close()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_registry_of_an_older_schema_goes_on_with_its_models_own_rule(request, url, database):
+    """Its model, references and decisions stay; a calibration can be put to use and undone."""
+    if database == "postgresql":
+        url = request.getfixturevalue("postgresql_url")
+    upgrade(url)
+    new = NewReference(b"i", "image/png", b"c", "1" * 64, {}, np.eye(1, 4, dtype=np.float32)[0])
+    registry = Registry(url)
+    registry.models.register("m" * 64, "model", 4)
+    registry.models.begin("m" * 64, "start")
+    registry.writers.create("C-1", "Ada Lind", "m" * 64, [new])
+    registry.decisions.record(DECISION)
+    registry.close()
+    run_alembic(url, command.downgrade, "0007")
+    with pytest.raises(SchemaMismatch, match="countersign db upgrade"):
+        require_current(url)
+    upgrade(url)
+    registry = Registry(url)
+    assert registry.calibrations.in_use() == InUse("m" * 64, None)
+    assert registry.embeddings.claim("C-1", "m" * 64).reference_ids.size == 1
+    assert registry.decisions.verify().intact
+    kept = registry.calibrations.add(NewCalibration("m" * 64, "b", "r", {"n": 1}, 25, 50, "test"))
+    registry.calibrations.put_to_use(kept.calibration_id, "b", "test")
+    assert registry.calibrations.in_use() == InUse("m" * 64, kept.calibration_id)
+    registry.writers.erase("C-1")
+    assert registry.calibrations.undo("m" * 64, "test") is None
+    registry.close()
+    run_alembic(url, command.downgrade, "0007")  # What was kept goes, all else stays.
+    upgrade(url)
+    registry = Registry(url)
+    assert registry.calibrations.in_use() == InUse("m" * 64, None)
+    assert registry.decisions.verify().length == 1
     registry.close()

@@ -50,6 +50,7 @@ def test_an_empty_variable_is_as_good_as_none():
         ("HOST", "example.org", "an IP address or 'localhost'"),
         ("INDEX_URL", "milvus:", "expected 'faiss:'"),
         ("MODEL", "/nowhere/at/all", "is not a folder"),
+        ("CALIBRATE", "always", "one of propose, auto, off"),
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
         ("DATABASE_URL", "mysql://host/name", "sqlite:////srv/registry.db"),
         ("DATABASE_URL", "registry.db", "an SQLAlchemy URL"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 @click.option("--model", metavar="FOLDER", type=FOLDER, help="By default the one in use.")
 @click.option("--into", metavar="FOLDER", type=NEW_FOLDER, help="Write the model here.")
 @click.option("--in-place", is_flag=True, help="Change the model itself; --undo takes it back.")
+@click.option("--gallery", is_flag=True, help="Ask the enrolled references instead of a FOLDER.")
+@click.option("--dry-run", is_flag=True, help="With --gallery: show what would change.")
 @click.option("--undo", is_flag=True, help="Give the model the rule from before back.")
 @json_option
 def calibrate(
@@ -54,9 +56,18 @@ def calibrate(
       countersign calibrate ours/ --into models/ours
       countersign calibrate ours/ --model models/ours --in-place
       countersign calibrate --model models/ours --undo
+      countersign calibrate --gallery --dry-run
+      countersign calibrate --gallery
+
+    With --gallery, the installation's enrolled references say from which score on somebody is
+    named, and below which a genuine signature hardly ever lies; from 25 writers with two references
+    or more on. Running servers change over with their next request.
 
     Exits with 1 where nothing could be moved; nothing is written then.
     """
+    if how["gallery"] or how["dry_run"]:
+        _ask_gallery(folder or model or into or how["in_place"], how, as_json=as_json)
+        return
     if how["undo"]:
         _undo(folder, _model(model), as_json=as_json)
         return
@@ -89,6 +100,20 @@ def calibrate(
         click.get_current_context().exit(EXIT_NO)
     written = click.format_filename(into or source)
     note(f"Wrote {written}. Use it with COUNTERSIGN_MODEL={written}")
+
+
+def _ask_gallery(other: object, how: Mapping[str, bool], *, as_json: bool) -> None:
+    from service.cli.models.calibrate_gallery import calibrate_gallery, undo_gallery
+
+    if not how["gallery"] or other or (how["dry_run"] and how["undo"]):
+        raise click.UsageError(
+            "--gallery takes no FOLDER and no model, since it is for the active one; it goes "
+            "alone, or with one of --dry-run and --undo."
+        )
+    if how["undo"]:
+        undo_gallery(as_json=as_json)
+    else:
+        calibrate_gallery(dry_run=how["dry_run"], as_json=as_json)
 
 
 def _undo(folder: Path | None, model: Path, *, as_json: bool) -> None:

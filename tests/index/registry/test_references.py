@@ -219,3 +219,34 @@ def test_sizes_follow_every_change_for_each_model(registry, enrolled, new_refere
     registry.writers.erase("C-2")
     assert registry.models.gallery_size(MODEL) == GallerySize(writers=1, references=2)
     assert registry.models.gallery_size("c" * 64) == GallerySize(writers=0, references=0)
+
+
+def test_a_sample_of_few_references_is_of_all_of_them_and_the_same_again(registry, new_references):
+    assert registry.references.sampled(10) == {}
+    for name in ("C-1", "C-2"):
+        registry.writers.create(name, "", MODEL, new_references(3, seed=int(name[-1])))
+    every = registry.references.sampled(10)
+    assert sorted(every.values()) == ["C-1"] * 3 + ["C-2"] * 3
+    assert list(registry.references.sampled(10).items()) == list(every.items())
+    some = registry.references.sampled(4)
+    assert len(some) == 4
+    assert some.items() <= every.items()
+    registry.writers.erase("C-1")
+    assert set(registry.references.sampled(10).values()) == {"C-2"}
+
+
+def test_a_sample_of_many_references_is_drawn_from_all_of_them(registry, new_references):
+    """Of ids that reach far beyond what is wanted, some are drawn; erased ones are passed over."""
+    for number in range(40):
+        registry.writers.create(f"C-{number}", "", MODEL, new_references(3, seed=number))
+    for number in range(0, 40, 2):
+        registry.writers.erase(f"C-{number}")
+    drawn = registry.references.sampled(6)
+    assert len(drawn) == 6
+    assert drawn == registry.references.sampled(6)
+    assert {int(name[2:]) % 2 for name in drawn.values()} == {1}
+    assert len({int(name[2:]) // 10 for name in drawn.values()}) > 1
+    for number in range(1, 39, 2):  # Hardly any are left.
+        registry.writers.erase(f"C-{number}")
+    assert set(registry.references.sampled(6).values()) == {"C-39"}
+    assert len(registry.references.sampled(6)) == 3

@@ -97,6 +97,7 @@ def test_answers_are_as_drawn(client, spec, files):
             client.post("/v1/compare", data={"reference": files(1, 0), "probe": files(1, 7)[0]}),
         ),
         ("get", "/v1/about", client.get("/v1/about")),
+        ("get", "/v1/model", client.get("/v1/model")),
         ("get", "/healthz", client.get("/healthz")),
         ("get", "/readyz", client.get("/readyz")),
     ]
@@ -125,6 +126,8 @@ def test_every_address_of_the_contract_is_drawn(spec):
         ("post", "/v1/identify"),
         ("post", "/v1/compare"),
         ("get", "/v1/about"),
+        ("get", "/v1/model"),
+        ("post", "/v1/model/calibration"),
         ("get", "/v1/erasures"),
         ("get", "/healthz"),
         ("get", "/readyz"),

@@ -97,7 +97,7 @@ def test_a_full_disk_is_called_so_and_erasing_works_on_it(small_disk, tmp_path, 
         status, body = server.call("GET", "/readyz")
         assert (status, json.loads(body)["code"]) == (507, "disk-full")
         status, problem = 200, {}
-        for _ in range(100):  # The log has some room left.
+        for _ in range(400):  # The log has some room left.
             status, problem = server.send("/v1/writers/W-2/verify", image=image(scan, 2, 1))
             if status != 200:
                 break

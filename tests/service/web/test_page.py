@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from encoder.scoring.decision_rule import OwnGallery, RandomTail
 from encoder.synthesis import synthetic_writer
+from index.registry.gallery_calibrations import NewCalibration
 from service.decisions.identify import identify
 from service.decisions.verify import verify
 from service.writers.uploads import Upload
@@ -291,3 +294,44 @@ def test_nothing_overflows(page: Page, site: Site, view: str) -> None:
             page.pictures_loaded(waited_for)
             page.photograph(f"{view}-{width}-{scheme}")
             assert page.overflow_px() <= 0, f"{width} px, {scheme}"
+
+
+def test_the_foot_of_the_page_says_by_whose_signatures_it_decides_and_approves_a_proposal(
+    page: Page, site: Site
+) -> None:
+    """The numbers are the proposal's; the button puts it to use on the server."""
+    services = site.services
+
+    def foot_says(words: str) -> None:
+        page.wait(lambda: words in page.find("#calibration").text, f"no {words!r} at the foot")
+
+    page.open()
+    foot_says("Not calibrated on this installation")
+    own = services.encoder.rule
+    gallery = OwnGallery(RandomTail(-2.0, 0.1, 0.3, 0.01, 5), ())
+    rate, miss = {"low": 0.0, "high": 0.03}, {"value": 0.25, "low": 0.1, "high": 0.4}
+    naming = {"threshold": -1.0, "fpir": {"value": 0.012, **rate}, "fnir": miss}
+    measured = {"naming": naming, "claiming": []}
+    before = {"naming": naming | {"fpir": {"value": 0.345, **rate}}, "claiming": []}
+    kept = services.registry.calibrations.add(
+        NewCalibration(
+            services.encoder.model_id,
+            own.rule_id,
+            replace(own, gallery=gallery).rule_id,
+            {"gallery": gallery.as_dict(), "before": before, "after": measured, "probes": 30},
+            25,
+            125,
+            "test",
+        )
+    )
+    try:
+        page.open()
+        foot_says("from 25 writers is proposed")
+        foot_says("1.2 % of strangers (now 34.5 %)")
+        page.find("#calibration button").click()
+        foot_says("from 25 writers with 125 references")
+        assert not page.all("#calibration button")
+        assert services.registry.calibrations.active(services.encoder.model_id) is not None
+        assert services.registry.calibrations.get(kept.calibration_id).state == "active"
+    finally:
+        services.registry.calibrations.undo(services.encoder.model_id, "test")

@@ -16,6 +16,14 @@ export const referenceImageUrl = (writerId, referenceId, { cleaned = true } = {}
 
 export const about = () => request("GET", "v1/about");
 
+export const model = () => request("GET", "v1/model");
+
+export const approveCalibration = (calibrationId) =>
+  request("POST", "v1/model/calibration", {
+    body: JSON.stringify({ calibration_id: calibrationId }),
+    headers: { "Content-Type": "application/json" },
+  });
+
 export function listWriters({ query = "", cursor = null, limit = 20, signal } = {}) {
   const parameters = new URLSearchParams({ limit });
   if (query) parameters.set("q", query);

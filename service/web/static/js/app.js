@@ -1,6 +1,7 @@
 // Starts the page: builds the four views and shows the one that the address asks for.
 
 import { about } from "./api.js";
+import { showCalibration } from "./calibration.js";
 import { byId } from "./dom.js";
 import { ignoreStrayDrops } from "./dropzone.js";
 import { createEnrollView } from "./enroll.js";
@@ -73,4 +74,5 @@ ignoreStrayDrops();
 facts.then(showFacts, (error) => {
   byId("about").textContent = error.message;
 });
+showCalibration();
 route({ first: true });

@@ -17,6 +17,28 @@ export const nameOf = (writer) => writer.name || writer.writer_id;
 // The second line below a name.
 export const idLine = (writer) => (writer.name ? writer.writer_id : "no name given");
 
+const rate = ({ value }) => `${(100 * value).toFixed(1)} %`;
+
+// By whose signatures the thresholds were set.
+export function calibrationWords(calibration) {
+  if (!calibration) return "Not calibrated on this installation’s signatures.";
+  const { since, writers, references, after } = calibration;
+  return (
+    `Calibrated on this installation’s signatures since ${dateWords(since)}, from ` +
+    `${plural(writers, "writer")} with ${plural(references, "reference")}: an identification ` +
+    `names ${rate(after.naming.fpir)} of strangers.`
+  );
+}
+
+// What a proposed calibration would change.
+export function proposalWords({ writers, before, after }) {
+  return (
+    `A calibration from ${plural(writers, "writer")} is proposed: an identification would name ` +
+    `${rate(after.naming.fpir)} of strangers (now ${rate(before.naming.fpir)}) and miss ` +
+    `${rate(after.naming.fnir)} of those enrolled (now ${rate(before.naming.fnir)}).`
+  );
+}
+
 export function verdictWords(verdict, referenceCount) {
   const references =
     referenceCount === 1 ? "the one reference" : `the ${referenceCount} references`;

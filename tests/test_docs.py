@@ -157,7 +157,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_the_model_card_is_the_one_of_the_results() -> None:
-    results = json.loads(read(ROOT / "docs/evaluation/crossval.json"))
+    results = json.loads(read(ROOT / "docs/evaluation/zeroshot.json"))
     assert read(ROOT / "docs/model-card.md").rstrip() == model_card(results).rstrip()
 
 
@@ -196,3 +196,22 @@ def test_the_architecture_draws_every_package() -> None:
     detail = {one for one in packages if one.startswith(("service/cli/", "service/transfer/"))}
     assert packages - detail - drawn == set()
     assert [one for one in drawn if not (ROOT / one).is_dir()] == []
+
+
+def test_the_readme_states_what_was_measured_of_data_sets_never_seen() -> None:
+    measured = json.loads((ROOT / "docs/evaluation/zeroshot.json").read_text(encoding="utf-8"))
+    rows = [one["results"]["5"] for one in measured["sets"] if "5" in one["results"]]
+    points = [row["shipped"]["fmr_skilled=5%"] for row in rows]
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+    def percents(rates: list[float]) -> list[str]:
+        return [f"{100 * rate:.1f}" for rate in sorted(rates)]
+
+    errors = percents([row["eer_skilled"] for row in rows])
+    assert f"{errors[0]} to {errors[-1]} % of skilled forgeries pass" in readme
+    *passed, most = percents([point["fmr_skilled"] for point in points])
+    assert f"{', '.join(passed)} and {most} % passed" in readme
+    missed = percents([point["fnmr"] for point in points])
+    assert f"{missed[0]} to {missed[-1]} % of genuine signatures did not match" in readme
+    named = percents([row["fpir"] for row in rows])
+    assert f"named {named[0]} to {named[-1]} %" in readme

@@ -177,6 +177,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     index_errors.GalleryError: INTERNAL,
     encoder_errors.ArtifactError: INTERNAL,
     encoder_errors.UnusableRule: INTERNAL,
+    encoder_errors.UnusableCohort: INTERNAL,
     encoder_errors.TrainingDataError: INTERNAL,
     encoder_errors.EncoderError: INTERNAL,
     service_errors.SettingsError: INTERNAL,

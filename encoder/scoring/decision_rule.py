@@ -67,7 +67,8 @@ class RandomTail:
     def threshold(self, gallery_size: int) -> float:
         """The score the best of `gallery_size` writers must reach to be named."""
         growth = max(gallery_size, 1) / self.gallery_size
-        return self.start + self.scale * math.log(growth * self.share / self.fpir)
+        # The tail says nothing of what lies below its start.
+        return self.start + self.scale * max(0.0, math.log(growth * self.share / self.fpir))
 
 
 @dataclass(frozen=True)

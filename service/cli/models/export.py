@@ -29,8 +29,8 @@ def export(run: Path, model: Path, data: tuple[Path, ...], keep_keras: bool, as_
 
     \b
     Examples:
-      countersign export runs/first models/first --data signatures/ --data more/
-      countersign export models/first models/second --data signatures/ --data more/ --data ours/
+      countersign export runs/first models/first --data signatures/
+      countersign export models/first models/second --data signatures/ --data ours/
       countersign reencode --model models/first
       countersign model switch first
     """

@@ -122,7 +122,8 @@ def test_a_switch_and_a_rollback_under_load_fail_no_request(settings, scan, othe
             here.post("/v1/writers", image(seed, n, "images"), [("writer_id", name)])
             enrolled.append(name)
             another = image(seed, n + 1)  # The reference itself would be a replay.
-            assert there.post(f"/v1/writers/{name}/verify", another)["verdict"] == "match"
+            # One reference tells little: match or inconclusive.
+            assert there.post(f"/v1/writers/{name}/verify", another)["verdict"] != "non_match"
             found = there.post("/v1/identify", another, [("top", "20")])
             assert name in {one["writer_id"] for one in found["candidates"]}
 

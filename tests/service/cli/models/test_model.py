@@ -210,7 +210,7 @@ def test_a_stricter_model_is_seen_to_be(
     manifest = json.loads((other_model / "manifest.json").read_text(encoding="utf-8"))
     for calibration in manifest["decision"]["calibrations"]:
         for point in calibration["points"].values():
-            point["match"] = point["non_match"] = 2.0
+            point["match"] = point["non_match"] = 20.0
     replace_facts(other_model, {"decision": manifest["decision"]})
     answer("reencode", "--model", other_model)
     said = answer("model", "compare", SHIPPED_ID[:8], other_id[:8])[1]

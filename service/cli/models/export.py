@@ -30,7 +30,7 @@ def export(run: Path, model: Path, data: tuple[Path, ...], keep_keras: bool, as_
     \b
     Examples:
       countersign export runs/first models/first --data signatures/
-      countersign export models/first models/second --data signatures/ --data ours/
+      countersign export models/first models/ours --data first/ --data ours/
       countersign reencode --model models/first
       countersign model switch first
     """

@@ -264,7 +264,7 @@ def test_a_model_folder_is_exported_again_with_a_rule_fitted_anew(
     ).read_bytes()
     blocks, kept = encoder.rule.scoring.blocks, shipped.rule.scoring.blocks
     assert (blocks.names, blocks.sizes) == (kept.names, kept.sizes)
-    assert np.allclose(blocks.axes, kept.axes, atol=1e-4)  # As written in a manifest.
+    assert np.allclose(blocks.axes, kept.axes, atol=2e-4)  # As written in a manifest.
     assert encoder.rule.rule_id != shipped.rule.rule_id
     assert len(encoder.rule.calibration_for(1).skilled.lines) == 2
     facts = encoder.manifest

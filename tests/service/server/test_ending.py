@@ -32,7 +32,7 @@ LISTS = {"COUNTERSIGN_INDEX_IVF_FROM": "1000"}
 
 @pytest.fixture(scope="module")
 def enrolled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with 50,000 references, which take well over five seconds to train lists for."""
+    """A data folder with 50,000 references, which take over five seconds to train lists for."""
     settings = settings_in(tmp_path_factory.mktemp("enrolled"))
     prepare_folders(settings)
     upgrade(settings.database_url)

@@ -24,7 +24,7 @@ from index.registry.writers import NewEnrollment
 from service.composition import prepare_folders
 from service.settings import Settings, read_settings
 
-WRITERS, EACH = 5000, 5
+WRITERS, EACH = 4800, 5
 AT_ONCE = 400
 IN_TIME_S = 10.0
 LISTS = {"COUNTERSIGN_INDEX_IVF_FROM": "1000"}
@@ -32,7 +32,7 @@ LISTS = {"COUNTERSIGN_INDEX_IVF_FROM": "1000"}
 
 @pytest.fixture(scope="module")
 def enrolled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with 25,000 references, which take over five seconds to train lists for."""
+    """A data folder with 24,000 references, which take over five seconds to train lists for."""
     settings = settings_in(tmp_path_factory.mktemp("enrolled"))
     prepare_folders(settings)
     upgrade(settings.database_url)

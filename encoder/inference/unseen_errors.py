@@ -1,7 +1,8 @@
 """What a model's rule came to on data sets that it was not fitted on: the errors to expect.
 
 Nobody's signatures are of a data set that a model knows, so these are the only rates that an answer
-states. They are in the manifest, from the export of the very rule (`calibration.fit`).
+states. They are in the manifest, from the export of the very rule (`calibration.fit`), and say
+nothing of thresholds that were moved since.
 """
 
 from collections.abc import Mapping
@@ -32,27 +33,38 @@ class UnseenErrors:
         data_sets: how many were each left out of the fit and measured on.
         fmr_skilled: share of skilled forgeries that matched.
         fnmr: share of genuine signatures that did not match.
-        refused_genuine: share of genuine signatures that were called no match.
+        refused_genuine: share of genuine signatures that were called no match; None where the bound
+            for it is not the export's.
     """
 
     references: int
     data_sets: int
     fmr_skilled: Range
     fnmr: Range
-    refused_genuine: Range
+    refused_genuine: Range | None
 
     def as_dict(self) -> dict[str, Any]:
         """The same, ready for JSON."""
         return asdict(self)
 
 
+def measured_unseen(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the manifest holds, by data set; nothing where the thresholds were fitted anew since."""
+    found: Mapping[str, Any] = {} if manifest.get("calibrated_on") else manifest.get("unseen", {})
+    return found
+
+
 def unseen_errors(
-    manifest: Mapping[str, Any], references: int, operating_point: str
+    manifest: Mapping[str, Any], references: int, operating_point: str, *, own_bounds: bool = False
 ) -> UnseenErrors | None:
-    """The errors for the largest measured number of references not above this one, if any."""
+    """The errors for the largest measured number of references not above this one.
+
+    None where none were measured, or the thresholds were fitted anew since. `own_bounds`: whether a
+    gallery sets when a signature is called no match; that leaves the other rates as they are.
+    """
     measured = [
         sorted((int(count), row) for count, row in of_set.items())
-        for of_set in manifest.get("unseen", {}).values()
+        for of_set in measured_unseen(manifest).values()
     ]
     counts = {count for rows in measured for count, _ in rows if count <= references}
     if not counts:
@@ -66,5 +78,5 @@ def unseen_errors(
     ]
     if not rows:
         return None
-    ranges = (Range.over([row[name] for row in rows]) for name in RATES)
-    return UnseenErrors(most, len(rows), *ranges)
+    passed, missed, refused = (Range.over([row[name] for row in rows]) for name in RATES)
+    return UnseenErrors(most, len(rows), passed, missed, None if own_bounds else refused)

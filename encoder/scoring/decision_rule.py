@@ -39,8 +39,8 @@ SIMPLE_LOG_LR = 0.02
 class OperatingPoint:
     """Two thresholds on the comparison score: `match` from one on, `non_match` below the other.
 
-    For `fmr_skilled=5%`, 5% of skilled forgeries reach the one, and 5% of genuine signatures stay
-    below the other, on development writers; where that would be above the one, the two are equal.
+    For `fmr_skilled=5%`, at most 5% of skilled forgeries reach the one and of genuine signatures
+    stay below the other, on each data set (`calibration.fit`); a band is left between the two.
     """
 
     match: float

@@ -141,7 +141,8 @@ def verify(
 def expected_errors(comparison: Comparison, encoder: Encoder) -> UnseenErrors | None:
     """How often verdicts like that of the comparison err, where it was measured."""
     count = comparison.claim.references
-    return unseen_errors(encoder.manifest, count, comparison.operating_point)
+    own_bounds = encoder.rule.gallery is not None
+    return unseen_errors(encoder.manifest, count, comparison.operating_point, own_bounds=own_bounds)
 
 
 def _warnings(

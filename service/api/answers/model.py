@@ -4,6 +4,7 @@ from apiflask import Schema
 from apiflask.fields import AwareDateTime, Float, Integer, List, Nested, String
 
 from encoder.inference.encoder import Encoder
+from encoder.inference.unseen_errors import measured_unseen
 from index.registry.gallery_calibrations import GalleryCalibration
 from service.api.answers.images import Json
 from service.api.answers.state import Model
@@ -81,7 +82,10 @@ class UnseenDataSet(Schema):
     references = Integer(metadata=about("So many references were compared with.", 5))
     operating_point = String(metadata=about("The operating point.", "fmr_skilled=5%"))
     fmr_skilled = Float(metadata=about("Share of practised forgeries that matched.", 0.03))
-    fmr_random = Float(metadata=about("Share of other writers' signatures that matched.", 0.0))
+    fmr_random = Float(
+        allow_none=True,
+        metadata=about("Share of other writers' signatures that matched; null without any.", 0.0),
+    )
     fnmr = Float(metadata=about("Share of genuine signatures that did not match.", 0.1))
     refused_genuine = Float(
         metadata=about("Share of genuine signatures that were called no match.", 0.02)
@@ -140,11 +144,11 @@ def calibration(kept: GalleryCalibration) -> Json:
 
 
 def _unseen(encoder: Encoder) -> list[Json]:
-    """Of the manifest; a model that was not measured so has none."""
+    """Of the manifest; none of a model that was not measured so, or was fitted anew since."""
     return [
         {"data_set": data_set, "references": int(count), "operating_point": name}
-        | {rate: row[rate] for rate in ("fmr_skilled", "fmr_random", "fnmr", "refused_genuine")}
-        for data_set, counts in encoder.manifest.get("unseen", {}).items()
+        | {rate: row.get(rate) for rate in ("fmr_skilled", "fmr_random", "fnmr", "refused_genuine")}
+        for data_set, counts in measured_unseen(encoder.manifest).items()
         for count, measured in counts.items()
         for name, row in measured["points"].items()
     ]

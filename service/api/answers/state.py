@@ -37,7 +37,12 @@ class ExpectedErrors(Schema):
     fmr_skilled = Nested(ErrorRange, metadata=about("Share of practised forgeries that matched."))
     fnmr = Nested(ErrorRange, metadata=about("Share of genuine signatures that did not match."))
     refused_genuine = Nested(
-        ErrorRange, metadata=about("Share of genuine signatures that were called no match.")
+        ErrorRange,
+        allow_none=True,
+        metadata=about(
+            "Share of genuine signatures that were called no match; null where the gallery's own "
+            "bound decides that (GET /v1/model)."
+        ),
     )
 
 
@@ -82,6 +87,7 @@ class About(Schema):
 
 def this_server(encoder: Encoder, size: Size) -> Json:
     """Fill `About`."""
+    own_bounds = encoder.rule.gallery is not None
     return {
         "version": VERSION,
         "model": AnsweringModel.of(encoder).as_dict(),
@@ -90,7 +96,7 @@ def this_server(encoder: Encoder, size: Size) -> Json:
         "expected_errors": {
             point: errors.as_dict()
             for point in encoder.rule.operating_points
-            if (errors := unseen_errors(encoder.manifest, STATED_AT, point))
+            if (errors := unseen_errors(encoder.manifest, STATED_AT, point, own_bounds=own_bounds))
         },
         "gallery": {"writers": size.writers, "references": size.references},
     }

@@ -87,3 +87,17 @@ def test_the_shipped_model_tells_them_at_every_operating_point_and_number() -> N
             for rate in (found.fmr_skilled, found.fnmr, found.refused_genuine):
                 assert 0 <= rate.mean <= rate.worst < 1
             assert found.refused_genuine.mean <= found.fnmr.mean
+
+
+def test_thresholds_that_were_fitted_anew_have_no_errors_to_expect() -> None:
+    assert unseen_errors(MANIFEST | {"calibrated_on": {"data": "ours"}}, 3, "usual") is None
+    assert unseen_errors(MANIFEST | {"calibrated_on": None}, 3, "usual") is not None
+
+
+def test_a_gallery_that_sets_when_it_is_no_match_leaves_the_other_rates() -> None:
+    plain = unseen_errors(MANIFEST, 3, "usual")
+    own = unseen_errors(MANIFEST, 3, "usual", own_bounds=True)
+    assert plain is not None
+    assert own is not None
+    assert own.refused_genuine is None
+    assert (own.fmr_skilled, own.fnmr) == (plain.fmr_skilled, plain.fnmr)

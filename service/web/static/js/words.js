@@ -148,8 +148,10 @@ export function expectedErrorsWords(errors) {
   return (
     `Measured with ${plural(references, "reference")} on ${plural(sets, "collection")} of signatures, each ` +
     `unknown to the rule that judged it: ${share(errors.fmr_skilled)} of practised imitations matched, ` +
-    `${share(errors.fnmr)} of genuine signatures did not, ${share(errors.refused_genuine)} were called no match. ` +
-    "Not measured on this installation’s own signatures."
+    `${share(errors.fnmr)} of genuine signatures did not` +
+    (errors.refused_genuine
+      ? `, ${share(errors.refused_genuine)} were called no match. Not measured on this installation’s own signatures.`
+      : ". When it is no match, this installation’s own signatures say.")
   );
 }
 

@@ -17,13 +17,8 @@ from encoder.evaluation.open_set import Searches, run_searches
 from encoder.evaluation.trials import Claims, EmbeddedWriter, Trials, draw_claims, people_of
 from encoder.metrics.error_rates import equal_error_rate, fnmr_at_fmr, threshold_at_fmr
 from encoder.scoring.blocks import Blocks
-from encoder.scoring.decision_rule import (
-    Calibration,
-    DecisionRule,
-    LogRatio,
-    OperatingPoint,
-    RandomTail,
-)
+from encoder.scoring.calibrations import Calibration, LogRatio, OperatingPoint, RandomTail
+from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.score import Scoring
 
 REFERENCE_COUNTS = (1, 2, 3, 5, 8, 10)

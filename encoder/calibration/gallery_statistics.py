@@ -24,13 +24,8 @@ from encoder.calibration.fit import (
 )
 from encoder.errors import TrainingDataError
 from encoder.metrics.confidence_intervals import Scored, draw_weights, interval, rates
-from encoder.scoring.decision_rule import (
-    Calibration,
-    DecisionRule,
-    OwnBounds,
-    OwnGallery,
-    RandomTail,
-)
+from encoder.scoring.calibrations import Calibration, OwnBounds, OwnGallery, RandomTail
+from encoder.scoring.decision_rule import DecisionRule
 
 # Of ten writers, a bound for 5 % of genuine signatures came to 1 to 19 % in single draws; of 25, to
 # 4 to 7 %.

@@ -25,7 +25,8 @@ from encoder.calibration.fit import (
 from encoder.evaluation.local_match_cache import LocalMatchCache
 from encoder.evaluation.open_set import Searches, run_searches
 from encoder.evaluation.trials import EmbeddedWriter, Trials, people_of, run_trials
-from encoder.scoring.decision_rule import Calibration, DecisionRule, LogRatio, OperatingPoint
+from encoder.scoring.calibrations import Calibration, LogRatio, OperatingPoint
+from encoder.scoring.decision_rule import DecisionRule
 
 DRAWS = 10
 RATIO_TARGET = 0.05  # Likelihood ratios need as much as an operating point of this target.

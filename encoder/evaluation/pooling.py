@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from encoder.evaluation.local_match_cache import LocalMatchCache
 from encoder.evaluation.trials import KINDS, EmbeddedWriter, people_of, run_trials
 from encoder.metrics.confidence_intervals import Scored
-from encoder.scoring.decision_rule import Calibration, DecisionRule
+from encoder.scoring.calibrations import Calibration
+from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.score import Scoring
 
 RatioKind = Literal["skilled", "random"]

@@ -21,7 +21,7 @@ from encoder.metrics.confidence_intervals import (
     rates,
 )
 from encoder.metrics.error_rates import equal_error_rate, fnmr_at_fmr, threshold_at_fmr
-from encoder.scoring.decision_rule import Calibration
+from encoder.scoring.calibrations import Calibration
 
 Floats = NDArray[np.float64]
 Estimate = tuple[float, tuple[float, float] | None]

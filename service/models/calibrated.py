@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from encoder.errors import UnusableRule
 from encoder.inference.encoder import Encoder
-from encoder.scoring.decision_rule import DecisionRule, OwnGallery
+from encoder.scoring.calibrations import OwnGallery
+from encoder.scoring.decision_rule import DecisionRule
 from index.registry.gallery_calibrations import GalleryCalibration
 from index.registry.registry import Registry
 

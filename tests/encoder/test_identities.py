@@ -6,13 +6,8 @@ import numpy as np
 
 from encoder.datasets.splits import Holdout, split_writers
 from encoder.scoring.blocks import Blocks
-from encoder.scoring.decision_rule import (
-    Calibration,
-    DecisionRule,
-    LogRatio,
-    OperatingPoint,
-    RandomTail,
-)
+from encoder.scoring.calibrations import Calibration, LogRatio, OperatingPoint, RandomTail
+from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.score import ClaimWeights, Scoring
 
 POINTS = {"fmr_skilled=5%": OperatingPoint(0.3, 0.2), "fmr_skilled=1%": OperatingPoint(0.4, 0.2)}

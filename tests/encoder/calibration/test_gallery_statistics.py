@@ -15,14 +15,14 @@ from encoder.calibration.gallery_statistics import (
 from encoder.errors import TrainingDataError
 from encoder.metrics.confidence_intervals import Scored
 from encoder.scoring.blocks import Blocks
-from encoder.scoring.decision_rule import (
+from encoder.scoring.calibrations import (
     Calibration,
-    DecisionRule,
     LogRatio,
     OperatingPoint,
     OwnGallery,
     RandomTail,
 )
+from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.score import ClaimWeights, Scoring
 
 PRIOR = 0.5

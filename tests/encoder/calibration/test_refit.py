@@ -15,7 +15,8 @@ from encoder.evaluation.trials import EmbeddedWriter, run_trials
 from encoder.inference.artifact import SHIPPED, read_artifact
 from encoder.inference.encoder import load_encoder
 from encoder.scoring.blocks import Blocks
-from encoder.scoring.decision_rule import DecisionRule, OperatingPoint
+from encoder.scoring.calibrations import OperatingPoint
+from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.templates import Signatures
 
 Invent = Callable[..., list[EmbeddedWriter]]

@@ -15,15 +15,9 @@ from encoder.calibration.fit import fit_rule
 from encoder.errors import UnknownOperatingPoint, UnusableRule
 from encoder.evaluation.trials import EmbeddedWriter
 from encoder.scoring.blocks import Blocks
+from encoder.scoring.calibrations import Calibration, LogRatio, OperatingPoint, RandomTail
 from encoder.scoring.copies import Distinct
-from encoder.scoring.decision_rule import (
-    Calibration,
-    Comparison,
-    DecisionRule,
-    LogRatio,
-    OperatingPoint,
-    RandomTail,
-)
+from encoder.scoring.decision_rule import Comparison, DecisionRule
 from encoder.scoring.score import ClaimScore, ClaimWeights, Scoring
 from encoder.scoring.templates import Signatures, joined
 

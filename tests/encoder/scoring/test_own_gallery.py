@@ -7,15 +7,15 @@ import pytest
 
 from encoder.errors import UnusableRule
 from encoder.scoring.blocks import Blocks
-from encoder.scoring.decision_rule import (
+from encoder.scoring.calibrations import (
     Calibration,
-    DecisionRule,
     LogRatio,
     OperatingPoint,
     OwnBounds,
     OwnGallery,
     RandomTail,
 )
+from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.score import ClaimWeights, Scoring
 
 POINTS = {"strict": OperatingPoint(2.0, -1.0), "usual": OperatingPoint(1.0, -0.5)}

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine, select
 
 from encoder.inference.artifact import NETWORK, SHIPPED, read_artifact, write_artifact
-from encoder.scoring.decision_rule import LogRatio, OperatingPoint
+from encoder.scoring.calibrations import LogRatio, OperatingPoint
 from index.registry.schema import DecisionRow
 from service.app import create_app
 from service.auth.caller import CALLERS

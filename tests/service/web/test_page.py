@@ -12,7 +12,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
-from encoder.scoring.decision_rule import OwnGallery, RandomTail
+from encoder.scoring.calibrations import OwnGallery, RandomTail
 from encoder.synthesis import synthetic_writer
 from index.registry.gallery_calibrations import NewCalibration
 from service.decisions.identify import identify

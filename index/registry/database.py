@@ -60,6 +60,7 @@ class WriteLock(IntEnum):
     DECISIONS = 0x436E7402
     SCHEMA = 0x436E7403
     LEASES = 0x436E7404
+    AUDIT = 0x436E7405
 
 
 class Database:
@@ -94,8 +95,7 @@ class Database:
                 # The write lock is taken before anything is read: a transaction that starts
                 # reading and writes later can fail instead of waiting.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(lock)})
+            lock_also(connection, lock)
             yield connection
 
     @contextmanager
@@ -173,6 +173,12 @@ class Database:
     def close(self) -> None:
         """Close the pool's connections."""
         self._engine.dispose()
+
+
+def lock_also(connection: Connection, lock: WriteLock) -> None:
+    """Take one more lock in a writing transaction; all must take them in the same order."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": int(lock)})
 
 
 def _supported(url: str) -> URL:

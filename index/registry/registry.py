@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from index.registry import change_log
+from index.registry.audit.chain import AuditChain
 from index.registry.audit_log import AuditLog
 from index.registry.change_log import ChangeLog
 from index.registry.database import Database
@@ -36,6 +37,7 @@ class Registry:
         self.calibrations = GalleryCalibrations(self._database)
         self.changes = ChangeLog(self._database)
         self.decisions = AuditLog(self._database)
+        self.audit = AuditChain(self._database)
         self.erasures = Erasures(self._database)
         self.purge = Purge(self._database, self.erasures)
 

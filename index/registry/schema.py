@@ -274,6 +274,44 @@ class DecisionRow(Base):
     chain_version: Mapped[int] = mapped_column(server_default="1")
 
 
+class AuditEntryRow(Base):
+    """An entry of the audit chain; each carries the hash of the one before it.
+
+    It holds no personal data: `actor_hmac` and `subject_hmac` stand for rows of `audit_names`.
+    `chain_version` says which columns `sha256` covers; `content_sha256` is of a row elsewhere.
+    """
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (Index(None, "kind"), {"sqlite_autoincrement": True})
+    sequence: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    created_at: Mapped[Moment]
+    kind: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[str] = mapped_column(String(64))
+    actor_hmac: Mapped[Sha256 | None]
+    subject_hmac: Mapped[Sha256 | None]
+    details: Mapped[dict[str, Any]] = mapped_column(JSON)
+    content_sha256: Mapped[Sha256 | None]
+    previous_sha256: Mapped[Sha256]
+    sha256: Mapped[Sha256]
+    chain_version: Mapped[int]
+
+
+class AuditNameRow(Base):
+    """Whom an entry of the audit chain is by (`actor`) or about (`subject`), with the salt."""
+
+    __tablename__ = "audit_names"
+    __table_args__ = (
+        CheckConstraint("part IN ('actor', 'subject')", name="part"),
+        Index(None, "text"),
+    )
+    sequence: Mapped[int] = mapped_column(
+        RowNumber, ForeignKey("audit_entries.sequence"), primary_key=True, autoincrement=False
+    )
+    part: Mapped[str] = mapped_column(String(8), primary_key=True)
+    text: Mapped[str] = mapped_column(String(200))
+    salt: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class ErasureRow(Base):
     """An erasure, without what it erased; `traces` to look for on disk stay until it is purged."""
 

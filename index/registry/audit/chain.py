@@ -1,0 +1,158 @@
+"""Appends entries to the audit chain: who, when, what, with which outcome.
+
+The chain holds no personal data. Whom an entry is by and about lies beside it, each with a salt;
+the entry holds the HMAC of both. When a person is erased, text and salt go: the chain stays whole,
+and nobody can guess back what was committed to.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from index.registry.database import Database, WriteLock, lock_also
+from index.registry.schema import AuditEntryRow, AuditNameRow, DecisionRow
+
+GENESIS_SHA256 = "0" * 64
+STARTED = "chain.started"
+SALT_BYTES = 32
+
+# What is hashed by each version of an entry. Versions are only ever added: rows are out there.
+HASHED: Mapping[int, tuple[str, ...]] = {
+    1: (
+        "chain_version",
+        "created_at",
+        "kind",
+        "outcome",
+        "actor_hmac",
+        "subject_hmac",
+        "details",
+        "content_sha256",
+        "previous_sha256",
+    )
+}
+NOT_HASHED: Mapping[str, str] = {
+    "sequence": "the database numbers the row; the chain itself holds the order",
+    "sha256": "it is the hash",
+}
+CHAIN_VERSION = max(HASHED)
+Part = Literal["actor", "subject"]
+
+
+@dataclass(frozen=True)
+class AuditEvent:
+    """Something that matters: `kind` is dotted, as in `writer.renamed`.
+
+    `actor` and `subject` (an id, an address) lie beside the chain. `details` are numbers, codes and
+    hashes, never about a person. `content_sha256` is of a row that lies elsewhere, as a decision.
+    """
+
+    kind: str
+    actor: str
+    outcome: str = "done"
+    subject: str | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+    content_sha256: str | None = None
+
+
+class AuditChain:
+    """The chain of one registry; every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, event: AuditEvent) -> int:
+        """Put an entry at the end of the chain, durably; return its number."""
+        with self._database.write(WriteLock.AUDIT) as connection:
+            return append(connection, event)
+
+
+def append(connection: Connection, event: AuditEvent) -> int:
+    """Put an entry at the end of the chain in the caller's transaction; return its number.
+
+    Take no other lock after it: this one is the last in every transaction.
+    """
+    lock_also(connection, WriteLock.AUDIT)
+    previous = connection.execute(_LAST_SHA256).scalar_one_or_none()
+    if previous is None:
+        previous = _start(connection)
+    names: list[tuple[Part, str]] = [("actor", event.actor)]
+    if event.subject is not None:
+        names.append(("subject", event.subject))
+    salted = {part: (text, secrets.token_bytes(SALT_BYTES)) for part, text in names}
+    sequence = _insert(
+        connection,
+        {
+            "kind": event.kind,
+            "outcome": event.outcome,
+            "actor_hmac": commitment(*salted["actor"]),
+            "subject_hmac": commitment(*salted["subject"]) if "subject" in salted else None,
+            "details": dict(event.details),
+            "content_sha256": event.content_sha256,
+            "previous_sha256": previous,
+        },
+    )
+    rows = [
+        {"sequence": sequence, "part": part, "text": text, "salt": salt}
+        for part, (text, salt) in salted.items()
+    ]
+    connection.execute(insert(AuditNameRow), rows)
+    return sequence
+
+
+def forget(connection: Connection, text: str) -> int:
+    """Erase a name from beside the chain, with its salts; return how many entries had it."""
+    return connection.execute(delete(AuditNameRow).where(AuditNameRow.text == text)).rowcount
+
+
+def commitment(text: str, salt: bytes) -> str:
+    """Return what stands in the chain for a name: an HMAC-SHA-256, 64 hexadecimal digits."""
+    return hmac.new(salt, text.encode(), hashlib.sha256).hexdigest()
+
+
+def sha256(row: Mapping[Any, Any]) -> str:
+    """Return the hash of an entry's row, over the columns that its version lists."""
+    # One form for one content: sorted keys, shortest floats, UTC to the microsecond.
+    content = {name: row[name] for name in HASHED[row["chain_version"]]}
+    canonical = json.dumps(
+        {**content, "created_at": content["created_at"].isoformat(timespec="microseconds")},
+        sort_keys=True,
+        separators=(",", ":"),
+        allow_nan=False,
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+_LAST_SHA256 = select(AuditEntryRow.sha256).order_by(AuditEntryRow.sequence.desc()).limit(1)
+_LAST_DECISION = select(DecisionRow.sha256).order_by(DecisionRow.sequence.desc()).limit(1)
+
+
+def _start(connection: Connection) -> str:
+    """Begin the chain: its first entry holds the head of the decisions that were there before."""
+    head = connection.execute(_LAST_DECISION).scalar_one_or_none() or GENESIS_SHA256
+    decisions = connection.execute(select(func.count()).select_from(DecisionRow)).scalar_one()
+    _insert(
+        connection,
+        {
+            "kind": STARTED,
+            "outcome": "done",
+            "actor_hmac": None,
+            "subject_hmac": None,
+            "details": {"decisions": decisions},
+            "content_sha256": head,
+            "previous_sha256": GENESIS_SHA256,
+        },
+    )
+    return str(connection.execute(_LAST_SHA256).scalar_one())
+
+
+def _insert(connection: Connection, values: Mapping[str, object]) -> int:
+    row = {**values, "created_at": datetime.now(UTC), "chain_version": CHAIN_VERSION}
+    inserted = connection.execute(insert(AuditEntryRow).values(**row, sha256=sha256(row)))
+    return int(inserted.inserted_primary_key[0])  # type: ignore[index]  # A row was inserted.

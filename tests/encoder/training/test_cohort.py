@@ -41,3 +41,18 @@ def test_every_writer_says_as_much_of_how_alike_one_persons_signatures_are() -> 
     ]
     assert own_similarity(writers) == pytest.approx(0.5)
     assert own_similarity(writers[2:]) == OWN
+
+
+def test_a_data_set_of_many_writers_on_mixed_media_moves_the_median_little() -> None:
+    axes = np.eye(4, dtype=np.float32)
+    alike, near, unlike = axes[[0, 0]], np.stack([axes[0], (axes[0] + axes[1]) / 2**0.5]), axes[:2]
+
+    def writers(vectors, data_set, count):
+        signatures = Signatures(np.asarray(vectors, np.float32))
+        return [
+            EmbeddedWriter(str(number), str(number), signatures, signatures[[]], data_set)
+            for number in range(count)
+        ]
+
+    sets = writers(alike, "a", 2) + writers(near, "b", 2) + writers(unlike, "mixed", 50)
+    assert own_similarity(sets) == pytest.approx(0.5**0.5)

@@ -6,6 +6,7 @@ alone (gauges whose mode begins with `live`) goes when the process goes.
 """
 
 import fcntl
+import logging
 import os
 import shutil
 import tempfile
@@ -19,21 +20,25 @@ from prometheus_client import values
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 from prometheus_client.multiprocess import mark_process_dead
 
+logger = logging.getLogger(__name__)
+
 FOLDER = "metrics"
 LOCK = "in-use"
+# A file has all of its room from its start: a page that a full disk cannot give ends a process. So
+# much holds some five thousand numbers, a multiple of what there are.
+FILE_BYTES = 2**20
+_HEAD_BYTES = 8
+_AROUND_KEY_BYTES = 32  # Its length, its padding, the number and its time.
 
 
 @contextmanager
 def folder_of_metrics(data_dir: Path) -> Iterator[Path]:
     """Give a new, empty folder that only its owner can look into; it is gone afterwards.
 
-    What servers that were killed have left behind is removed; those that run hold their locks.
+    What servers that were killed have left behind is removed; those that run hold their locks. On a
+    full disk it lies elsewhere.
     """
-    parent = data_dir / FOLDER
-    parent.mkdir(mode=0o700, exist_ok=True)
-    for left in parent.iterdir():
-        _remove_unused(left)
-    folder = Path(tempfile.mkdtemp(dir=parent))  # Its owner's alone, by its mode.
+    folder = _made_in(data_dir / FOLDER)
     lock = _locked(folder)
     try:
         yield folder
@@ -48,7 +53,7 @@ def share_values(folder: Path, place: int) -> None:
     Call it after the fork and before the metrics are made: they are made to be shared or not.
     """
     forget_living(folder, place)
-    files: dict[str, Any] = {}
+    files: dict[str, _File] = {}
     lock = Lock()
 
     class SharedValue:
@@ -64,19 +69,19 @@ def share_values(folder: Path, place: int) -> None:
             self._key = mmap_key(*known_as)
             with lock:
                 if kind not in files:
-                    files[kind] = _opened(folder / f"{kind}_{place}.db")
+                    files[kind] = _File(folder / f"{kind}_{place}.db")
                 self._file = files[kind]
-                self._value, self._timestamp = self._file.read_value(self._key)
+                self._value = self._file.read(self._key)
 
         def inc(self, amount: float) -> None:
             with lock:
                 self._value += amount
-                self._file.write_value(self._key, self._value, 0.0)
+                self._file.write(self._key, self._value)
 
-        def set(self, value: float, timestamp: float | None = None) -> None:
+        def set(self, value: float, _timestamp: float | None = None) -> None:
             with lock:
                 self._value = value
-                self._file.write_value(self._key, value, timestamp or 0.0)
+                self._file.write(self._key, value)
 
         def get(self) -> float:
             with lock:
@@ -96,16 +101,73 @@ def forget_living(folder: Path, place: int) -> None:
     mark_process_dead(place, str(folder))  # type: ignore[no-untyped-call]
 
 
+class _File:
+    """A worker's numbers of one kind, by their keys; what there is no room for is not shared."""
+
+    def __init__(self, path: Path) -> None:
+        self._known: set[str] = set()
+        self._left_bytes = FILE_BYTES - _HEAD_BYTES
+        self._numbers: Any = None
+        try:
+            self._numbers = _opened(path)
+        except OSError as error:
+            logger.warning("Metrics of this process are not told of: %s.", error.strerror)
+            return
+        for key, _value, _timestamp in self._numbers.read_all_values():
+            self._admit(key.rstrip())
+
+    def read(self, key: str) -> float:
+        """Return a number; 0 where it is new."""
+        if self._numbers is None or not (key in self._known or self._admit(key)):
+            return 0.0
+        return float(self._numbers.read_value(key)[0])
+
+    def write(self, key: str, value: float) -> None:
+        """Keep a number that was read before."""
+        if key in self._known:
+            self._numbers.write_value(key, value, 0.0)
+
+    def _admit(self, key: str) -> bool:
+        needed = len(key.encode()) + _AROUND_KEY_BYTES
+        if needed > self._left_bytes:
+            return False
+        self._left_bytes -= needed
+        self._known.add(key)
+        return True
+
+
 def _opened(path: Path) -> Any:
-    """Open a worker's file; a new one comes to be whole, for others read at any time."""
+    """Open a worker's file; a new one comes to be whole, for others read at any time.
+
+    Raises:
+        OSError: there is no room for it.
+    """
     open_file: Any = MmapedDict  # It is not annotated.
     if path.exists():
         return open_file(str(path))
     unfinished = path.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    opened = open_file(str(unfinished))
-    unfinished.rename(path)
+    try:
+        with unfinished.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, FILE_BYTES)
+        opened = open_file(str(unfinished))
+        unfinished.rename(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
     return opened
+
+
+def _made_in(parent: Path) -> Path:
+    """Make a folder that is its owner's alone."""
+    try:
+        parent.mkdir(mode=0o700, exist_ok=True)
+        for left in parent.iterdir():
+            _remove_unused(left)
+        return Path(tempfile.mkdtemp(dir=parent))
+    except OSError as error:
+        folder = Path(tempfile.mkdtemp(prefix="countersign-"))
+        logger.warning("%s cannot hold metrics (%s); %s does.", parent, error.strerror, folder)
+        return folder
 
 
 def _locked(folder: Path) -> int:

@@ -1,9 +1,11 @@
 """Numbers of several processes in one folder, of those that live and those that are gone."""
 
+import errno
 import os
 import stat
 import subprocess
 import sys
+import tempfile
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from service.observability.metrics import Answered, Metrics
 from service.observability.shared_values import (
+    FILE_BYTES,
     folder_of_metrics,
     forget_living,
     share_values,
@@ -117,3 +120,63 @@ def test_what_else_lies_there_keeps_no_server_from_starting(tmp_path, name):
     there.touch() if name == "a-file" else there.mkdir()
     with folder_of_metrics(tmp_path) as folder:
         assert folder.is_dir()
+
+
+def no_room(*_args):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_file_has_its_room_from_its_start(tmp_path):
+    """On a full disk, a page that was never written could not be had, and would end the process."""
+    with folder_of_metrics(tmp_path) as folder:
+        in_worker(folder, 0, 3)
+        files = list(folder.glob("*.db"))
+        assert files
+        for file in files:
+            assert file.stat().st_size == FILE_BYTES
+            assert file.stat().st_blocks * 512 >= FILE_BYTES
+
+
+def test_what_there_is_no_room_for_is_not_shared_and_stops_nothing(tmp_path):
+    with folder_of_metrics(tmp_path) as folder:
+
+        def work():
+            share_values(folder, 0)
+            metrics = Metrics(folder)
+            for number in range(20_000):
+                metrics.problem(f"code-{number}", 422)
+            for _ in range(5):
+                metrics.problem("code-0", 422)
+            os._exit(0)
+
+        process = get_context("fork").Process(target=work)
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+        lines = told(folder)
+        assert 'countersign_problems_total{code="code-0",status="422"} 6.0' in lines
+        assert 2_000 < len([line for line in lines if "problems_total{" in line]) < 20_000
+        (file,) = folder.glob("counter_*.db")
+        assert file.stat().st_size == FILE_BYTES
+        in_worker(folder, 0, 1)  # Who takes its place finds it full, and goes on too.
+
+
+def test_a_full_disk_at_the_start_stops_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    with folder_of_metrics(tmp_path) as folder:
+        in_worker(folder, 0, 3)
+        assert not list(folder.glob("*.db"))
+        assert not list(folder.glob("*.new"))
+        assert not [line for line in told(folder) if not line.startswith("#")]
+
+
+def test_a_folder_that_cannot_be_made_is_made_elsewhere(tmp_path, monkeypatch):
+    (tmp_path / "metrics").touch()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    with folder_of_metrics(tmp_path) as folder:
+        assert folder.parent == elsewhere
+        in_worker(folder, 0, 3)
+        assert f"{REQUESTS} 3.0" in told(folder)
+    assert not list(elsewhere.iterdir())

@@ -75,7 +75,7 @@ def _described(kind: str, component: Component) -> dict[str, Any]:
 
 
 def _component(found: Distribution) -> Component:
-    told = found.metadata
+    told: Any = found.metadata  # A message, whatever its type promises.
     expression = told.get("License-Expression")
     if expression:
         return Component(told["Name"], found.version, expression, True)

@@ -19,7 +19,8 @@ SLOW := benchmarks \
     test_real_data.py) \
   $(addprefix index/,ivf milvus registry/test_processes.py) \
   $(addprefix service/,$(addprefix cli/,gallery models server writers) models server transfer web \
-    api/test_bad_inputs.py test_replicas.py test_serve.py test_shared_index.py)
+    api/test_bad_inputs.py test_replicas.py test_serve.py test_shared_index.py) \
+  test_wheel.py
 check: lint
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
 	  $(addprefix --ignore=tests/,$(SLOW)) $(ARGS)

@@ -42,11 +42,11 @@ class _Spent(threading.local):
 _spent = _Spent()
 
 
-def timed_front(app: WsgiApp, limits: Limits) -> Front:
+def timed_front(app: WsgiApp, limits: Limits, **more: Any) -> Front:
     """Build what a worker puts before its application, with stopwatches between the two."""
     for owner, name in STAGES:
         setattr(owner, name, _timed(name, getattr(owner, name)))
-    return Front(_telling(app), limits)
+    return Front(_telling(app), limits, **more)
 
 
 def _timed(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,14 +16,16 @@ from service.api import (
 from service.api.multipart import RequestInMemory
 from service.composition import with_model
 from service.models.live_services import LiveServices, Services
+from service.observability.metrics import Metrics
 from service.version import VERSION
 from service.web import blueprint as web
 
 
-def create_app(services: Services) -> APIFlask:
+def create_app(services: Services, metrics: Metrics | None = None) -> APIFlask:
     """Return the WSGI application that answers with these services, and closes none of them.
 
-    Its `live_services` go on with others when the model is switched.
+    Its `live_services` go on with others when the model is switched. It counts in `metrics`, or in
+    some of its own.
     """
     app = APIFlask(
         "countersign",
@@ -34,7 +36,7 @@ def create_app(services: Services) -> APIFlask:
         json_errors=False,
     )
     app.request_class = RequestInMemory
-    context.install(app, LiveServices(services, with_model))
+    context.install(app, LiveServices(services, with_model), metrics or Metrics())
     request_log.install(app)
     guard.install(app)
     errors.install(app)

@@ -1,5 +1,6 @@
 """Runs the production server: one listening socket, and the processes that answer on it."""
 
+import logging
 import socket
 from contextlib import closing
 from dataclasses import replace
@@ -10,9 +11,15 @@ from index.registry.schema_version import require_current
 from service.composition import prepare_folders
 from service.errors import ServiceError, StartRefused
 from service.logs import configure_logging
+from service.observability.shared_values import folder_of_metrics, forget_living
 from service.server.supervisor import Supervisor
+from service.server.tls import require_certificate
 from service.server.worker import BACKLOG, run_worker
 from service.settings import Settings, read_settings, require_allowed
+from service.version import VERSION
+
+# Also where this module is the program, whose name is another.
+logger = logging.getLogger("service.serve")
 
 
 def serve(settings: Settings) -> None:
@@ -21,17 +28,29 @@ def serve(settings: Settings) -> None:
     Raises:
         SettingsError: settings that are not allowed together.
         SchemaMismatch: the registry needs `countersign db upgrade`.
-        StartRefused: the address is taken, or is not one of this machine's.
+        StartRefused: the address is taken, or is not one of this machine's; the certificate cannot
+            be used.
         SystemExit: a worker could not start; it has said why.
     """
     require_allowed(settings)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     prepare_folders(settings)
     require_current(settings.database_url)
-    with closing(listen(settings)) as listening:
-        work = partial(run_worker, settings, listening)
-        if code := Supervisor(work, settings.workers).run():
-            raise SystemExit(code)
+    require_certificate(settings)
+    with closing(listen(settings)) as listening, folder_of_metrics(settings.data_dir) as folder:
+        address = f"{settings.scheme}://{in_url(settings.host)}:{settings.port}"
+        told = {"version": VERSION, "address": address, "workers": settings.workers}
+        logger.info("starting", extra=told)
+        work = partial(run_worker, settings, listening, folder)
+        code = Supervisor(work, settings.workers, partial(forget_living, folder)).run()
+    logger.info("stopped", extra={"exit_code": code})
+    if code:
+        raise SystemExit(code)
+
+
+def in_url(host: str) -> str:
+    """Return a host as it stands in a URL: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 def listen(settings: Settings) -> socket.socket:

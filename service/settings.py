@@ -20,9 +20,16 @@ from service.errors import SettingsError
 PREFIX = "COUNTERSIGN_"
 DEFAULT_DATA_DIR = Path("var") / "countersign"
 Calibrate = Literal["propose", "auto", "off"]
+LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 CALIBRATES: tuple[Calibrate, ...] = ("propose", "auto", "off")
+LOG_FORMATS: tuple[LogFormat, ...] = ("text", "json")
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# Those whose values can hold a password: COUNTERSIGN_<NAME>_FILE names a file with the value.
+SECRETS = ("database_url", "index_url")
+FILE = "_file"
+MAX_SECRET_BYTES = 64 * 2**10
 
 
 @dataclass(frozen=True)
@@ -44,12 +51,21 @@ class Settings:
     threads: int = 4
     requests_per_address: int = 128  # In progress at a time, in each process.
     body_timeout: int = 20  # Seconds for a body; one that keeps a slow phone's pace has longer.
+    trusted_proxies: tuple[Network, ...] = ()  # Whose X-Forwarded-* headers are believed.
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     log_level: LogLevel = "info"
+    log_format: LogFormat = "text"
 
     @property
     def snapshot_dir(self) -> Path:
         """Where the vector index keeps its snapshots."""
         return self.data_dir / "snapshots"
+
+    @property
+    def scheme(self) -> str:
+        """By which protocol the server is spoken to: `https` where it has a certificate."""
+        return "https" if self.tls_cert else "http"
 
     @property
     def on_loopback(self) -> bool:
@@ -63,6 +79,7 @@ def read_settings(
     """Read and validate the settings from `environ` (default: the process's environment).
 
     `options` are a command line's, by the names of the settings; they go before the environment.
+    A setting in SECRETS may come from a file instead, which a variable with _FILE at its end names.
 
     Raises:
         SettingsError: naming the variable, what was expected, what came, and what to do.
@@ -73,6 +90,7 @@ def read_settings(
         for name, value in environ.items()
         if name.startswith(PREFIX) and value.strip()
     } | dict(options or {})
+    given = _with_secrets(given)
     for name in given:
         if name not in _READERS:
             raise SettingsError(_unknown(name))
@@ -89,8 +107,13 @@ def require_allowed(settings: Settings) -> None:
 
     Raises:
         SettingsError: AUTH=off on an address that other machines can reach; several workers on a
-            file that one process at a time can open.
+            file that one process at a time can open; a certificate without its key.
     """
+    if (settings.tls_cert is None) != (settings.tls_key is None):
+        raise SettingsError(
+            f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together: expected both or neither; "
+            f"{PREFIX}{'TLS_KEY' if settings.tls_cert else 'TLS_CERT'} is missing."
+        )
     if settings.workers > 1 and settings.index_url.startswith("milvus+file:"):
         raise SettingsError(
             f"{PREFIX}INDEX_URL names a file of milvus-lite, which one process at a time can open, "
@@ -115,8 +138,46 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _with_secrets(given: dict[str, str]) -> dict[str, str]:
+    """Put the contents of files in the place of the variables that name them.
+
+    Raises:
+        SettingsError: a file cannot be used, or the value came in both ways.
+    """
+    values = dict(given)
+    for name in SECRETS:
+        path = values.pop(name + FILE, None)
+        if path is None:
+            continue
+        variable = f"{PREFIX}{name.upper()}{FILE.upper()}"
+        if name in given:
+            raise SettingsError(
+                f"{variable} and {PREFIX}{name.upper()} are both set; expected one of them. Unset "
+                "the other."
+            )
+        values[name] = _secret_in(Path(path), variable)
+    return values
+
+
+def _secret_in(path: Path, variable: str) -> str:
+    expected = f"{variable}: expected a file with the value in it, as one line of text"
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_SECRET_BYTES + 1).decode().strip()
+    except OSError as error:
+        raise SettingsError(f"{expected}; {str(path)!r}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{expected}; {str(path)!r} is not text.") from error
+    # What is in the file is not repeated.
+    if not content or len(content.splitlines()) > 1 or len(content) > MAX_SECRET_BYTES:
+        found = "more than that" if content else "nothing"
+        raise SettingsError(f"{expected}; {str(path)!r} holds {found}.")
+    return content
+
+
 def _unknown(name: str) -> str:
-    known = sorted(PREFIX + reader.upper() for reader in _READERS)
+    files = [name + FILE for name in SECRETS]
+    known = sorted(PREFIX + reader.upper() for reader in (*_READERS, *files))
     close = difflib.get_close_matches(PREFIX + name.upper(), known, n=1)
     hint = f"Did you mean {close[0]}?" if close else "Unset it."
     return (
@@ -226,6 +287,42 @@ def _log_level(value: str) -> str:
     return value.lower()
 
 
+def _log_format(value: str) -> str:
+    if value.lower() not in LOG_FORMATS:
+        raise SettingsError(
+            f"{PREFIX}LOG_FORMAT: expected one of {', '.join(LOG_FORMATS)}; {value!r} came."
+        )
+    return value.lower()
+
+
+def _file(name: str, what: str) -> Callable[[str], Path]:
+    def read(value: str) -> Path:
+        path = Path(value)
+        if not path.is_file():
+            raise SettingsError(
+                f"{PREFIX}{name}: expected a file with {what}, as PEM; {value!r} is no file."
+            )
+        return path
+
+    return read
+
+
+def _networks(value: str) -> tuple[Network, ...]:
+    try:
+        found = [ipaddress.ip_network(one.strip("[] ")) for one in value.split(",") if one.strip()]
+    except ValueError as error:
+        raise SettingsError(
+            f"{PREFIX}TRUSTED_PROXIES: expected addresses and networks with commas between them, "
+            f"such as 10.0.0.5,192.168.7.0/24; {value!r} came: {error}."
+        ) from error
+    if any(network.prefixlen == 0 for network in found):
+        raise SettingsError(
+            f"{PREFIX}TRUSTED_PROXIES: expected your own proxies; {value!r} is every address there "
+            "is, so that anybody could pretend to be anybody."
+        )
+    return tuple(found)
+
+
 def _whole_number(name: str, least: int, most: int) -> Callable[[str], int]:
     def read(value: str) -> int:
         digits = value.isascii() and value.isdigit() and len(value) <= len(str(most))
@@ -253,5 +350,9 @@ _READERS: dict[str, Callable[[str], object]] = {
     "threads": _whole_number("THREADS", 1, 64),
     "requests_per_address": _whole_number("REQUESTS_PER_ADDRESS", 1, 2**20),
     "body_timeout": _whole_number("BODY_TIMEOUT", 1, 300),
+    "trusted_proxies": _networks,
+    "tls_cert": _file("TLS_CERT", "the certificate and those that vouch for it"),
+    "tls_key": _file("TLS_KEY", "the certificate's private key"),
     "log_level": _log_level,
+    "log_format": _log_format,
 }

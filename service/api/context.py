@@ -8,20 +8,28 @@ from flask import Flask, current_app, g
 from index.errors import ModelChanged
 from service.auth.caller import caller_of
 from service.models.live_services import LiveServices, Services
+from service.observability.metrics import Metrics
 from service.settings import Settings
 
 _EXTENSION = "countersign"
+_METRICS = "countersign-metrics"
 Answer = TypeVar("Answer")
 
 
-def install(app: Flask, live: LiveServices) -> None:
-    """Let the handlers of `app` work with these services."""
+def install(app: Flask, live: LiveServices, metrics: Metrics) -> None:
+    """Let the handlers of `app` work with these services, and count what they do."""
     app.extensions[_EXTENSION] = live
+    app.extensions[_METRICS] = metrics
 
 
 def live_services(app: Flask = current_app) -> LiveServices:
     """Return what the handlers of `app` work with."""
     return cast(LiveServices, app.extensions[_EXTENSION])
+
+
+def metrics(app: Flask = current_app) -> Metrics:
+    """Return what the application that is answering counts and times."""
+    return cast(Metrics, app.extensions[_METRICS])
 
 
 def services() -> Services:

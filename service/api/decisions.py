@@ -1,15 +1,17 @@
 """HTTP for decisions about a query signature: verify, identify, compare."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from apiflask import APIBlueprint
 from flask import Response, jsonify
 
+from encoder.cautions import Caution
 from service.api.answers import decisions as answers
 from service.api.answers.decisions import RESEMBLES, Identification, Verification
-from service.api.context import caller, services
+from service.api.context import caller, metrics, services
 from service.api.forms import accepts, check_path_ids, check_query, upload_of, uploads_of
 from service.api.multipart import MULTIPART
+from service.api.request_log import note_decision
 from service.api.requests import CompareForm, IdentifyForm, VerifyForm
 from service.decisions.compare import compare
 from service.decisions.identify import identify
@@ -44,7 +46,10 @@ def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Res
         registry=services().registry,
         operating_point=form_and_files_data.get("operating_point"),
         caller=caller(),
+        stage=metrics().stages("verify"),
     )
+    metrics().scored(verification.comparison.score)
+    _count("verify", verification)
     return jsonify(answers.verification(verification, form_and_files_data.get("include")))
 
 
@@ -65,7 +70,9 @@ def identify_signature(form_and_files_data: dict[str, Any]) -> Response:
         gallery=services().gallery,
         top=form_and_files_data["top"],
         caller=caller(),
+        stage=metrics().stages("identify"),
     )
+    _count("identify", identification)
     return jsonify(answers.identification(identification, form_and_files_data.get("include")))
 
 
@@ -84,5 +91,26 @@ def compare_signatures(form_and_files_data: dict[str, Any]) -> Response:
         upload_of(form_and_files_data["probe"], form_and_files_data.get("region")),
         encoder=services().encoder,
         operating_point=form_and_files_data.get("operating_point"),
+        stage=metrics().stages("compare"),
     )
+    _count("compare", verification)
     return jsonify(answers.verification(verification, form_and_files_data.get("include")))
+
+
+class _Answer(Protocol):
+    """What a question is answered with."""
+
+    @property
+    def decision_id(self) -> str | None: ...
+
+    @property
+    def verdict(self) -> str: ...
+
+    @property
+    def warnings(self) -> tuple[Caution, ...]: ...
+
+
+def _count(question: str, answer: _Answer) -> None:
+    """Count an answer, and have the request's line in the log name its decision."""
+    metrics().decided(question, answer.verdict, [one.code for one in answer.warnings])
+    note_decision(answer.decision_id)

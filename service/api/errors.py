@@ -10,8 +10,10 @@ from apiflask import HTTPError as ValidationFailed
 from flask import Response
 from werkzeug.exceptions import HTTPException
 
+from encoder.errors import ImageError
+from service.api.context import metrics
 from service.api.request_log import request_urn
-from service.errors import InvalidInput
+from service.errors import ImagesRefused, InvalidInput
 from service.problems import Problem, http_problem, problem_of
 
 logger = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ def install(app: APIFlask) -> None:
 def answer_error(error: Exception) -> Response:
     """Answer an error of the three packages, or an unforeseen one without telling what it was."""
     problem = problem_of(error)
+    metrics().refused_images(_image_codes(error))
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request %s failed", request_urn(), exc_info=error)
     elif problem.status > HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -60,7 +63,8 @@ def answer_http(error: HTTPException) -> Response | HTTPException:
 
 
 def render(problem: Problem) -> Response:
-    """Return the answer for a problem, naming the request as its instance."""
+    """Return the answer for a problem, naming the request as its instance; count it."""
+    metrics().problem(problem.code, problem.status)
     text = json.dumps(problem.as_dict(request_urn()), ensure_ascii=False)
     # Halves of a character, which a caller's JSON may hold, stay in JSON's own spelling: \udfff.
     body = text.encode("utf-8", "backslashreplace")
@@ -68,6 +72,13 @@ def render(problem: Problem) -> Response:
     if problem.status in RETRIED:
         response.headers["Retry-After"] = RETRY_AFTER_S
     return response
+
+
+def _image_codes(error: Exception) -> list[str]:
+    """Say why images were refused, each by its code."""
+    if isinstance(error, ImagesRefused):
+        return [one.code for one in error.refused]
+    return [error.code] if isinstance(error, ImageError) else []
 
 
 def _by_field(detail: object) -> dict[str, list[str]]:

@@ -4,8 +4,9 @@ from typing import Any
 
 from apiflask import APIBlueprint, FileSchema
 from flask import Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Info, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from service.api import context
 from service.api.answers import model as model_answers
 from service.api.answers import state as answers
 from service.api.answers.model import ModelState
@@ -14,6 +15,7 @@ from service.api.context import caller, live_services, services
 from service.api.forms import JSON, accepts, check_query
 from service.api.requests import Approval, ErasureQuery
 from service.models.gallery_calibration import proposal, put_to_use
+from service.observability.installation import Installation, tell_of_index
 
 blueprint = APIBlueprint(
     "health", __name__, tag={"name": "Operation", "description": "Alive, ready, and which."}
@@ -43,26 +45,18 @@ def readyz() -> dict[str, Any]:
 
 
 @blueprint.get("/metrics")
-@blueprint.output(FileSchema, content_type="text/plain", description="Gauges, one to a line.")
+@blueprint.output(FileSchema, content_type="text/plain", description="Metrics, one to a line.")
 def metrics() -> Response:
-    """Say how large the index is, how well it finds, and how far it has come
+    """Tell Prometheus how the whole server does
 
-    What `countersign index stats` shows, in the format of Prometheus and without waiting for what
-    is being enrolled. Of the process that answers: a server with several has an index in each.
+    Requests, verdicts, warnings, refusals and how long they took are those of all processes, since
+    the server was started. `worker` is the number of a process that has an index of its own. No
+    line holds anything of a person.
     """
-    registry = CollectorRegistry()
-    words: dict[str, str] = {}
-    for name, value in services().gallery.stats().items():
-        if isinstance(value, str):
-            words[name] = value
-        elif value is not None:
-            about = f"{name.replace('_', ' ').capitalize()} of the vector index."
-            Gauge(f"countersign_index_{name}", about, registry=registry).set(value)
-    _, pending = services().registry.erasures.count()
-    about = "Erasures whose bytes may still be on disk."
-    Gauge("countersign_erasures_pending", about, registry=registry).set(pending)
-    Info("countersign_index", "Kind of the vector index.", registry=registry).info(words)
-    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+    parts = live_services().latest()  # Also while the registry cannot be asked.
+    tell_of_index(parts, context.metrics())
+    told = context.metrics().text(Installation(parts))
+    return Response(told, content_type=CONTENT_TYPE_LATEST)
 
 
 @blueprint.get("/v1/erasures")

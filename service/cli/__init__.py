@@ -20,8 +20,11 @@ from service.cli.models.model import model_group
 from service.cli.models.model_card import model_card
 from service.cli.models.reencode import reencode
 from service.cli.models.train import train
+from service.cli.server.completion import completion
 from service.cli.server.db import db_group
+from service.cli.server.ready import ready
 from service.cli.server.serve import serve
+from service.cli.server.version import version_of_all
 from service.cli.writers.bulk_import import import_source
 from service.cli.writers.demo import demo
 from service.cli.writers.enroll import enroll
@@ -61,7 +64,7 @@ MODELS = (
     *(train, export, evaluate, model_card),
     *(calibrate, reencode, model_group),
 )
-SERVER = (serve, db_group)
+SERVER = (serve, ready, db_group, version_of_all, completion)
 
 for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER):
     main.add_command(command)

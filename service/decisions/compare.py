@@ -10,6 +10,7 @@ from encoder.scoring.copies import Distinct
 from encoder.scoring.templates import Signatures
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.replay import query_specimen, replay_among
+from service.decisions.stages import Stages, unmeasured
 from service.decisions.verify import (
     Verification,
     compared_references,
@@ -27,6 +28,7 @@ def compare(
     *,
     encoder: Encoder,
     operating_point: str | None = None,
+    stage: Stages = unmeasured,
 ) -> Verification:
     """Compare a query signature with references given beside it; store and record nothing.
 
@@ -38,22 +40,26 @@ def compare(
         ImageError: no signature could be acquired from the probe.
         UnknownOperatingPoint: the model offers no such operating point.
     """
-    references, refused = acquire_each(reference_uploads, encoder)
+    with stage("acquire"):
+        references, refused = acquire_each(reference_uploads, encoder)
     if refused:
         raise ImagesRefused(
             f"{len(refused)} of the {len(reference_uploads)} references could not be used. "
             "Send the request again without them.",
             refused,
         )
-    probe = acquire_one(probe_upload, encoder)
-    signatures = describe_each([*references, probe], encoder)
-    specimens = [
-        _specimen(number, reference, signatures) for number, reference in enumerate(references)
-    ]
-    which = _distinct(specimens)
-    comparison, told = compare_as_it_lies(
-        probe.acquisition, signatures[-1:], signatures[:-1], encoder, operating_point, which
-    )
+    with stage("acquire"):
+        probe = acquire_one(probe_upload, encoder)
+    with stage("embed"):
+        signatures = describe_each([*references, probe], encoder)
+    with stage("compare"):
+        specimens = [
+            _specimen(number, reference, signatures) for number, reference in enumerate(references)
+        ]
+        which = _distinct(specimens)
+        comparison, told = compare_as_it_lies(
+            probe.acquisition, signatures[-1:], signatures[:-1], encoder, operating_point, which
+        )
     copies = [
         f"{specimens[number].shown_as} is a copy of {specimens[original].shown_as}"
         for number, original in enumerate(which.copy_of)

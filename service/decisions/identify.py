@@ -37,6 +37,7 @@ from service.decisions.candidates import DEFAULT_CANDIDATES
 from service.decisions.cautious_verdict import clears_nobody
 from service.decisions.collisions import Rival, collision, not_distinctive, places
 from service.decisions.replay import replay_of_reference, seen_before
+from service.decisions.stages import Stages, unmeasured
 from service.writers.copies import MAY_BE_A_COPY
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Acquired, Upload, acquire_one, describe_each
@@ -116,7 +117,7 @@ class Identification:
         }
 
 
-def identify(
+def identify(  # noqa: PLR0913  # All but what is asked about by name.
     upload: Upload,
     *,
     encoder: Encoder,
@@ -124,21 +125,25 @@ def identify(
     gallery: Gallery,
     top: int = DEFAULT_CANDIDATES,
     caller: str = "anonymous",
+    stage: Stages = unmeasured,
 ) -> Identification:
     """Find the writers whom a query signature resembles most, and record the decision.
 
     Raises:
         ImageError: no signature could be acquired from the upload.
     """
-    acquired = acquire_one(upload, encoder)
-    probe = describe_each([acquired], encoder)
+    with stage("acquire"):
+        acquired = acquire_one(upload, encoder)
+    with stage("embed"):
+        probe = describe_each([acquired], encoder)
     gallery_size = registry.models.gallery_size(encoder.model_id).writers
     # As many as are compared in full, however few are asked for: the others say how many fit.
     search = _Search(encoder, registry, gallery, gallery_size, max(top, SHORTLIST))
-    candidates = search.rank(probe)
     told: tuple[Caution, ...] = ()
-    if candidates and not search.reached_by(candidates):
-        candidates, told = search.as_it_lies(acquired.acquisition, candidates)
+    with stage("search"):
+        candidates = search.rank(probe)
+        if candidates and not search.reached_by(candidates):
+            candidates, told = search.as_it_lies(acquired.acquisition, candidates)
     simple = simple_marks([acquired.acquisition], probe, encoder)[0]
     warnings = (*acquired.acquisition.quality.warnings, *told, *simple)
     threshold = search.threshold(candidates)
@@ -150,23 +155,23 @@ def identify(
     )
     candidates = candidates[:top]
     verdict: Literal["identified", "not_enrolled"] = "identified" if found else "not_enrolled"
-    decision_id = registry.decisions.record(
-        DecisionRecord(
-            kind="identify",
-            verdict=verdict,
-            writer_id=candidates[0].writer_id if found else None,
-            operating_point=None,
-            score=candidates[0].score if candidates else None,
-            log_lr=None,
-            threshold=threshold,
-            non_match_threshold=None,
-            model_id=encoder.model_id,
-            reference_ids=tuple(candidate.reference_id for candidate in candidates),
-            candidates=[candidate.recorded() for candidate in candidates],
-            probe_sha256=acquired.sha256,
-            caller=caller,
-        )
+    record = DecisionRecord(
+        kind="identify",
+        verdict=verdict,
+        writer_id=candidates[0].writer_id if found else None,
+        operating_point=None,
+        score=candidates[0].score if candidates else None,
+        log_lr=None,
+        threshold=threshold,
+        non_match_threshold=None,
+        model_id=encoder.model_id,
+        reference_ids=tuple(candidate.reference_id for candidate in candidates),
+        candidates=[candidate.recorded() for candidate in candidates],
+        probe_sha256=acquired.sha256,
+        caller=caller,
     )
+    with stage("record"):
+        decision_id = registry.decisions.record(record)
     return Identification(
         decision_id=decision_id,
         verdict=verdict,

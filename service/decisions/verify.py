@@ -18,6 +18,7 @@ from service.decisions.answering_model import AnsweringModel
 from service.decisions.cautious_verdict import cautious_verdict
 from service.decisions.contributions import contributions
 from service.decisions.replay import replay_of_reference, seen_before
+from service.decisions.stages import Stages, unmeasured
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Acquired, Upload, acquire_one, describe_each
 
@@ -86,7 +87,7 @@ class Verification:
         }
 
 
-def verify(
+def verify(  # noqa: PLR0913  # All but what is asked about by name.
     writer_id: str,
     upload: Upload,
     *,
@@ -94,6 +95,7 @@ def verify(
     registry: Registry,
     operating_point: str | None = None,
     caller: str = "anonymous",
+    stage: Stages = unmeasured,
 ) -> Verification:
     """Compare a query signature with the claimed writer's references, and record the decision.
 
@@ -102,31 +104,35 @@ def verify(
         ImageError: no signature could be acquired from the upload.
         UnknownOperatingPoint: the model offers no such operating point.
     """
-    claim = registry.embeddings.claim(writer_id, encoder.model_id)
-    acquired = acquire_one(upload, encoder)
-    probe = describe_each([acquired], encoder)
-    comparison, told = compare_as_it_lies(
-        acquired.acquisition, probe, signatures_of(claim, encoder), encoder, operating_point
-    )
-    reference_ids = tuple(int(reference_id) for reference_id in claim.reference_ids)
-    warnings = (*told, *_warnings(acquired, probe, claim, comparison, registry))
-    decision_id = registry.decisions.record(
-        DecisionRecord(
-            kind="verify",
-            verdict=cautious_verdict(comparison.verdict, warnings),
-            writer_id=writer_id,
-            operating_point=comparison.operating_point,
-            score=comparison.score,
-            log_lr=comparison.log_lr,
-            threshold=comparison.threshold,
-            non_match_threshold=comparison.non_match_threshold,
-            model_id=encoder.model_id,
-            reference_ids=reference_ids,
-            candidates=None,
-            probe_sha256=acquired.sha256,
-            caller=caller,
+    with stage("read"):
+        claim = registry.embeddings.claim(writer_id, encoder.model_id)
+    with stage("acquire"):
+        acquired = acquire_one(upload, encoder)
+    with stage("embed"):
+        probe = describe_each([acquired], encoder)
+    with stage("compare"):
+        comparison, told = compare_as_it_lies(
+            acquired.acquisition, probe, signatures_of(claim, encoder), encoder, operating_point
         )
+        warnings = (*told, *_warnings(acquired, probe, claim, comparison, registry))
+    reference_ids = tuple(int(reference_id) for reference_id in claim.reference_ids)
+    record = DecisionRecord(
+        kind="verify",
+        verdict=cautious_verdict(comparison.verdict, warnings),
+        writer_id=writer_id,
+        operating_point=comparison.operating_point,
+        score=comparison.score,
+        log_lr=comparison.log_lr,
+        threshold=comparison.threshold,
+        non_match_threshold=comparison.non_match_threshold,
+        model_id=encoder.model_id,
+        reference_ids=reference_ids,
+        candidates=None,
+        probe_sha256=acquired.sha256,
+        caller=caller,
     )
+    with stage("record"):
+        decision_id = registry.decisions.record(record)
     return Verification(
         decision_id,
         comparison,

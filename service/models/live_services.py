@@ -74,6 +74,10 @@ class LiveServices:
         """How this installation runs."""
         return self._services.settings
 
+    def latest(self) -> Services:
+        """Return what the last request worked with; nothing is asked, so it cannot fail."""
+        return self._services
+
     def current(self) -> Services:
         """Return what a request works with: one SELECT where nothing was switched.
 

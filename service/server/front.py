@@ -9,17 +9,21 @@ form, headers and line in the log.
 import asyncio
 import io
 import sys
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from service.api.guard import REFUSAL, body_limit
+from service.api.request_log import WHOLE_AT
 from service.errors import ServiceError, TooManyRequests
 from service.server.bodies import RETRY, ArrivingBody, Bodies, CallerGone, Receive
+from service.server.proxies import as_forwarded
+from service.settings import Network
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -52,9 +56,19 @@ class Answer:
 class Front:
     """An ASGI application in front of a WSGI application; it lives on one event loop."""
 
-    def __init__(self, application: WsgiApplication, limits: Limits) -> None:
+    def __init__(
+        self,
+        application: WsgiApplication,
+        limits: Limits,
+        *,
+        trusted_proxies: Sequence[Network] = (),
+        in_progress: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        """`in_progress` gives a context that lasts as long as a request does."""
         self._application = application
         self._limits = limits
+        self._trusted = trusted_proxies
+        self._in_progress = in_progress
         self._threads = ThreadPoolExecutor(limits.threads, "request")
         self._operators = ThreadPoolExecutor(OPERATORS_THREADS, "operator")
         # Who asks whether the process is alive must not wait for one who asks about the registry.
@@ -71,7 +85,8 @@ class Front:
         self._open += 1
         self._idle.clear()
         try:
-            answer = await self._answer(scope, receive)
+            with self._in_progress():
+                answer = await self._answer(as_forwarded(scope, self._trusted), receive)
             start = {"status": answer.status, "headers": answer.headers}
             await send({"type": "http.response.start", **start})
             await send({"type": "http.response.body", "body": answer.body})
@@ -118,6 +133,7 @@ class Front:
 
     async def _run(self, threads: ThreadPoolExecutor, environ: Environ) -> Answer:
         loop = asyncio.get_running_loop()
+        environ[WHOLE_AT] = time.perf_counter()
         return await loop.run_in_executor(threads, call, self._application, environ)
 
     @contextmanager

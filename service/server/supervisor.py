@@ -35,7 +35,9 @@ class Heartbeat:
     Times are those of the monotonic clock, which all processes of a system share.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, place: int = 0) -> None:
+        """`place` is the process's among the workers; the one that replaces it has the same."""
+        self.place = place
         self._last_s = multiprocessing.get_context("fork").RawValue("d", time.monotonic())
         self._ready = multiprocessing.get_context("fork").RawValue("b", 0)
 
@@ -81,8 +83,8 @@ class Heartbeat:
 class Worker:
     """One process, and what is known of it."""
 
-    def __init__(self, work: Callable[[Heartbeat], None]) -> None:
-        self.heartbeat = Heartbeat()
+    def __init__(self, work: Callable[[Heartbeat], None], place: int) -> None:
+        self.heartbeat = Heartbeat(place)
         self.started_s = time.monotonic()
         self._parent = os.getpid()
         self._work = work
@@ -100,9 +102,15 @@ class Worker:
 class Supervisor:
     """Runs as many workers as wanted until SIGTERM or SIGINT; build it in the main thread."""
 
-    def __init__(self, work: Callable[[Heartbeat], None], count: int) -> None:
-        """`work` runs in each worker, after the fork."""
+    def __init__(
+        self,
+        work: Callable[[Heartbeat], None],
+        count: int,
+        take_leave: Callable[[int], None] = lambda _place: None,
+    ) -> None:
+        """`work` runs in each worker, after the fork; `take_leave` here, of one's place."""
         self._work = work
+        self._leave = take_leave
         self._workers: list[Worker | None] = [None] * count
         self._due_s = [0.0] * count
         self._short_lives = [0] * count
@@ -130,10 +138,15 @@ class Supervisor:
     def _stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stopping = True
 
+    def _note_ready(self, worker: Worker) -> None:
+        if worker.heartbeat.ready and not self._ever_ready:
+            self._ever_ready = True
+            logger.info("ready")
+
     def _start_due(self) -> None:
         for place, worker in enumerate(self._workers):
             if worker is None and time.monotonic() >= self._due_s[place]:
-                self._workers[place] = Worker(self._work)
+                self._workers[place] = Worker(self._work, place)
 
     def _look_after(self) -> bool:
         """Kill what hangs and take leave of what has ended; return whether to go on."""
@@ -143,7 +156,7 @@ class Supervisor:
         for place, worker in enumerate(self._workers):
             if worker is None:
                 continue
-            self._ever_ready = self._ever_ready or worker.heartbeat.ready
+            self._note_ready(worker)
             if not worker.process.is_alive():
                 self._take_leave(place, worker)
             elif held_up:
@@ -167,6 +180,7 @@ class Supervisor:
         pause_s = 2.0 ** self._short_lives[place] - 2 if self._short_lives[place] else 0.0
         self._due_s[place] = time.monotonic() + min(pause_s, LONGEST_PAUSE_S)
         self._workers[place] = None
+        self._leave(place)
         logger.error(
             "worker pid=%d ended by itself, exit code %s, after %.0f s; it is replaced",
             worker.process.pid,
@@ -176,6 +190,7 @@ class Supervisor:
         worker.process.close()
 
     def _end_all(self) -> None:
+        logger.info("stopping")
         workers = [one for one in self._workers if one]
         for one in workers:
             one.process.terminate()

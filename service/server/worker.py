@@ -7,10 +7,11 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 from apiflask import APIFlask
 from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
@@ -22,6 +23,9 @@ from service.app import create_app
 from service.composition import build_services
 from service.errors import ServiceError
 from service.logs import configure_logging
+from service.observability.metrics import Metrics
+from service.observability.publishing import Publishing
+from service.observability.shared_values import share_values
 from service.server.calibrating import Calibrating
 from service.server.front import Front, Limits
 from service.server.purging import Purging
@@ -48,7 +52,13 @@ class SharedListener(Server):
     HTTP/1 alone: a request of HTTP/2 whose body is shorter than its length never ends.
     """
 
-    def __init__(self, application: Front, listening: socket.socket) -> None:
+    def __init__(
+        self,
+        application: Front,
+        listening: socket.socket,
+        certificate: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
         super().__init__(
             application,
             interface=Interfaces.ASGINL,
@@ -57,6 +67,9 @@ class SharedListener(Server):
             websockets=False,
             backpressure=CONNECTIONS,
             log_level=LogLevels.error,
+            ssl_cert=certificate,
+            ssl_key=key,
+            ssl_protocol_min=SSLProtocols.tls12,
         )
         self._listening = listening
 
@@ -65,33 +78,41 @@ class SharedListener(Server):
         self._ssp, self._shd = None, shared  # type: ignore[assignment]
 
 
-def run_worker(settings: Settings, listening: socket.socket, heartbeat: Heartbeat) -> None:
+def run_worker(
+    settings: Settings, listening: socket.socket, folder: Path, heartbeat: Heartbeat
+) -> None:
     """Serve in this process until SIGTERM or SIGINT; the requests that it has are answered first.
 
-    It takes none before it has embedded and searched once, and saves its index at the end.
+    It takes none before it has embedded and searched once, and saves its index at the end. Its
+    metrics are kept in `folder`, which the server's processes share.
 
     Raises:
         SystemExit: the services cannot be built; the reason is on standard error.
     """
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     # Whatever is written from here on may hold something of a signature.
     os.umask(0o077)
+    share_values(folder, heartbeat.place)
+    metrics = Metrics(folder, heartbeat.place)
     with heartbeat.starting():
-        app = build_application(settings)
+        app = build_application(settings, metrics)
+    publishing = Publishing(live_services(app), metrics)
+    publishing.start()
     purging = Purging(live_services(app))
     purging.start()
     calibrating = Calibrating(live_services(app))
     if settings.calibrate != "off":
         calibrating.start()
     try:
-        asyncio.run(_serve(app, settings, listening, heartbeat))
+        asyncio.run(_serve(app, metrics, settings, listening, heartbeat))
     finally:
+        publishing.close()
         purging.close()
         calibrating.close()
         live_services(app).close()
 
 
-def build_application(settings: Settings) -> APIFlask:
+def build_application(settings: Settings, metrics: Metrics | None = None) -> APIFlask:
     """Build this process's services and application.
 
     Raises:
@@ -102,16 +123,10 @@ def build_application(settings: Settings) -> APIFlask:
     except (EncoderError, GalleryError, ServiceError) as error:
         print(f"Cannot start: {error}", file=sys.stderr)  # noqa: T201  # The operator's terminal.
         raise SystemExit(1) from None
-    app = create_app(services)
+    app = create_app(services, metrics)
     opened = services.opened
-    logger.info(
-        "ready at http://%s:%d, index source=%s applied=%d reason=%s",
-        settings.host,
-        settings.port,
-        opened.source,
-        opened.applied,
-        opened.reason,
-    )
+    told = {"source": opened.source, "applied": opened.applied, "reason": opened.reason}
+    logger.info("index open", extra=told)
     # All of this lives as long as the worker. Python's garbage collector would look through it
     # again and again, for 5 ms each time, while a request waits.
     gc.collect()
@@ -120,12 +135,18 @@ def build_application(settings: Settings) -> APIFlask:
 
 
 async def _serve(
-    app: APIFlask, settings: Settings, listening: socket.socket, heartbeat: Heartbeat
+    app: APIFlask,
+    metrics: Metrics,
+    settings: Settings,
+    listening: socket.socket,
+    heartbeat: Heartbeat,
 ) -> None:
     loop = asyncio.get_running_loop()
     limits = Limits(settings.threads, settings.body_timeout, settings.requests_per_address)
-    front = Front(app, limits)
-    server = SharedListener(front, listening)
+    front = Front(
+        app, limits, trusted_proxies=settings.trusted_proxies, in_progress=metrics.in_progress
+    )
+    server = SharedListener(front, listening, settings.tls_cert, settings.tls_key)
 
     def end() -> None:
         front.close()
@@ -133,6 +154,7 @@ async def _serve(
 
     for number in ENDING_SIGNALS:
         loop.add_signal_handler(number, end)
+    metrics.ready()
     beating = loop.create_task(heartbeat.beat_on())
     await server.serve()
     beating.cancel()

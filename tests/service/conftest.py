@@ -1,20 +1,28 @@
 """Real services on a new registry: SQLite through Alembic, FAISS, and the shipped model."""
 
 import http.client
+import io
 import json
+import logging
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from io import BytesIO
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from flask.testing import FlaskClient
 from werkzeug.test import encode_multipart
 
@@ -24,6 +32,7 @@ from index.registry.schema_version import upgrade
 from service.app import create_app
 from service.composition import build_services, prepare_folders
 from service.decisions.identify import Identification, identify
+from service.logs import formatter
 from service.models.live_services import Services
 from service.settings import Settings, read_settings
 from service.writers.enroll import create_writer
@@ -110,6 +119,35 @@ def ask(services: Services) -> Callable[..., Identification]:
     )
 
 
+class Lines(io.StringIO):
+    """The lines of a log, as text or, from JSON, as objects."""
+
+    def objects(self) -> list[dict]:
+        return [json.loads(line) for line in self.getvalue().splitlines()]
+
+
+@contextmanager
+def _logged(form: str, level: int = logging.DEBUG) -> Iterator[Lines]:
+    lines = Lines()
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(formatter(form))
+    logger = logging.getLogger("service")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+@pytest.fixture
+def logged() -> Callable[..., AbstractContextManager[Lines]]:
+    """Keep what is logged, as a server writes it: `with logged("json") as lines:`."""
+    return _logged
+
+
 ROOT = Path(service.__file__).parent.parent
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
@@ -133,11 +171,19 @@ def _command(settings, port: int) -> tuple[list[str], dict[str, str]]:
 class Server:
     """A running server process, as a caller sees it."""
 
-    def __init__(self, process: subprocess.Popen, port: int, log: Path) -> None:
+    def __init__(
+        self, process: subprocess.Popen, port: int, log: Path, certificate: str | None
+    ) -> None:
         self.process, self.port, self.log = process, port, log
+        self.tls = ssl.create_default_context(cafile=certificate) if certificate else None
+
+    def connection(self) -> http.client.HTTPConnection:
+        if self.tls is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=self.tls)
 
     def call(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = self.connection()
         try:
             # A server may answer, and hang up, before it has read all of a body that it refuses.
             with suppress(BrokenPipeError):
@@ -187,7 +233,7 @@ def _starting(settings, log: Path, **more: str) -> Iterator[Server]:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    server = Server(process, port, log)
+    server = Server(process, port, log, more.get("COUNTERSIGN_TLS_CERT"))
     try:
         yield server
     finally:
@@ -218,13 +264,50 @@ def _refusal(settings, **more: str) -> str:
     return done.stderr
 
 
+def _certificate(
+    folder: Path, not_after: datetime | None = None, passphrase: bytes | None = None
+) -> dict[str, str]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "countersign test")])
+    now = datetime.now(UTC)
+    hosts = [x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(not_after or now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    lock = serialization.BestAvailableEncryption(passphrase) if passphrase else None
+    files = {"COUNTERSIGN_TLS_CERT": folder / "cert.pem", "COUNTERSIGN_TLS_KEY": folder / "key.pem"}
+    pem = serialization.Encoding.PEM
+    files["COUNTERSIGN_TLS_CERT"].write_bytes(certificate.public_bytes(pem))
+    files["COUNTERSIGN_TLS_KEY"].write_bytes(
+        key.private_bytes(
+            pem, serialization.PrivateFormat.PKCS8, lock or serialization.NoEncryption()
+        )
+    )
+    return {name: str(path) for name, path in files.items()}
+
+
+@pytest.fixture(scope="session")
+def certificate() -> Callable[..., dict[str, str]]:
+    """Make a certificate of this machine that vouches for itself, and give its settings."""
+    return _certificate
+
+
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     """A port where nobody listens."""
     return _free_port
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serving() -> Callable[..., AbstractContextManager[Server]]:
     """Run the production server: `serving(settings, log_file, COUNTERSIGN_WORKERS="2")`."""
     return _serving

@@ -52,6 +52,13 @@ def test_an_empty_variable_is_as_good_as_none():
         ("MODEL", "/nowhere/at/all", "is not a folder"),
         ("CALIBRATE", "always", "one of propose, auto, off"),
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
+        ("LOG_FORMAT", "xml", "one of text, json"),
+        ("TLS_CERT", "/nowhere/at/all.pem", "is no file"),
+        ("TLS_KEY", "/nowhere/at/all.pem", "is no file"),
+        ("TRUSTED_PROXIES", "proxy.example.org", "addresses and networks"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "addresses and networks"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0", "every address there is"),
+        ("TRUSTED_PROXIES", "10.0.0.1,::/0", "every address there is"),
         ("DATABASE_URL", "mysql://host/name", "sqlite:////srv/registry.db"),
         ("DATABASE_URL", "registry.db", "an SQLAlchemy URL"),
         ("DATABASE_URL", "sqlite://", "names no file"),
@@ -113,3 +120,65 @@ def test_nothing_else_reads_the_environment():
         and ast.unparse(node) != "request.environ"  # What a server tells of one request.
     ]
     assert set(readers) == {"settings.py"}
+
+
+def test_proxies_are_addresses_and_networks():
+    given = " 10.0.0.5, 192.168.7.0/24,2001:db8::/32 "
+    settings = read_settings({"COUNTERSIGN_TRUSTED_PROXIES": given})
+    assert [str(one) for one in settings.trusted_proxies] == [
+        "10.0.0.5/32",
+        "192.168.7.0/24",
+        "2001:db8::/32",
+    ]
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "INDEX_URL"])
+def test_a_secret_may_come_from_a_file(tmp_path, name):
+    values = {
+        "DATABASE_URL": "postgresql+psycopg://clerk:secret@db/countersign",
+        "INDEX_URL": "milvus+http://user:secret@host:19530",
+    }
+    file = tmp_path / "secret"
+    file.write_text(values[name] + "\n")
+    settings = read_settings({f"COUNTERSIGN_{name}_FILE": str(file)})
+    assert getattr(settings, name.lower()) == values[name]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (None, "No such file"),
+        (b"", "holds nothing"),
+        (b" \n\n", "holds nothing"),
+        (b"secret-one\nsecret-two\n", "holds more than that"),
+        (b"secret" * 20_000, "holds more than that"),
+        (b"secret\xff", "is not text"),
+        (b"mysql://clerk:secret@db/name", "sqlite:////srv/registry.db"),
+    ],
+)
+def test_a_file_that_holds_no_secret_is_refused_without_repeating_it(tmp_path, content, expected):
+    file = tmp_path / "file"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError) as refused:
+        read_settings({"COUNTERSIGN_DATABASE_URL_FILE": str(file)})
+    assert expected in str(refused.value)
+    assert "COUNTERSIGN_DATABASE_URL" in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_secret_comes_in_one_way(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text("sqlite:///x.db")
+    with pytest.raises(SettingsError, match="both set"):
+        read_settings(
+            {
+                "COUNTERSIGN_DATABASE_URL": "sqlite:///y.db",
+                "COUNTERSIGN_DATABASE_URL_FILE": str(file),
+            }
+        )
+
+
+def test_what_is_no_secret_comes_from_no_file(tmp_path):
+    with pytest.raises(SettingsError, match="COUNTERSIGN_PORT_FILE is not a setting"):
+        read_settings({"COUNTERSIGN_PORT_FILE": str(tmp_path)})

@@ -54,6 +54,7 @@ def serve(
       countersign serve --demo
       countersign serve --upgrade --port 8080 --workers 2
     """
+    from service.serve import in_url
     from service.serve import serve as serve_until_stopped
 
     settings = _settings(host, port, workers)
@@ -61,7 +62,7 @@ def serve(
         upgrade_database()
     if demo:
         _demo_if_empty(settings)
-    address = f"http://{_in_url(settings.host)}:{settings.port}"
+    address = f"{settings.scheme}://{in_url(settings.host)}:{settings.port}"
     if as_json:
         print_json({"address": address, "workers": settings.workers})
     else:
@@ -98,7 +99,3 @@ def _demo_if_empty(settings: Settings) -> None:
     )
     if done.returncode:
         fail("The demo's writers could not be enrolled; the message above says why.")
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -1,7 +1,5 @@
 """A web page elsewhere cannot drive the server, and its answers stay with it."""
 
-import logging
-
 import pytest
 
 OWN = "http://localhost"
@@ -77,15 +75,16 @@ def test_answers_about_people_are_not_cached(client):
     assert client.get("/v1/writers").headers["Cache-Control"] == "no-store"
 
 
-def test_the_log_holds_neither_names_nor_ids(client, files, caplog):
-    caplog.set_level(logging.DEBUG)
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_log_holds_neither_names_nor_ids(client, files, logged, form):
     data = {"writer_id": "C-4711", "name": "Ada Lovelace", "images": files(1, 0)}
-    answer = client.post("/v1/writers", data=data)
-    client.post("/v1/writers/C-4711/verify", data={"image": files(1, 1)[0]})
-    client.get("/v1/writers?q=Lovelace")
-    client.delete("/v1/writers/C-4711")
-    log = caplog.text
+    with logged(form) as lines:
+        answer = client.post("/v1/writers", data=data)
+        client.post("/v1/writers/C-4711/verify", data={"image": files(1, 1)[0]})
+        client.get("/v1/writers?q=Lovelace")
+        client.delete("/v1/writers/C-4711")
+    log = lines.getvalue()
     assert answer.headers["X-Request-ID"] in log
-    assert "route=/v1/writers/<writer_id>/verify status=200" in log
+    assert "/v1/writers/<writer_id>/verify" in log
     for private in ("Lovelace", "C-4711", "1-0.png"):
         assert private not in log

@@ -166,3 +166,19 @@ def test_a_loop_that_hangs_is_a_stopped_worker(monkeypatch, tmp_path):
     assert Supervisor(hang, 1).run() == 0
     assert starts.read_text() == "xx"
     assert time.monotonic() - started_s < 15
+
+
+def test_leave_is_taken_of_each_that_ended_by_its_place():
+    """The first of two ends at once, each time it is started; the other ends all after a while."""
+    left = []
+
+    def work(heartbeat: Heartbeat) -> None:
+        heartbeat._ready.value = 1
+        if heartbeat.place == 1:
+            time.sleep(1.5)
+            os.kill(os.getppid(), signal.SIGTERM)
+            time.sleep(60)
+
+    assert Supervisor(work, 2, left.append).run() == 0
+    assert len(left) >= 2
+    assert set(left) == {0}

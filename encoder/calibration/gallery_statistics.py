@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.calibration.fit import (
-    LEAST_BAND,
     LEAST_TAIL_SCALE,
     TAIL_SHARE,
     TARGET_FPIR,
-    TARGETS,
     UNSEEN_ERRORS,
+)
+from encoder.calibration.levels import (
+    LEAST_BAND,
+    TARGETS,
     refusal_threshold,
 )
 from encoder.errors import TrainingDataError

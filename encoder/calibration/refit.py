@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from encoder.calibration.effective_sample_size import effective_sample_size
 from encoder.calibration.fit import (
-    LEAST_BAND,
-    TARGETS,
     UNSEEN_ERRORS,
     fit_log_lr,
     fit_tail,
-    match_threshold,
     ratio_bound,
+)
+from encoder.calibration.levels import (
+    LEAST_BAND,
+    TARGETS,
+    match_threshold,
     refusal_threshold,
 )
 from encoder.evaluation.local_match_cache import LocalMatchCache

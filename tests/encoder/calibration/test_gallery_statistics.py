@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from encoder.calibration.fit import LEAST_BAND
+from encoder.calibration.levels import LEAST_BAND
 from encoder.calibration.gallery_statistics import (
     GalleryScores,
     fit_strangers_tail,

@@ -7,7 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoder.calibration.fit import LEAST_BAND, fit_rule
+from encoder.calibration.fit import (
+    fit_rule,
+)
+from encoder.calibration.levels import (
+    LEAST_BAND,
+)
 from encoder.calibration.model_update import fit_on_folder, undo, write_beside, write_in_place
 from encoder.calibration.refit import Need, need_of, recalibrate
 from encoder.errors import ArtifactError, TrainingDataError

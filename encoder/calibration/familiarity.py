@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from encoder.calibration.levels import LEAST_TO_DIFFER, Levels, points_for
+from encoder.errors import UnusableRule
 from encoder.evaluation.trials import EmbeddedWriter
 from encoder.scoring.calibrations import CautiousPoints, Familiarity
 from encoder.scoring.decision_rule import DecisionRule
@@ -87,15 +88,20 @@ class GalleryProfile:
         """What `as_dict` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: a part is missing or of a wrong form.
+            UnusableRule: a part is missing, of the wrong type or not finite.
         """
-        means, deviations = (
-            {str(name): float(value) for name, value in data[part].items()}
-            for part in ("means", "deviations")
-        )
-        if set(means) != set(deviations) or not np.isfinite([*means.values()]).all():
-            raise ValueError("a gallery's profile holds no number for a part")
-        return cls(int(data["writers"]), means, deviations)
+        try:
+            means, deviations = (
+                {str(name): float(value) for name, value in data[part].items()}
+                for part in ("means", "deviations")
+            )
+            writers = int(data["writers"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UnusableRule(f"A gallery's profile lacks or garbles a part ({error}).") from error
+        finite = np.isfinite([*means.values(), *deviations.values()]).all()
+        if not means or set(means) != set(deviations) or not finite:
+            raise UnusableRule("A gallery's profile lacks a number.")
+        return cls(writers, means, deviations)
 
 
 @dataclass(frozen=True)
@@ -180,19 +186,24 @@ class MeasuredGalleries:
         """What a model's manifest holds of them; None where it was exported without.
 
         Raises:
-            KeyError, TypeError, ValueError: a part is missing or of a wrong form.
+            UnusableRule: a part is missing or of the wrong type.
         """
         data = manifest.get(MEASURED_GALLERIES)
         if data is None:
             return None
-        return cls(
-            {name: GalleryProfile.from_dict(one) for name, one in data["profiles"].items()},
-            None if data["limit"] is None else float(data["limit"]),
-            {
-                name: {int(count): Levels.from_dict(one) for count, one in of_set.items()}
-                for name, of_set in data["levels"].items()
-            },
-        )
+        try:
+            return cls(
+                {name: GalleryProfile.from_dict(one) for name, one in data["profiles"].items()},
+                None if data["limit"] is None else float(data["limit"]),
+                {
+                    name: {int(count): Levels.from_dict(one) for count, one in of_set.items()}
+                    for name, of_set in data["levels"].items()
+                },
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise UnusableRule(
+                f"What a model was measured on lacks or garbles a part ({error})."
+            ) from error
 
 
 def draw_profiles(writers: Sequence[EmbeddedWriter], scoring: Scoring) -> list[GalleryProfile]:

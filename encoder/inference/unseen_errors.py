@@ -54,6 +54,11 @@ def measured_unseen(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
+def forgeries_sufficed(manifest: Mapping[str, Any]) -> bool:
+    """Whether the default `match` threshold was fitted on a user's own forgeries, and on enough."""
+    return bool((manifest.get("calibrated_on") or {}).get("forgeries_sufficed"))
+
+
 def unseen_errors(
     manifest: Mapping[str, Any], references: int, operating_point: str, *, own_bounds: bool = False
 ) -> UnseenErrors | None:

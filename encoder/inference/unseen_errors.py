@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+OWN_COUNTS = "match_from_own_forgeries"  # In what a rule was fitted anew on.
 RATES = ("fmr_skilled", "fnmr", "refused_genuine")
 
 
@@ -54,9 +55,9 @@ def measured_unseen(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def forgeries_sufficed(manifest: Mapping[str, Any]) -> bool:
-    """Whether the default `match` threshold was fitted on a user's own forgeries, and on enough."""
-    return bool((manifest.get("calibrated_on") or {}).get("forgeries_sufficed"))
+def own_counts(manifest: Mapping[str, Any]) -> frozenset[int]:
+    """Numbers of references for which a user's own forgeries alone set the default `match`."""
+    return frozenset((manifest.get("calibrated_on") or {}).get(OWN_COUNTS, ()))
 
 
 def unseen_errors(

@@ -3,7 +3,8 @@
 from typing import Literal
 
 from encoder.inference.encoder import Encoder
-from encoder.inference.unseen_errors import forgeries_sufficed
+from encoder.inference.unseen_errors import own_counts
+from encoder.scoring.decision_rule import Comparison
 
 CalibrationTold = Literal["measured", "like what was measured", "unlike anything measured"]
 MEASURED: CalibrationTold = "measured"
@@ -11,13 +12,13 @@ LIKE: CalibrationTold = "like what was measured"
 UNLIKE: CalibrationTold = "unlike anything measured"
 
 
-def of_comparison(encoder: Encoder) -> CalibrationTold | None:
+def of_comparison(comparison: Comparison, encoder: Encoder) -> CalibrationTold | None:
     """Of verify and compare; None where the gallery has not been looked at.
 
     A gallery says nothing of how forgeries score, so where it is unlike all that the model was
     calibrated on, that goes before what the gallery told of its own genuine signatures.
     """
-    if forgeries_sufficed(encoder.manifest):
+    if comparison.calibration.references in own_counts(encoder.manifest):
         return MEASURED
     told = of_gallery(encoder)
     return MEASURED if told != UNLIKE and encoder.rule.gallery is not None else told

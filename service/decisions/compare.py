@@ -78,7 +78,7 @@ def compare(
             *(one for one in found if one is not None),
         ),
         expected_errors(comparison, encoder),
-        of_comparison(encoder),
+        of_comparison(comparison, encoder),
     )
 
 

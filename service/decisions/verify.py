@@ -139,7 +139,7 @@ def verify(
         AnsweringModel.of(encoder),
         warnings,
         expected_errors(comparison, encoder),
-        of_comparison(encoder),
+        of_comparison(comparison, encoder),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from encoder.calibration.familiarity import GalleryProfile, MeasuredGalleries
 from encoder.errors import UnusableRule
 from encoder.inference.encoder import Encoder
-from encoder.inference.unseen_errors import forgeries_sufficed
+from encoder.inference.unseen_errors import own_counts
 from encoder.scoring.calibrations import OwnGallery
 from encoder.scoring.decision_rule import DecisionRule
 from index.registry.gallery_calibrations import GalleryCalibration, InUse
@@ -77,7 +77,8 @@ def wary(
     except UnusableRule as error:
         logger.warning("How like the gallery is to others cannot be told: %s", error)
         return rule
-    return replace(faced, cautious=None) if forgeries_sufficed(manifest) else faced
+    feared = [one for one in faced.cautious or () if one.references not in own_counts(manifest)]
+    return replace(faced, cautious=tuple(feared) or None)
 
 
 def _by_gallery(

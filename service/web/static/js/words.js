@@ -35,7 +35,7 @@ export function familiarityWords(familiarity) {
   if (!familiarity) return "";
   const { told, writers } = familiarity;
   return told === UNLIKE
-    ? `These ${plural(writers, "writer")}’s signatures are unlike anything that the model was calibrated on, so ` +
+    ? `The signatures of these ${plural(writers, "writer")} are unlike anything that the model was calibrated on: ` +
         "more is left inconclusive, and how often it errs is not known."
     : "They are like what the model was calibrated on.";
 }

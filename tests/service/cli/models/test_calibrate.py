@@ -48,7 +48,8 @@ def test_calibrates_into_a_folder_then_in_place_then_back(
     shown = run("calibrate", ours, "--model", model, "--in-place")
     table = " ".join(shown.stdout.replace("│", " ").split())
     assert "needs 20 writers, has 10" in table
-    assert "% by these" in table
+    again = run("calibrate", ours, "--into", tmp_path / "another").stdout
+    assert "% by these" in " ".join(again.replace("│", " ").split())
     assert "COUNTERSIGN_MODEL" in shown.stderr
     assert "calibration on ours" in run("calibrate", "--model", model, "--undo").stdout
     assert run("calibrate", "--model", model, "--undo", "--json").exit_code == 0

@@ -83,8 +83,8 @@ def build_services(settings: Settings) -> Services:
         require_embeddings(registry, encoder)
         gallery = build_gallery(settings, registry, encoder)
         opened = gallery.open()
-        encoder, own = calibrated(encoder, registry)
-        services = Services(settings, registry, gallery, encoder, opened, own)
+        by = calibrated(encoder, registry)
+        services = Services(settings, registry, gallery, encoder, opened, by.in_use).deciding(by)
         warm_up(services)
         unfinished.pop_all()  # From here on, the caller closes the services.
     return services
@@ -103,7 +103,7 @@ def open_registry(settings: Settings) -> Iterator[tuple[Registry, Encoder]]:
     """
     registry, encoder = _build_registry(settings)
     with closing(registry):
-        yield registry, calibrated(encoder, registry)[0]
+        yield registry, calibrated(encoder, registry).encoder
 
 
 @contextmanager
@@ -162,8 +162,8 @@ def with_model(services: Services, model_id: str) -> Services:
     """
     encoder, gallery = build_model(services.settings, services.registry, model_id)
     opened = gallery.open()
-    encoder, own = calibrated(encoder, services.registry)
-    other = replace(services, encoder=encoder, gallery=gallery, opened=opened, calibration=own)
+    other = replace(services, gallery=gallery, opened=opened)
+    other = other.deciding(calibrated(encoder, services.registry))
     warm_up(other)
     return other
 

@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from encoder.calibration.effective_sample_size import effective_sample_size
 from encoder.calibration.fit_weights import fit_weights
+from encoder.calibration.levels import Levels, levels_of, points_for
 from encoder.calibration.logistic_regression import logistic_regression
 from encoder.errors import TrainingDataError
 from encoder.evaluation.local_match_cache import LocalMatchCache
 from encoder.evaluation.open_set import Searches, run_searches
 from encoder.evaluation.trials import Claims, EmbeddedWriter, Trials, draw_claims, people_of
-from encoder.metrics.error_rates import equal_error_rate, fnmr_at_fmr, threshold_at_fmr
+from encoder.metrics.error_rates import equal_error_rate, fnmr_at_fmr
 from encoder.scoring.blocks import Blocks
 from encoder.scoring.calibrations import Calibration, LogRatio, OperatingPoint, RandomTail
 from encoder.scoring.decision_rule import DecisionRule
 from encoder.scoring.score import Scoring
 
 REFERENCE_COUNTS = (1, 2, 3, 5, 8, 10)
-TARGETS = {"fmr_skilled=1%": 0.01, "fmr_skilled=5%": 0.05, "fmr_skilled=10%": 0.10}
 DEFAULT_OPERATING_POINT = "fmr_skilled=5%"
 TAIL_SHARE = 0.1
 # One in a hundred strangers may be named: on known data that costs half a point of those enrolled.
@@ -33,9 +33,6 @@ DRAWS = 3
 LEAST_PEOPLE = 3  # Of two, either one's habits are half of what is fitted.
 FORGED_KINDS = ("genuine", "skilled")
 RIDGE = 1e-4  # Keeps the slope finite where the scores separate without error.
-# log10 odds between match and non-match at the least: what lies on a threshold is inconclusive.
-LEAST_BAND = 0.3
-LEAST_TO_DIFFER = 3  # Data sets, of which a deviation is told.
 UNSEEN_ERRORS = 3.0  # Of n signatures without an error, 3/n may err all the same (rule of three).
 LEAST_TAIL_SCALE, TAIL_SCALE_OF_NONE = 1e-3, 0.1  # In scores.
 
@@ -46,10 +43,12 @@ class Fitted:
 
     `unseen` holds, for each data set and number of references, the errors on it of the rule fitted
     on all others: the rates that an answer may state, since users' signatures are of no known kind.
+    `levels` holds what each data set's scores need by themselves, by its number of references.
     """
 
     rule: DecisionRule
     unseen: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    levels: Mapping[str, Mapping[int, Levels]]
 
 
 def fit_rule(writers: Sequence[EmbeddedWriter], blocks: Blocks) -> Fitted:
@@ -76,7 +75,20 @@ def fit_rule(writers: Sequence[EmbeddedWriter], blocks: Blocks) -> Fitted:
     rule = _rule(drawn, able, compared, cache)
     parts = len(compared.parts)
     unseen = {one: _unseen(drawn, sets, one, parts) for one in forged if len(forged) > 1}
-    return Fitted(rule, unseen)
+    return Fitted(rule, unseen, _levels(rule, drawn, sets))
+
+
+def _levels(
+    rule: DecisionRule, drawn: Mapping[int, Claims], sets: NDArray[np.str_]
+) -> dict[str, dict[int, Levels]]:
+    """What each data set needs, by its name and by number of references."""
+    found: dict[str, dict[int, Levels]] = {}
+    for calibration in rule.calibrations:
+        count = calibration.references
+        trials = drawn[count].scored(rule.scoring.weights_for(count))
+        for name, levels in levels_of(trials, sets).items():
+            found.setdefault(name, {})[count] = levels
+    return found
 
 
 def _rule(
@@ -122,7 +134,7 @@ def _unseen(
         if not _is_enough(others) or not all(own.features[kind].size for kind in FORGED_KINDS):
             continue
         weights = fit_weights(others, sets, references, parts)
-        points = _points(others.scored(weights), sets)
+        points = points_for([*levels_of(others.scored(weights), sets).values()])
         trials = own.scored(weights)
         found[str(references)] = {
             "eer_skilled": _rate(equal_error_rate(trials.genuine, trials.skilled)),
@@ -196,24 +208,9 @@ def _calibrate(
             _lines(trials.genuine, genuine_in, trials.random, random_in),
             ratio_bound(min(refusals, mistaken)),
         ),
-        points=_points(trials, sets),
+        points=points_for([*levels_of(trials, sets).values()]),
         random_tail=_strictest_tail(searches),
     )
-
-
-def _points(trials: Trials, sets: NDArray[np.str_]) -> dict[str, OperatingPoint]:
-    """The thresholds that keep each operating point's promise on data sets like these."""
-    forged_in, genuine_in = sets[trials.skilled_writer], sets[trials.genuine_writer]
-    points = {}
-    for name, target in TARGETS.items():
-        match = highest_to_expect(
-            [match_threshold(trials.skilled[forged_in == one], target) for one in set(forged_in)]
-        )
-        refusal = -highest_to_expect(
-            [-refusal_threshold(trials.genuine[genuine_in == n], target) for n in set(genuine_in)]
-        )
-        points[name] = OperatingPoint(match, round(min(match - LEAST_BAND, refusal), 5))
-    return points
 
 
 def _lines(
@@ -239,30 +236,6 @@ def _strictest_tail(searches: Sequence[Searches]) -> RandomTail:
         own = min(1.0, tail.gallery_size / WRITERS_OF_A_SCALE)
         mixed.append(replace(tail, scale=round(own * tail.scale + (1 - own) * usual, 5)))
     return max(mixed, key=lambda tail: tail.threshold(TAIL_GALLERY))
-
-
-def highest_to_expect(levels: Sequence[float]) -> float:
-    """What a threshold must be on a data set of another kind than those with these levels.
-
-    At least the highest of them; and where they differ much, what the next one would need that lies
-    one standard deviation above their mean, as far as so few can tell.
-    """
-    highest, count = max(levels), len(levels)
-    if count < LEAST_TO_DIFFER:
-        return highest
-    spread = float(np.std(levels, ddof=1)) * math.sqrt(1 + 1 / count)
-    return max(highest, math.ceil((float(np.mean(levels)) + spread) * 1e5) / 1e5)
-
-
-def match_threshold(skilled: NDArray[np.float64], target_fmr: float) -> float:
-    """The score that at most `target_fmr` of skilled forgeries reach."""
-    # Rounded upwards: downwards, the forgery that it must not let pass would pass.
-    return math.ceil(threshold_at_fmr(skilled, target_fmr) * 1e5) / 1e5
-
-
-def refusal_threshold(genuine: NDArray[np.float64], target: float) -> float:
-    """The score below which `target` of genuine signatures stay."""
-    return round(float(np.quantile(genuine, target)), 5)
 
 
 def ratio_bound(signatures: float) -> float:

@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from encoder.calibration.familiarity import GalleryProfile
 from encoder.calibration.fit import (
-    LEAST_BAND,
     LEAST_TAIL_SCALE,
     TAIL_SHARE,
     TARGET_FPIR,
-    TARGETS,
     UNSEEN_ERRORS,
+)
+from encoder.calibration.levels import (
+    LEAST_BAND,
+    TARGETS,
     refusal_threshold,
 )
 from encoder.errors import TrainingDataError
@@ -48,6 +51,7 @@ class GalleryScores:
         genuine: by number of references in a claim, of each probe against so many of its writer's
             others, or all but one fewer where that is all there are.
         enrolled: of each probe against its writer's others, the last of `genuine`.
+        profile: what pairs of the references came to; None where nobody compared any.
     """
 
     writers: int
@@ -55,6 +59,7 @@ class GalleryScores:
     strangers: Scored
     genuine: Mapping[int, Scored]
     enrolled: Scored
+    profile: GalleryProfile | None = None
 
     @property
     def able_writers(self) -> int:

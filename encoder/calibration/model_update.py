@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from encoder.calibration.familiarity import MeasuredGalleries
 from encoder.calibration.refit import Change, recalibrate
 from encoder.datasets.folder import list_writers, read_folder
 from encoder.errors import ArtifactError, TrainingDataError
@@ -23,6 +24,8 @@ from encoder.inference.artifact import (
     write_artifact,
 )
 from encoder.inference.encoder import Encoder
+from encoder.inference.unseen_errors import OWN_COUNTS, own_counts
+from encoder.scoring.decision_rule import DecisionRule
 
 OWN_FACTS = ("format", "files", "preprocessing_sha256", "sha256")  # `write_artifact` states them.
 
@@ -56,13 +59,18 @@ def fit_on_folder(folder: Path, encoder: Encoder) -> Recalibration:
         raise TrainingDataError(f"Model {encoder.name} was trained on everyone in {folder}.")
     data = read_folder(folder, encoder.canvas_size, names)
     writers = embed_data_set(encoder.describe, data)
-    rule, changes = recalibrate(encoder.rule, writers)
+    measured = MeasuredGalleries.from_manifest(encoder.manifest)
+    # What rests on forgeries enough is not moved by fewer.
+    may_move = measured is not None and not own_counts(encoder.manifest)
+    levels = measured.levels if measured is not None and may_move else None
+    rule, changes = recalibrate(encoder.rule, writers, levels)
     about = {
         "data": name,
         "writers": len(writers),
         "genuine": sum(len(writer.genuine) for writer in writers),
         "forged": sum(len(writer.forged) for writer in writers),
         "failures_to_acquire": data.refused,
+        OWN_COUNTS: _own_counts(rule, changes),
         "model_id": encoder.model_id,
         "former": {
             "decision": encoder.manifest["decision"],
@@ -70,6 +78,16 @@ def fit_on_folder(folder: Path, encoder: Encoder) -> Recalibration:
         },
     }
     return Recalibration({"decision": rule.as_dict(), "calibrated_on": about}, changes)
+
+
+def _own_counts(rule: DecisionRule, changes: Sequence[Change]) -> list[int]:
+    """Numbers of references for which the default `match` rests on the user's forgeries alone."""
+    what = f"{rule.default_operating_point} match"
+    return [
+        one.references
+        for one in changes
+        if one.what == what and not one.kept_because and one.share == 1.0
+    ]
 
 
 def write_beside(model: Path, target: Path, facts: Mapping[str, Any]) -> None:

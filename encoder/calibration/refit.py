@@ -1,25 +1,30 @@
 """Fits a model's thresholds and likelihood ratios anew on a user's own signatures.
 
-Only what the signatures can support is moved; all else stays as it was. The score itself stays, so
-that kept and moved thresholds mean the same scores.
+Only what the signatures can support is moved; all else stays as it was. By fewer forgeries, a
+`match` threshold moves part of the way (`few_forgeries`). The score itself stays, so that kept and
+moved thresholds mean the same scores.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from encoder.calibration.effective_sample_size import effective_sample_size
+from encoder.calibration.few_forgeries import shrunk_match
 from encoder.calibration.fit import (
-    LEAST_BAND,
-    TARGETS,
     UNSEEN_ERRORS,
     fit_log_lr,
     fit_tail,
-    match_threshold,
     ratio_bound,
+)
+from encoder.calibration.levels import (
+    LEAST_BAND,
+    TARGETS,
+    Levels,
+    match_threshold,
     refusal_threshold,
 )
 from encoder.evaluation.local_match_cache import LocalMatchCache
@@ -58,7 +63,8 @@ class Change:
     A value without enough of its own also moves where it would be overtaken by one that moved.
     `what` is the name of an operating point with `match` or `non_match`, `likelihood ratio,
     skilled` or `likelihood ratio, random` (its value at the default point's `match`), or `random
-    tail` (the score that its share exceeds).
+    tail` (the score that its share exceeds). `share` is how much of it these signatures say, 0 to
+    1; the rest is what the model was calibrated on.
     """
 
     references: int
@@ -66,6 +72,7 @@ class Change:
     former: float
     now: float
     kept_because: str = ""
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -85,13 +92,17 @@ def need_of(target: float) -> Need:
 
 
 def recalibrate(
-    rule: DecisionRule, writers: Sequence[EmbeddedWriter]
+    rule: DecisionRule,
+    writers: Sequence[EmbeddedWriter],
+    levels: Mapping[str, Mapping[int, Levels]] | None = None,
 ) -> tuple[DecisionRule, list[Change]]:
     """The rule with what these writers support fitted on them, and what became of each value.
 
     Args:
         rule: the model's; its scoring, numbers of references and operating points stay.
         writers: none of whom the model was trained on, embedded by that model.
+        levels: what each data set needs that the rule was fitted on, by number of references; where
+            given, fewer forgeries than support a threshold move it part of the way.
     """
     cache = LocalMatchCache()
     changes: list[Change] = []
@@ -100,9 +111,15 @@ def recalibrate(
     for former in rule.calibrations:
         able = [writer for writer in writers if len(writer.genuine) > former.references]
         trials = run_trials(writers, former.references, rule.scoring, DRAWS, cache)
-        fitted, moves = _fitted(former, trials, _supply(able), people, rule.default_operating_point)
+        needed = [
+            of_set[former.references]
+            for of_set in (levels or {}).values()
+            if former.references in of_set
+        ]
+        supply, default = _supply(able), rule.default_operating_point
+        fitted, moves = _fitted(former, trials, supply, people, default, needed)
         searches = run_searches(able, former.references, rule.scoring, DRAWS, cache=cache)
-        fitted, moved = _fitted_tail(fitted, searches, _supply(able))
+        fitted, moved = _fitted_tail(fitted, searches, supply)
         calibrations.append(fitted)
         moves.append(moved)
         changes += moves
@@ -123,13 +140,16 @@ def _fitted(
     supply: Supply,
     people: NDArray[np.intp],
     default: str,
+    needed: Sequence[Levels],
 ) -> tuple[Calibration, list[Change]]:
     count = former.references
-    points = _fitted_points(former, trials, supply)
+    points, shares = _fitted_points(former, trials, supply, needed)
     changes = [
         change
         for name, point in points.items()
-        for change in _point_changes(count, name, former.points[name], point, supply)
+        for change in _point_changes(
+            count, name, former.points[name], point, supply, shares.get(name, 1.0)
+        )
     ]
     fitted = replace(former, points=points)
     lack = need_of(RATIO_TARGET).lacks(supply.forged)
@@ -177,32 +197,44 @@ def _sample_size(scores: NDArray[np.float64], people: NDArray[np.intp], supply: 
 
 
 def _fitted_points(
-    former: Calibration, trials: Trials, supply: Supply
-) -> dict[str, OperatingPoint]:
-    """Moved where there is enough; a stricter `match` follows where a laxer one overtakes it."""
-    points = dict(former.points)
+    former: Calibration, trials: Trials, supply: Supply, needed: Sequence[Levels]
+) -> tuple[dict[str, OperatingPoint], dict[str, float]]:
+    """Moved where there is enough; a stricter `match` follows where a laxer one overtakes it.
+
+    Returns:
+        The points, and of each `match` that moved part of the way how far.
+    """
+    points, shares = dict(former.points), {}
     match = -math.inf
     for name in sorted(set(points) & set(TARGETS), key=lambda name: -TARGETS[name]):
         target, point = TARGETS[name], points[name]
-        if need_of(target).lacks(supply.forged):
-            match = max(match, point.match)
-        else:
+        if not need_of(target).lacks(supply.forged):
             match = max(match, match_threshold(trials.skilled, target))
+        elif partly := shrunk_match(name, trials, supply.forged.signatures, needed):
+            match, shares[name] = max(match, partly.match), partly.share
+        else:
+            match = max(match, point.match)
         refuse = point.non_match
         if not need_of(target).lacks(supply.genuine):
             refuse = refusal_threshold(trials.genuine, target)
         # Rounded as it was fitted: else a band of just this width would seem to have moved.
         points[name] = OperatingPoint(match, min(round(match - LEAST_BAND, 5), refuse))
-    return points
+    return points, shares
 
 
 def _point_changes(
-    count: int, name: str, former: OperatingPoint, now: OperatingPoint, supply: Supply
+    count: int,
+    name: str,
+    former: OperatingPoint,
+    now: OperatingPoint,
+    supply: Supply,
+    share: float,
 ) -> Iterator[Change]:
     pairs = (
-        ("match", former.match, now.match, supply.forged),
-        ("non_match", former.non_match, now.non_match, supply.genuine),
+        ("match", former.match, now.match, supply.forged, share),
+        ("non_match", former.non_match, now.non_match, supply.genuine, 1.0),
     )
-    for what, was, is_now, kind in pairs:
+    for what, was, is_now, kind, own in pairs:
         lack = need_of(TARGETS[name]).lacks(kind) if name in TARGETS else "has an unknown target"
-        yield Change(count, f"{name} {what}", was, is_now, lack if was == is_now else "")
+        kept = lack if was == is_now else ""
+        yield Change(count, f"{name} {what}", was, is_now, kept, 0.0 if kept else own)

@@ -133,6 +133,21 @@ class Trials:
     skilled_writer: NDArray[np.intp]
     random_writer: NDArray[np.intp]
 
+    def only(self, writers: NDArray[np.bool_]) -> "Trials":
+        """The trials of some of the claimed writers: `(w,)` says which."""
+        genuine, skilled, random = (
+            writers[numbers]
+            for numbers in (self.genuine_writer, self.skilled_writer, self.random_writer)
+        )
+        return Trials(
+            genuine=self.genuine[genuine],
+            skilled=self.skilled[skilled],
+            random=self.random[random],
+            genuine_writer=self.genuine_writer[genuine],
+            skilled_writer=self.skilled_writer[skilled],
+            random_writer=self.random_writer[random],
+        )
+
 
 # One block and nothing learned: for a baseline, and to watch a network that is still in training.
 # What references have in common is taken off where there are two or more.

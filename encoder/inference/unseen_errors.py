@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+OWN_COUNTS = "match_from_own_forgeries"  # In what a rule was fitted anew on.
 RATES = ("fmr_skilled", "fnmr", "refused_genuine")
 
 
@@ -52,6 +53,11 @@ def measured_unseen(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the manifest holds, by data set; nothing where the thresholds were fitted anew since."""
     found: Mapping[str, Any] = {} if manifest.get("calibrated_on") else manifest.get("unseen", {})
     return found
+
+
+def own_counts(manifest: Mapping[str, Any]) -> frozenset[int]:
+    """Numbers of references for which a user's own forgeries alone set the default `match`."""
+    return frozenset((manifest.get("calibrated_on") or {}).get(OWN_COUNTS, ()))
 
 
 def unseen_errors(

@@ -99,6 +99,34 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class CautiousPoints:
+    """Wider operating points, by name, for claims with `references` references or more."""
+
+    references: int
+    points: Mapping[str, OperatingPoint]
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """How far a gallery lies from those that a model was calibrated on (`calibration.familiarity`).
+
+    Attributes:
+        distance: to the nearest of them, in standard deviations of writers.
+        limit: how far any of them lies from the others at the most.
+        nearest: the data set that it is nearest to.
+    """
+
+    distance: float
+    limit: float
+    nearest: str
+
+    @property
+    def unlike(self) -> bool:
+        """Whether it is unlike them all."""
+        return self.distance > self.limit
+
+
+@dataclass(frozen=True)
 class OwnBounds:
     """Below which scores a claim with `references` references or more is refused.
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any, Literal
@@ -14,6 +14,8 @@ from encoder.errors import UnknownOperatingPoint, UnusableRule
 from encoder.scoring.blocks import Blocks
 from encoder.scoring.calibrations import (
     Calibration,
+    CautiousPoints,
+    Familiarity,
     LogRatio,
     OperatingPoint,
     OwnBounds,
@@ -138,12 +140,17 @@ class DecisionRule:
         scoring: what is compared of a claim, and what it counts.
         calibrations: by number of references, ascending; the first is for one reference.
         gallery: what the gallery that it decides for has told; None where it was not asked.
+        cautious: by number of references, ascending: within which scores are inconclusive, where
+            that is wider; for a gallery that is unlike all that the model was calibrated on.
+        familiarity: how like the gallery is to that; None where that is not known.
     """
 
     scoring: Scoring
     calibrations: tuple[Calibration, ...]
     default_operating_point: str
     gallery: OwnGallery | None = None
+    cautious: tuple[CautiousPoints, ...] | None = None
+    familiarity: Familiarity | None = field(default=None, compare=False)
 
     @property
     def operating_points(self) -> tuple[str, ...]:
@@ -225,17 +232,24 @@ class DecisionRule:
 
     @cached_property
     def _in_force(self) -> tuple[Calibration, ...]:
-        """The calibrations as they decide."""
+        """The calibrations as they decide.
+
+        What the gallery has told of its genuine signatures goes before what is only feared.
+        """
+        decide = self.calibrations
+        for wider in self.cautious or ():
+            decide = tuple(
+                _widened(one, wider.points) if one.references == wider.references else one
+                for one in decide
+            )
         if self.gallery is None:
-            return self.calibrations
-        return tuple(
-            _with_bounds(one, self.gallery.non_match(one.references)) for one in self.calibrations
-        )
+            return decide
+        return tuple(_with_bounds(one, self.gallery.non_match(one.references)) for one in decide)
 
     def as_dict(self) -> dict[str, Any]:
         """The rule, ready for JSON, as a model's manifest holds it.
 
-        Without the blocks, which belong to the network, and without the gallery's part.
+        Without the blocks, which belong to the network, and without what is told by the gallery.
         """
         scoring = {
             "weights": [asdict(one) for one in self.scoring.weights],
@@ -283,13 +297,14 @@ class DecisionRule:
 # to these classes is added here where it is not the default that earlier rules had without saying.
 # One that is None, as in rules from before it, is left out.
 _IDENTIFYING: Mapping[type, tuple[str, ...]] = {
-    DecisionRule: ("scoring", "calibrations", "default_operating_point", "gallery"),
+    DecisionRule: ("scoring", "calibrations", "default_operating_point", "gallery", "cautious"),
     Scoring: ("weights", "local"),
     ClaimWeights: ("references", "weights", "intercept", "typical"),
     Calibration: ("references", "skilled", "random", "points", "random_tail"),
     LogRatio: ("lines", "bound"),
     OperatingPoint: ("match", "non_match"),
     RandomTail: ("start", "share", "scale", "fpir", "gallery_size"),
+    CautiousPoints: ("references", "points"),
     OwnGallery: ("tail", "bounds"),
     OwnBounds: ("references", "non_match"),
 }
@@ -302,6 +317,18 @@ def _identity(part: Any) -> Any:
     if isinstance(part, Mapping):
         return {name: _identity(value) for name, value in part.items()}
     return [_identity(one) for one in part] if isinstance(part, tuple) else part
+
+
+def _widened(calibration: Calibration, wider: Mapping[str, OperatingPoint]) -> Calibration:
+    """The calibration with each band as wide as it is, or as `wider` has it, on either side."""
+    points = {
+        name: OperatingPoint(
+            max(point.match, wider.get(name, point).match),
+            min(point.non_match, wider.get(name, point).non_match),
+        )
+        for name, point in calibration.points.items()
+    }
+    return replace(calibration, points=points)
 
 
 def _with_bounds(calibration: Calibration, non_match: Mapping[str, float]) -> Calibration:

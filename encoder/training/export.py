@@ -19,6 +19,7 @@ import keras
 import numpy as np
 import onnxruntime
 
+from encoder.calibration.familiarity import MEASURED_GALLERIES, MeasuredGalleries
 from encoder.calibration.fit import fit_rule
 from encoder.datasets.folder import read_folder
 from encoder.errors import ArtifactError, TrainingDataError
@@ -84,6 +85,7 @@ def export(
         development += embed_data_set(describe, read_folder(folder, (height, width)))
     blocks = blocks_of(network)
     fitted = fit_rule(development, blocks)
+    measured = MeasuredGalleries.of(development, fitted.rule.scoring, fitted.levels)
     own = own_similarity(development)
     facts = {
         "name": model_folder.name,
@@ -103,6 +105,7 @@ def export(
         "blocks": blocks.as_dict(),
         "decision": fitted.rule.as_dict(),
         "unseen": fitted.unseen,
+        MEASURED_GALLERIES: measured.as_dict(),
         OWN_SIMILARITY: round(own, 5),
     }
     cohort = make_cohort(describe, (height, width), own)

@@ -47,10 +47,14 @@ class GalleryCalibration(NewCalibration):
 
 @dataclass(frozen=True)
 class InUse:
-    """The active model, and the calibration that it decides by; None for either there is none."""
+    """The active model, the calibration that it decides by, and the last worked out for it.
+
+    None for each there is none.
+    """
 
     model_id: str | None
     calibration_id: int | None
+    newest_id: int | None = None
 
 
 class GalleryCalibrations:
@@ -60,10 +64,16 @@ class GalleryCalibrations:
         self._database = database
 
     def in_use(self) -> InUse:
-        """Return the active model and its active calibration; one SELECT."""
+        """Return the active model with its active and its newest calibration; one SELECT."""
         with self._database.read() as connection:
             row = connection.execute(_IN_USE).first()
-        return InUse(None, None) if row is None else InUse(row.model_id, row.calibration_id)
+        return InUse(None, None) if row is None else InUse(*row)
+
+    def in_use_of(self, model_id: str) -> InUse:
+        """Return the same of a model that need not be the active one."""
+        with self._database.read() as connection:
+            newest = connection.execute(_newest_of(model_id)).scalar_one_or_none()
+            return InUse(model_id, active(connection, model_id), newest)
 
     def get(self, calibration_id: int) -> GalleryCalibration:
         """Return one.
@@ -159,6 +169,15 @@ def _last_of(model_id: Any) -> Select[int | None]:
     )
 
 
+def _newest_of(model_id: Any) -> Select[int | None]:
+    return (
+        select(GalleryCalibrationRow.calibration_id)
+        .where(GalleryCalibrationRow.model_id == model_id)
+        .order_by(GalleryCalibrationRow.calibration_id.desc())
+        .limit(1)
+    )
+
+
 # Run with every request, so built once.
 _IN_USE = (
     select(
@@ -167,19 +186,17 @@ _IN_USE = (
         .correlate(ModelSwitchRow)
         .scalar_subquery()
         .label("calibration_id"),
+        _newest_of(ModelSwitchRow.model_id)
+        .correlate(ModelSwitchRow)
+        .scalar_subquery()
+        .label("newest_id"),
     )
     .order_by(ModelSwitchRow.sequence.desc())
     .limit(1)
 )
 _ACTIVE = _last_of(bindparam("model_id"))
-_NEWEST = (
-    select(GalleryCalibrationRow.calibration_id)
-    .where(
-        GalleryCalibrationRow.model_id == bindparam("model_id"),
-        GalleryCalibrationRow.base_rule_id == bindparam("base_rule_id"),
-    )
-    .order_by(GalleryCalibrationRow.calibration_id.desc())
-    .limit(1)
+_NEWEST = _newest_of(bindparam("model_id")).where(
+    GalleryCalibrationRow.base_rule_id == bindparam("base_rule_id")
 )
 
 

@@ -90,11 +90,12 @@ def model() -> dict[str, Any]:
     """Say by what the model decides here, and how far that can be relied on
 
     Its rule, what the gallery of this installation has told of it, a proposal that waits for
-    approval, and the errors on data sets that the model's own rule was not fitted on.
+    approval, how like the gallery is to what the model was calibrated on, and the errors on data
+    sets that the model's own rule was not fitted on.
     """
     check_query()
     parts = services()
-    return model_answers.model_state(parts.encoder, parts.calibration, proposal(parts))
+    return model_answers.model_state(parts, proposal(parts))
 
 
 @blueprint.post("/v1/model/calibration")
@@ -111,4 +112,4 @@ def approve_calibration(json_data: dict[str, Any]) -> dict[str, Any]:
     check_query()
     put_to_use(services(), json_data["calibration_id"], caller())
     parts = live_services().current()
-    return model_answers.model_state(parts.encoder, parts.calibration, proposal(parts))
+    return model_answers.model_state(parts, proposal(parts))

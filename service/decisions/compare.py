@@ -9,6 +9,7 @@ from encoder.inference.orientation import compare_as_it_lies
 from encoder.scoring.copies import Distinct
 from encoder.scoring.templates import Signatures
 from service.decisions.answering_model import AnsweringModel
+from service.decisions.calibration_told import of_comparison
 from service.decisions.replay import query_specimen, replay_among
 from service.decisions.stages import Stages, unmeasured
 from service.decisions.verify import (
@@ -83,6 +84,7 @@ def compare(
             *(one for one in found if one is not None),
         ),
         expected_errors(comparison, encoder),
+        of_comparison(comparison, encoder),
     )
 
 

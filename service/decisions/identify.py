@@ -33,6 +33,7 @@ from index.registry.registry import Registry
 from index.sync.gallery_interface import Gallery
 from index.vectors.vector_index import Neighbours
 from service.decisions.answering_model import AnsweringModel
+from service.decisions.calibration_told import CalibrationTold, of_identification
 from service.decisions.candidates import DEFAULT_CANDIDATES
 from service.decisions.cautious_verdict import clears_nobody
 from service.decisions.collisions import Rival, collision, not_distinctive, places
@@ -102,12 +103,14 @@ class Identification:
     acquisition: Acquisition
     model: AnsweringModel
     warnings: tuple[Caution, ...] = ()
+    calibration: CalibrationTold | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The answer, ready for JSON."""
         return {
             "decision_id": self.decision_id,
             "verdict": self.verdict,
+            "calibration": self.calibration,
             "warnings": [one.as_dict() for one in self.warnings],
             "candidates": [candidate.as_dict() for candidate in self.candidates],
             "threshold": self.threshold,
@@ -181,6 +184,7 @@ def identify(  # noqa: PLR0913  # All but what is asked about by name.
         acquisition=acquired.acquisition,
         model=AnsweringModel.of(encoder),
         warnings=warnings,
+        calibration=of_identification(encoder),
     )
 
 

@@ -15,6 +15,7 @@ from index.registry.audit_log import DecisionRecord
 from index.registry.embeddings import Claim
 from index.registry.registry import Registry
 from service.decisions.answering_model import AnsweringModel
+from service.decisions.calibration_told import CalibrationTold, of_comparison
 from service.decisions.cautious_verdict import cautious_verdict
 from service.decisions.contributions import contributions
 from service.decisions.replay import replay_of_reference, seen_before
@@ -56,7 +57,8 @@ class Verification:
     """The answer to "is it this writer's?", with everything that it rests on.
 
     `warnings` say what makes it less sure; the verdict heeds them, the score does not. `expected`
-    is how often such verdicts err on signatures of a kind that the rule was not fitted on.
+    is how often such verdicts err on signatures of a kind that the rule was not fitted on, and
+    `calibration` whether this installation's are of a kind that is known; None where nobody looked.
     """
 
     decision_id: str | None  # None where nothing is recorded.
@@ -66,6 +68,7 @@ class Verification:
     model: AnsweringModel
     warnings: tuple[Caution, ...] = ()
     expected: UnseenErrors | None = None
+    calibration: CalibrationTold | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -79,6 +82,7 @@ class Verification:
             "verdict": self.verdict,
             "warnings": [one.as_dict() for one in self.warnings],
             **{name: getattr(self.comparison, name) for name in _FIGURES},
+            "calibration": self.calibration,
             "contributions": contributions(self.comparison),
             "expected_errors": None if self.expected is None else self.expected.as_dict(),
             "references": [asdict(reference) for reference in self.references],
@@ -141,11 +145,17 @@ def verify(  # noqa: PLR0913  # All but what is asked about by name.
         AnsweringModel.of(encoder),
         warnings,
         expected_errors(comparison, encoder),
+        of_comparison(comparison, encoder),
     )
 
 
 def expected_errors(comparison: Comparison, encoder: Encoder) -> UnseenErrors | None:
-    """How often verdicts like that of the comparison err, where it was measured."""
+    """How often verdicts like that of the comparison err, where it was measured.
+
+    None for a gallery that is unlike all on which it was.
+    """
+    if encoder.rule.cautious is not None:
+        return None
     count = comparison.claim.references
     own_bounds = encoder.rule.gallery is not None
     return unseen_errors(encoder.manifest, count, comparison.operating_point, own_bounds=own_bounds)

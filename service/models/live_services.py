@@ -19,7 +19,7 @@ from index.registry.gallery_calibrations import GalleryCalibration, InUse
 from index.registry.registry import Registry
 from index.sync.gallery_interface import Gallery, OpenReport
 from service.errors import ModelNotReady
-from service.models.calibrated import calibrated
+from service.models.calibrated import Calibrated, calibrated
 from service.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,8 @@ OPENING_TIMEOUT_S = 60.0
 class Services:
     """What the use cases work with, in one process: one model's encoder and index.
 
-    `calibration` is the active one of the model; the encoder's rule is what it makes of its own.
+    `calibration` is the active one of the model, and `told` the newest; the encoder's rule is what
+    they make of its own. `in_use` is what the registry said when that was looked up.
     """
 
     settings: Settings
@@ -41,13 +42,19 @@ class Services:
     gallery: Gallery
     encoder: Encoder
     opened: OpenReport
+    in_use: InUse
     calibration: GalleryCalibration | None = None
+    told: GalleryCalibration | None = None
 
-    @property
-    def in_use(self) -> InUse:
-        """Which model and which calibration these are."""
-        own = self.calibration
-        return InUse(self.encoder.model_id, None if own is None else own.calibration_id)
+    def deciding(self, by: Calibrated) -> "Services":
+        """The same, with the model as it decides now."""
+        return replace(
+            self,
+            encoder=by.encoder,
+            in_use=by.in_use,
+            calibration=by.calibration,
+            told=by.told,
+        )
 
     def close(self) -> None:
         """Let go of all; an index of this process's own is saved for the next start."""
@@ -127,14 +134,14 @@ class LiveServices:
         with self._changing:
             services = self._services
             if in_use != services.in_use and in_use.model_id == services.encoder.model_id:
-                encoder, own = calibrated(services.encoder, services.registry)
                 # In its place, since index and registry stay; a request goes on with what it took.
-                self._services = replace(services, encoder=encoder, calibration=own)
+                self._services = services.deciding(calibrated(services.encoder, services.registry))
                 logger.info(
-                    "calibration switched from=%s to=%s rule=%s",
+                    "calibration switched from=%s to=%s told=%s rule=%s",
                     services.in_use.calibration_id,
                     self._services.in_use.calibration_id,
-                    encoder.rule.rule_id,
+                    self._services.in_use.newest_id,
+                    self._services.encoder.rule.rule_id,
                 )
             return self._services, in_use
 

@@ -243,7 +243,7 @@ def test_a_registry_of_an_older_schema_goes_on_with_its_models_own_rule(request,
     assert registry.decisions.verify().intact
     kept = registry.calibrations.add(NewCalibration("m" * 64, "b", "r", {"n": 1}, 25, 50, "test"))
     registry.calibrations.put_to_use(kept.calibration_id, "b", "test")
-    assert registry.calibrations.in_use() == InUse("m" * 64, kept.calibration_id)
+    assert registry.calibrations.in_use() == InUse("m" * 64, *[kept.calibration_id] * 2)
     registry.writers.erase("C-1")
     assert registry.calibrations.undo("m" * 64, "test") is None
     registry.close()

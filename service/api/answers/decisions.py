@@ -27,6 +27,24 @@ WARNINGS = (
     "that matched another writer, and "
     "`near-duplicate`, references that count once, are only told."
 )
+CALIBRATION = {"enum": ["measured", "like what was measured", "unlike anything measured", None]}
+
+
+def calibration_field(of_whom: str) -> String:
+    """Whether what decided is known to hold for this installation's signatures."""
+    return String(
+        allow_none=True,
+        metadata=about(
+            "Whether what decided is known to hold for signatures like these. "
+            f"`measured`: {of_whom}. `like what was measured`: the gallery is no further from the "
+            "data sets that the model was calibrated on than these are from each other. `unlike "
+            "anything measured`: it is; more of a verification is left `inconclusive` then, and no "
+            "errors are stated. Null until 25 writers with two references or more are enrolled and "
+            "were looked at, or from a model that cannot tell. GET /v1/model says how far it is.",
+            "like what was measured",
+        )
+        | CALIBRATION,
+    )
 
 
 class Similarity(Schema):
@@ -84,6 +102,10 @@ class Verification(Schema):
             0.71,
         )
     )
+    calibration = calibration_field(
+        "this installation's own forgeries set the thresholds, or its gallery said when it is "
+        "`non_match` and is not unlike the others"
+    )
     contributions = List(
         Nested(Contribution), metadata=about("What the score is made of, the lowest first.")
     )
@@ -115,7 +137,10 @@ class Verification(Schema):
     expected_errors = Nested(
         ExpectedErrors,
         allow_none=True,
-        metadata=about("Of this operating point; null from a model that was not so measured."),
+        metadata=about(
+            "Of this operating point; null from a model that was not so measured, and for a "
+            "gallery that is unlike anything measured."
+        ),
     )
     references = List(Nested(Similarity))
     quality = Nested(Quality)
@@ -166,6 +191,7 @@ class Identification(Schema):
             [],
         ),
     )
+    calibration = calibration_field("this installation's gallery said from which score on")
     candidates = List(Nested(Candidate))
     threshold = Float(
         metadata=about("What the best score must reach in a gallery of this size.", 0.55)

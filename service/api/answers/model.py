@@ -10,7 +10,9 @@ from service.api.answers.images import Json
 from service.api.answers.state import Model
 from service.api.requests import about
 from service.decisions.answering_model import AnsweringModel
+from service.decisions.calibration_told import LIKE, UNLIKE, of_gallery
 from service.models.calibrated import AFTER, BEFORE, PROBED, own_rule
+from service.models.live_services import Services
 
 
 class MeasuredRate(Schema):
@@ -75,6 +77,28 @@ class CalibrationByGallery(Schema):
     after = Nested(RuleOnGallery, metadata=about("What the rule comes to with it."))
 
 
+class Familiarity(Schema):
+    """How like this installation's gallery is to what the model was calibrated on."""
+
+    told = String(
+        metadata=about("Whether it is further than `limit`.", LIKE) | {"enum": [LIKE, UNLIKE]}
+    )
+    distance = Float(
+        metadata=about(
+            "How far it is from the nearest data set that the model was calibrated on, in standard "
+            "deviations of writers.",
+            0.7,
+        )
+    )
+    limit = Float(
+        metadata=about("How far any of these lies from the others at the most, so measured.", 0.94)
+    )
+    nearest = String(metadata=about("The data set that it is nearest to.", "cedar"))
+    writers = Integer(metadata=about("Writers in the gallery that was looked at.", 25))
+    references = Integer(metadata=about("References in it.", 125))
+    since = AwareDateTime(metadata=about("When it was looked at, and decisions heed it."))
+
+
 class UnseenDataSet(Schema):
     """What the model's own way of fitting came to on a data set that it was not fitted on."""
 
@@ -107,21 +131,29 @@ class ModelState(Schema):
         allow_none=True,
         metadata=about("What waits for approval by POST /v1/model/calibration; null for nothing."),
     )
+    familiarity = Nested(
+        Familiarity,
+        allow_none=True,
+        metadata=about(
+            "How like the gallery is to what the model was calibrated on; null while that is not "
+            "known. It takes no approval: where the gallery is unlike, more is `inconclusive`."
+        ),
+    )
     unseen = List(
         Nested(UnseenDataSet), metadata=about("Errors to expect where nothing else is known.")
     )
 
 
-def model_state(
-    encoder: Encoder, active: GalleryCalibration | None, proposed: GalleryCalibration | None
-) -> Json:
+def model_state(services: Services, proposed: GalleryCalibration | None) -> Json:
     """Fill `ModelState`; the active calibration may be one for another rule, and not decide."""
+    encoder, active = services.encoder, services.calibration
     decides = encoder.rule.gallery is not None
     return {
         "model": AnsweringModel.of(encoder).as_dict(),
         "own_rule": own_rule(encoder).rule_id,
         "calibration": calibration(active) if active is not None and decides else None,
         "proposal": None if proposed is None else calibration(proposed),
+        "familiarity": _familiarity(encoder, services.told),
         "unseen": _unseen(encoder),
     }
 
@@ -140,6 +172,21 @@ def calibration(kept: GalleryCalibration) -> Json:
         "approved_by": kept.activated_by,
         "before": kept.parameters[BEFORE],
         "after": kept.parameters[AFTER],
+    }
+
+
+def _familiarity(encoder: Encoder, told: GalleryCalibration | None) -> Json | None:
+    found, told_how = encoder.rule.familiarity, of_gallery(encoder)
+    if found is None or told is None:
+        return None
+    return {
+        "told": told_how,
+        "distance": found.distance,
+        "limit": found.limit,
+        "nearest": found.nearest,
+        "writers": told.writer_count,
+        "references": told.reference_count,
+        "since": told.created_at,
     }
 
 

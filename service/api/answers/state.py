@@ -79,7 +79,7 @@ class About(Schema):
         values=Nested(ExpectedErrors),
         metadata=about(
             "By operating point, how often verdicts err with five references, or fewer where so "
-            "many were not measured."
+            "many were not measured. Nothing for a gallery that is unlike anything measured."
         ),
     )
     gallery = Nested(GallerySize)
@@ -88,6 +88,7 @@ class About(Schema):
 def this_server(encoder: Encoder, size: Size) -> Json:
     """Fill `About`."""
     own_bounds = encoder.rule.gallery is not None
+    points = () if encoder.rule.cautious is not None else encoder.rule.operating_points
     return {
         "version": VERSION,
         "model": AnsweringModel.of(encoder).as_dict(),
@@ -95,7 +96,7 @@ def this_server(encoder: Encoder, size: Size) -> Json:
         "default_operating_point": encoder.rule.default_operating_point,
         "expected_errors": {
             point: errors.as_dict()
-            for point in encoder.rule.operating_points
+            for point in points
             if (errors := unseen_errors(encoder.manifest, STATED_AT, point, own_bounds=own_bounds))
         },
         "gallery": {"writers": size.writers, "references": size.references},

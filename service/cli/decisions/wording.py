@@ -9,6 +9,7 @@ from encoder.cautions import Caution
 from encoder.inference.unseen_errors import UnseenErrors
 from encoder.scoring.decision_rule import Comparison
 from service.cli.output import table
+from service.decisions.calibration_told import UNLIKE, CalibrationTold
 from service.decisions.identify import Identification
 from service.decisions.verify import Verification
 
@@ -36,6 +37,7 @@ def verification_parts(answer: Verification, claimed: str) -> Iterator[Renderabl
         f"Compared with {count} reference{'s' if count != 1 else ''}.",
         strength(found.log_lr, found.log_lr_bound, "a skilled forger"),
         strength(found.log_lr_random, found.log_lr_random_bound, "another writer"),
+        *_calibration(answer.calibration),
         *_expected(answer.expected),
         *_warnings(answer.warnings),
     ]
@@ -62,7 +64,7 @@ def identification_parts(answer: Identification) -> Iterator[RenderableType]:
             "The signature resembles nobody enough"
             f"{_nearest(answer)}. The writer is probably not enrolled."
         )
-    lines = [sentence, compared, *_warnings(answer.warnings)]
+    lines = [sentence, compared, *_calibration(answer.calibration), *_warnings(answer.warnings)]
     yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
     if answer.candidates:
         rows = [(one.writer_id, one.name, f"{one.score:.3f}") for one in answer.candidates]
@@ -127,6 +129,15 @@ def _expected(errors: UnseenErrors | None) -> Iterator[str]:
         for share, what in shares
     )
     yield f"Measured on {errors.data_sets} kinds of signatures unknown to the rule: {said}."
+
+
+def _calibration(told: CalibrationTold | None) -> Iterator[str]:
+    """Say where the thresholds were measured on nothing like this gallery."""
+    if told == UNLIKE:
+        yield (
+            "The enrolled signatures are unlike anything that the thresholds were measured on: how "
+            "often such answers err is not known."
+        )
 
 
 def _warnings(warnings: Sequence[Caution]) -> list[str]:

@@ -49,7 +49,8 @@ def calibrate(
       random tail, for identification                 25  100
 
     `match` and the likelihood ratio against a skilled forger need skilled forgeries, the
-    others genuine signatures.
+    others genuine signatures. Fewer forgeries, from ten of three writers on, move `match` part of
+    the way, by their number.
 
     \b
     Examples:
@@ -92,7 +93,8 @@ def calibrate(
             f"{about['data']}: {about['writers']} writers, {about['genuine']} genuine signatures, "
             f"{about['forged']} forgeries",
             table(
-                ("#references", "value", "#was", "#is", "kept because it"), _rows(fitted.changes)
+                ("#references", "value", "#was", "#is", "because it"),
+                _rows(fitted.changes),
             ),
         )
     if not fitted.moved:
@@ -142,4 +144,5 @@ def _rows(changes: Sequence[Change]) -> Iterator[tuple[str, ...]]:
     for change in changes:
         now = "" if change.kept_because else f"{change.now:.3f}"
         former = f"{change.former:.3f}"
-        yield str(change.references), change.what, former, now, change.kept_because
+        partly = "" if change.share in {0, 1} else f"is {100 * change.share:.0f} % by these"
+        yield str(change.references), change.what, former, now, change.kept_because or partly

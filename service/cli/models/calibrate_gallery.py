@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from service.cli.output import note, print_json, progress_bar, show, table
 from service.cli.session import caller, open_registry, open_services
 
 if TYPE_CHECKING:
+    from encoder.scoring.calibrations import Familiarity
     from index.registry.gallery_calibrations import NewCalibration
 
 
 def calibrate_gallery(*, dry_run: bool, as_json: bool) -> None:
     """Work out what the gallery tells, show what changes, and put it to use unless it is dry."""
-    from service.models.calibrated import AFTER, BEFORE, PROBED
+    from service.models.calibrated import AFTER, BEFORE, PROBED, PROFILE, own_rule, wary
     from service.models.gallery_calibration import put_to_use, work_out
 
     with open_services() as services:
         point = services.encoder.rule.default_operating_point
-        former = services.encoder.rule.rule_id
+        encoder, told = services.encoder, services.told
+        former = encoder.rule.rule_id
         new = _followed(work_out(services, caller()))
-        changes = new.rule_id != former
+        profile = new.parameters[PROFILE]
+        changes = new.rule_id != former or told is None or told.parameters.get(PROFILE) != profile
+        faced = wary(own_rule(encoder), encoder.manifest, profile)
         number = None
         if changes and not dry_run:
             number = services.registry.calibrations.add(new).calibration_id
@@ -31,7 +36,8 @@ def calibrate_gallery(*, dry_run: bool, as_json: bool) -> None:
         counts = {"writers": new.writer_count, "references": new.reference_count}
         rules = {"calibration_id": number, "rule_before": former, "rule": new.rule_id}
         probes = {"probes": new.parameters[PROBED]}
-        print_json({**rules, **counts, **probes, "before": before, "after": after})
+        known = {"familiarity": None if faced.familiarity is None else asdict(faced.familiarity)}
+        print_json({**rules, **counts, **probes, **known, "before": before, "after": after})
         return
     show(
         f"{new.writer_count} writers, {new.reference_count} references; "
@@ -39,6 +45,7 @@ def calibrate_gallery(*, dry_run: bool, as_json: bool) -> None:
         table(("value", "#was", "#is"), _rows(before, after, point)),
         "In brackets: 95 % intervals. How many forgeries match is in no gallery, so the scores "
         "from which signatures match stay.",
+        *_told(faced.familiarity),
     )
     if not changes:
         show("The gallery is decided by so already.")
@@ -73,6 +80,24 @@ def _followed(steps: Generator[tuple[int, int], None, NewCalibration]) -> NewCal
                 new: NewCalibration = ended.value
                 return new
             bar.update(task, completed=done, total=total)
+
+
+def _told(found: Familiarity | None) -> Iterator[str]:
+    """Say how like the gallery is to what the model was calibrated on."""
+    if found is None:
+        return
+    far = (
+        f"{found.distance:.2f} standard deviations of writers from the nearest data set, "
+        f"{found.nearest}; these lie up to {found.limit:.2f} apart"
+    )
+    if found.unlike:
+        yield (
+            f"The gallery is unlike anything that the model was calibrated on: {far}. More is left "
+            "inconclusive for it, and no error rates are stated, until thresholds are fitted on "
+            "forgeries of your own (countersign calibrate FOLDER)."
+        )
+    else:
+        yield f"The gallery is like what the model was calibrated on: {far}."
 
 
 def _rows(

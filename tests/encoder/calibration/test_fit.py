@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 
 from encoder.calibration.fit import (
     DRAWS,
-    LEAST_BAND,
     REFERENCE_COUNTS,
-    TARGETS,
     fit_log_lr,
     fit_rule,
     fit_tail,
+    ratio_bound,
+)
+from encoder.calibration.levels import (
+    LEAST_BAND,
+    TARGETS,
     highest_to_expect,
     match_threshold,
-    ratio_bound,
     refusal_threshold,
 )
 from encoder.errors import TrainingDataError

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from encoder.calibration.fit import LEAST_BAND
 from encoder.calibration.gallery_statistics import (
     GalleryScores,
     fit_strangers_tail,
     measure,
     read_gallery,
 )
+from encoder.calibration.levels import LEAST_BAND
 from encoder.errors import TrainingDataError
 from encoder.metrics.confidence_intervals import Scored
 from encoder.scoring.blocks import Blocks

@@ -1,5 +1,6 @@
 """Rules fitted anew: what moves, what does not, and how it is taken back."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -7,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoder.calibration.fit import LEAST_BAND, fit_rule
+from encoder.calibration.few_forgeries import shrunk_match
+from encoder.calibration.fit import (
+    fit_rule,
+)
+from encoder.calibration.levels import LEAST_BAND, TARGETS, Levels, match_threshold, points_for
 from encoder.calibration.model_update import fit_on_folder, undo, write_beside, write_in_place
 from encoder.calibration.refit import Need, need_of, recalibrate
 from encoder.errors import ArtifactError, TrainingDataError
-from encoder.evaluation.trials import EmbeddedWriter, run_trials
+from encoder.evaluation.trials import EmbeddedWriter, Trials, run_trials
 from encoder.inference.artifact import SHIPPED, read_artifact
 from encoder.inference.encoder import load_encoder
+from encoder.inference.unseen_errors import OWN_COUNTS, own_counts
 from encoder.scoring.blocks import Blocks
 from encoder.scoring.calibrations import OperatingPoint
 from encoder.scoring.decision_rule import DecisionRule
@@ -183,10 +189,10 @@ def test_writers_that_the_model_was_trained_on_are_left_out(
     writers_folder: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "trained"
-    splits = {"invented": {"train": [f"{n:03}" for n in range(15)], "test": [], "development": []}}
+    splits = {"invented": {"train": [f"{n:03}" for n in range(18)], "test": [], "development": []}}
     write_beside(SHIPPED, folder, {"training": {"splits": splits}})
     fitted = fit_on_folder(writers_folder, load_encoder(folder))
-    assert fitted.facts["calibrated_on"]["writers"] == 5
+    assert fitted.facts["calibrated_on"]["writers"] == 2
     assert not fitted.moved
     splits["invented"]["train"] = [f"{n:03}" for n in range(20)]
     everyone = tmp_path / "everyone"
@@ -206,3 +212,113 @@ def test_a_band_of_the_least_width_does_not_move_by_rounding(
     fitted, changes = recalibrate(kept, invent(2, seed=1))
     assert fitted == kept
     assert all(change.kept_because for change in changes)
+
+
+def needing(*matches: float, between: float = 0.3, within: float = 0.4) -> list[Levels]:
+    """Data sets with these thresholds for their forgeries, whatever the target."""
+    points = [dict.fromkeys(TARGETS, OperatingPoint(match, match - 1)) for match in matches]
+    return [
+        Levels(of, match - 0.5, between, within) for of, match in zip(points, matches, strict=True)
+    ]
+
+
+def forged(writers: int, each: int, low: float, high: float) -> Trials:
+    """Trials of forgeries whose scores lie evenly between two."""
+    count, none = writers * each, np.zeros(0)
+    scores = np.linspace(low, high, count)
+    of = np.arange(count) % writers
+    nobody = np.zeros(0, np.intp)
+    return Trials(none, scores, none, nobody, of, nobody)
+
+
+USUAL = "fmr_skilled=5%"
+
+
+def test_few_forgeries_move_a_threshold_by_their_number() -> None:
+    levels = needing(0.0, 0.2, 0.4, 0.6)
+    shipped = points_for(levels)[USUAL].match
+    counts = (10, 25, 100, 1000, 10_000)
+    for low, high in ((-2.0, -0.5), (0.5, 2.0)):  # What these need lies below it, or above it.
+        own = match_threshold(forged(10, 1000, low, high).skilled, 0.05)
+        given = [
+            shrunk_match(USUAL, forged(5, count // 5, low, high), count, levels) for count in counts
+        ]
+        shares = [one.share for one in given if one]
+        assert len(shares) == len(counts)
+        assert shares == sorted(shares)
+        assert shares[0] < shares[-1] < 1
+        # Whatever these say, what the others say is not forgotten, nor is the one unheard.
+        assert all(abs(one.match - own) < abs(shipped - own) for one in given)
+        apart = [abs(one.match - own) for one in given]
+        assert apart == sorted(apart, reverse=True)
+
+
+def test_the_move_by_hand() -> None:
+    """Normal scores, three sets: a standard error of sqrt(v t (1 - t) / n) / density."""
+    levels = needing(0.0, 1.0, 2.0, between=0.0, within=1.0)
+    spread = math.sqrt(4 / 3)
+    error = math.sqrt(0.05 * 0.95 / 30) / 0.10313564  # The normal density at its 95 % quantile.
+    share = spread**2 / (spread**2 + error**2)
+    moved = shrunk_match(USUAL, forged(10, 3, -3.0, -3.0), 30, levels)
+    assert moved.share == pytest.approx(share, abs=1e-3)
+    by_hand = 1.0 + share * (-3.0 - 1.0) + spread * math.sqrt(1 - share)
+    assert moved.match == pytest.approx(by_hand, abs=1e-3)
+
+
+def test_forgeries_of_few_writers_count_for_fewer() -> None:
+    levels = needing(0.0, 0.2, 0.4)
+    shares = [shrunk_match(USUAL, forged(w, 60 // w, 0, 1), 60, levels).share for w in (3, 12, 60)]
+    assert shares == sorted(shares)
+    assert shares[0] < shares[2] / 2
+
+
+@pytest.mark.parametrize(
+    ("writers", "forgeries", "sets"), [(3, 9, 3), (2, 40, 3), (5, 50, 2), (5, 50, 0)]
+)
+def test_too_little_moves_nothing(writers: int, forgeries: int, sets: int) -> None:
+    trials = forged(writers, max(forgeries // writers, 1), 0, 1)
+    levels = needing(0.0, 0.5, 1.0)[:sets]
+    assert shrunk_match(USUAL, trials, forgeries, levels) is None
+
+
+def test_a_rule_is_moved_part_of_the_way_and_says_so(rule: DecisionRule, invent: Invent) -> None:
+    skills = {"poor": 0.2, "fair": 0.16, "good": 0.13}
+    sets = [
+        one
+        for seed, (name, skill) in enumerate(skills.items())
+        for one in invent(12, seed=seed, skill=skill, data_set=name)
+    ]
+    fitted = fit_rule(sets, Blocks())
+    few = invent(6, seed=9, skill=0.2)
+    moved, changes = recalibrate(fitted.rule, few, fitted.levels)
+    told = {(c.references, c.what): c for c in changes}
+    change = told[5, "fmr_skilled=5% match"]
+    assert 0 < change.share < 1
+    assert change.now == moved.calibration_for(5).points[USUAL].match != change.former
+    assert not change.kept_because
+    assert told[5, "likelihood ratio, skilled"].kept_because
+    for calibration in moved.calibrations:
+        ordered = [calibration.points[n].match for n in sorted(TARGETS, key=lambda n: TARGETS[n])]
+        assert ordered == sorted(ordered, reverse=True)
+    # With forgeries enough it is theirs alone, whatever others need.
+    many = invent(30, seed=9, skill=0.2)
+    with_levels, without = (
+        recalibrate(fitted.rule, many, given)[0] for given in (fitted.levels, None)
+    )
+    at = with_levels.calibration_for(5).points[USUAL].match
+    assert at == without.calibration_for(5).points[USUAL].match
+
+
+def test_a_model_whose_match_rests_on_own_forgeries_is_not_moved_by_fewer(
+    writers_folder: Path, tmp_path: Path
+) -> None:
+    own = {"calibrated_on": {OWN_COUNTS: [1, 2, 3]}}
+    write_beside(SHIPPED, tmp_path / "own", own)
+    assert own_counts(read_artifact(tmp_path / "own").manifest) == {1, 2, 3}
+    splits = {"invented": {"train": [f"{n:03}" for n in range(12)], "test": [], "development": []}}
+    for name, facts in (("own", own), ("fresh", {})):
+        folder = tmp_path / f"{name}-few"
+        write_beside(SHIPPED, folder, {**facts, "training": {"splits": splits}})
+        changes = fit_on_folder(writers_folder, load_encoder(folder)).changes
+        partly = {c.what for c in changes if 0 < c.share < 1}
+        assert bool(partly) == (name == "fresh")

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoder.calibration.fit import LEAST_BAND, REFERENCE_COUNTS, TARGETS
+from encoder.calibration.fit import REFERENCE_COUNTS
+from encoder.calibration.levels import LEAST_BAND, TARGETS
 from encoder.calibration.model_update import write_beside
 from encoder.errors import ArtifactError
 from encoder.imaging.acquire import PREPROCESSING_ID

@@ -32,12 +32,13 @@ def test_what_was_worked_out_is_a_proposal_until_it_is_put_to_use(calibrations):
     kept = calibrations.add(new())
     assert (kept.state, kept.activated_at, kept.activated_by) == ("proposed", None, None)
     assert (kept.parameters, kept.writer_count, kept.reference_count) == (PARAMETERS, 25, 125)
-    assert calibrations.in_use() == InUse(MODEL, None)
+    assert calibrations.in_use() == InUse(MODEL, None, kept.calibration_id)
     assert calibrations.newest(MODEL, BASE) == calibrations.get(kept.calibration_id) == kept
     used = calibrations.put_to_use(kept.calibration_id, BASE, "cli:ada")
     assert (used.state, used.activated_by) == ("active", "cli:ada")
     assert began <= used.created_at <= used.activated_at <= datetime.now(UTC)
-    assert calibrations.in_use() == InUse(MODEL, kept.calibration_id)
+    assert calibrations.in_use() == InUse(MODEL, kept.calibration_id, kept.calibration_id)
+    assert calibrations.in_use_of(MODEL) == calibrations.in_use()
     assert calibrations.active(MODEL) == used
 
 
@@ -63,7 +64,7 @@ def test_undoing_the_first_goes_back_to_the_models_own_rule(calibrations):
     number = calibrations.add(new()).calibration_id
     calibrations.put_to_use(number, BASE, "test")
     assert calibrations.undo(MODEL, "test") is None
-    assert calibrations.in_use() == InUse(MODEL, None)
+    assert calibrations.in_use() == InUse(MODEL, None, number)
     assert calibrations.active(MODEL) is None
     assert calibrations.undo(MODEL, "test").calibration_id == number
 
@@ -86,7 +87,7 @@ def test_a_calibration_for_another_rule_is_not_put_to_use(calibrations):
     number = calibrations.add(new()).calibration_id
     with pytest.raises(CalibrationOutdated, match=f"calibration {number} .* another model or rule"):
         calibrations.put_to_use(number, "ba9876543210", "test")
-    assert calibrations.in_use() == InUse(MODEL, None)
+    assert calibrations.in_use() == InUse(MODEL, None, number)
     assert calibrations.newest(MODEL, "ba9876543210") is None
 
 
@@ -97,13 +98,14 @@ def test_each_model_has_its_own(registry, calibrations):
     with pytest.raises(ModelChanged):
         calibrations.add(new(model_id=OTHER))
     assert registry.models.switch(OTHER, "test") == 0
-    assert calibrations.in_use() == InUse(OTHER, None)
+    assert calibrations.in_use() == InUse(OTHER, None, None)
+    assert calibrations.in_use_of(MODEL) == InUse(MODEL, number, number)
     with pytest.raises(CalibrationOutdated):
         calibrations.put_to_use(number, BASE, "test")
     with pytest.raises(ModelChanged):
         calibrations.add(new())
     assert registry.models.switch(MODEL, "test") == 0
-    assert calibrations.in_use() == InUse(MODEL, number)
+    assert calibrations.in_use() == InUse(MODEL, number, number)
 
 
 def test_erasing_a_writer_leaves_what_their_gallery_told(registry, calibrations, new_references):

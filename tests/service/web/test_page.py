@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ import pytest
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
+from encoder.calibration.familiarity import GalleryProfile, MeasuredGalleries
 from encoder.scoring.calibrations import OwnGallery, RandomTail
 from encoder.synthesis import synthetic_writer
 from index.registry.gallery_calibrations import NewCalibration
@@ -22,6 +25,7 @@ from service.writers.uploads import Upload
 if TYPE_CHECKING:
     from tests.service.web.conftest import Page, Site
 
+LOOKED = "a look at the gallery"
 REFERENCES = 5  # As many as the fixture enrolls for each writer.
 WORDS = {"match": "Match", "inconclusive": "Inconclusive", "non_match": "No match"}
 
@@ -335,3 +339,54 @@ def test_the_foot_of_the_page_says_by_whose_signatures_it_decides_and_approves_a
         assert services.registry.calibrations.get(kept.calibration_id).state == "active"
     finally:
         services.registry.calibrations.undo(services.encoder.model_id, "test")
+
+
+def test_the_page_says_whether_the_gallery_is_like_what_was_measured(
+    page: Page, site: Site
+) -> None:
+    """At the foot, and at a verdict where it is unlike: nobody need ask for it."""
+    services, scan = site.services, site.scan(1, 8)
+    measured = MeasuredGalleries.from_manifest(services.encoder.manifest)
+    assert measured is not None
+    cedar = measured.profiles["cedar"]
+    strange = replace(cedar, means={name: mean + 9 for name, mean in cedar.means.items()})
+    rate = {"value": 0.01, "low": 0.0, "high": 0.03}
+    rates = {"naming": {"threshold": -1.0, "fpir": rate, "fnir": rate}, "claiming": []}
+
+    def told(profile: GalleryProfile) -> None:
+        rule = services.encoder.rule.rule_id
+        parameters = {"before": rates, "after": rates, "probes": 30, "profile": profile.as_dict()}
+        new = NewCalibration(services.encoder.model_id, rule, rule, parameters, 25, 125, LOOKED)
+        services.registry.calibrations.add(new)
+
+    def foot_says(words: str) -> None:
+        page.open()
+        page.wait(lambda: words in page.find("#calibration").text, f"no {words!r} at the foot")
+
+    def decided(use: str) -> str:
+        page.open(f"#/{use}")
+        page.add_files(f"{use.split('?', maxsplit=1)[0]}-image", scan)
+        page.find(f"#{use.split('?', maxsplit=1)[0]}-form [type=submit]").click()
+        return page.find(".decision").text
+
+    verify_hers = "verify?writer=C-1001"
+    try:
+        told(cedar)
+        foot_says("They are like what the model was calibrated on")
+        for use in (verify_hers, "identify"):
+            assert "unlike" not in decided(use)
+        told(strange)
+        foot_says("The signatures of these 25 writers are unlike anything")
+        for use in (verify_hers, "identify"):
+            assert "are unlike anything that this was measured on" in decided(use)
+        page.open(f"#/{verify_hers}")
+        hint = page.find("#verify-point-hint")
+        page.wait(lambda: "was not measured" in hint.text, "errors are promised all the same")
+        decided(verify_hers)
+        assert "Not known" in page.find(".decision .facts").text
+        for width in (360, 1280):
+            page.show_as(width)
+            assert page.overflow_px() <= 0
+    finally:
+        with closing(sqlite3.connect(site.scans / "data" / "registry.db")) as registry, registry:
+            registry.execute("DELETE FROM gallery_calibrations WHERE caller = ?", [LOOKED])

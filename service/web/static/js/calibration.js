@@ -2,7 +2,7 @@
 
 import { approveCalibration, model } from "./api.js";
 import { byId, el } from "./dom.js";
-import { calibrationWords, proposalWords } from "./words.js";
+import { calibrationWords, familiarityWords, proposalWords } from "./words.js";
 
 export async function showCalibration() {
   try {
@@ -12,8 +12,8 @@ export async function showCalibration() {
   }
 }
 
-function show({ calibration, proposal }) {
-  const parts = [el("span", {}, calibrationWords(calibration))];
+function show({ calibration, familiarity, proposal }) {
+  const parts = [el("span", {}, calibrationWords(calibration)), " ", el("span", {}, familiarityWords(familiarity))];
   if (proposal) {
     const approve = el("button", { type: "button", class: "button button-small" }, "Use it");
     approve.addEventListener("click", () => put(approve, proposal.calibration_id));

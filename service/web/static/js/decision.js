@@ -11,6 +11,7 @@ import {
   nameOf,
   operatingPointName,
   signed,
+  unmeasuredWords,
   verdictWords,
 } from "./words.js";
 
@@ -19,7 +20,7 @@ export function verificationDecision(answer, writer, query, choosePart) {
   const piecesKnown = answer.references.some((reference) => reference.local_similarity !== null);
   return decisionCard(
     answer.verdict,
-    verdictHead(answer.verdict, title, sentence),
+    verdictHead(answer.verdict, title, sentence, unmeasuredWords(answer)),
     part(
       "How alike",
       scoreGauge(answer),
@@ -62,7 +63,7 @@ export function verificationDecision(answer, writer, query, choosePart) {
         ["Writer", writer.name ? `${writer.name} (${writer.writer_id})` : writer.writer_id],
         ["Image", imageWords(query)],
         ["Operating point", `${operatingPointName(answer.operating_point)} (${answer.operating_point})`],
-        ["Errors to expect", expectedErrorsWords(answer.expected_errors)],
+        ["Errors to expect", expectedErrorsWords(answer.expected_errors, answer.calibration)],
         ["Model", modelWords(answer.model)],
         ["Decided", momentWords(new Date())],
       ]),
@@ -90,12 +91,12 @@ const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 export const decisionCard = (verdict, ...parts) =>
   el("article", { class: `card decision decision-${verdict}`, "data-verdict": verdict }, ...parts);
 
-export const verdictHead = (verdict, title, sentence) =>
+export const verdictHead = (verdict, title, sentence, caution = "") =>
   el(
     "header",
     { class: "verdict" },
     el("span", { class: "verdict-mark" }, icon(markOf[verdict] ?? "inconclusive")),
-    el("div", {}, el("h2", {}, title), el("p", {}, sentence)),
+    el("div", {}, el("h2", {}, title), el("p", {}, sentence), caution ? el("p", {}, caution) : null),
   );
 
 const markOf = {

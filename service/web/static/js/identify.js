@@ -7,7 +7,7 @@ import { announce, bringIntoSight, byId, el, icon, showOnly } from "./dom.js";
 import { Incomplete, clearError, onSubmit } from "./forms.js";
 import { plate } from "./pictures.js";
 import { createQueryImage } from "./query_image.js";
-import { idLine, identificationWords, modelWords, momentWords, nameOf, plural, signed } from "./words.js";
+import { idLine, identificationWords, modelWords, momentWords, nameOf, plural, signed, unmeasuredWords } from "./words.js";
 
 const shown_at_once = 5;
 
@@ -54,7 +54,7 @@ function identificationDecision(answer, query, { verifyAgainst, choosePart }) {
   const [title, sentence] = identificationWords(answer);
   return decisionCard(
     answer.verdict,
-    verdictHead(answer.verdict, title, sentence),
+    verdictHead(answer.verdict, title, sentence, unmeasuredWords(answer)),
     part(
       "Whom it resembles, best first",
       el(

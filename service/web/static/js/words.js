@@ -30,6 +30,24 @@ export function calibrationWords(calibration) {
   );
 }
 
+// Whether the model was calibrated on signatures like this installation’s.
+export function familiarityWords(familiarity) {
+  if (!familiarity) return "";
+  const { told, writers } = familiarity;
+  return told === UNLIKE
+    ? `The signatures of these ${plural(writers, "writer")} are unlike anything that the model was calibrated on: ` +
+        "more is left inconclusive, and how often it errs is not known."
+    : "They are like what the model was calibrated on.";
+}
+
+const UNLIKE = "unlike anything measured";
+
+// At a verdict: that nothing was measured on such signatures.
+export const unmeasuredWords = ({ calibration }) =>
+  calibration === UNLIKE
+    ? "The enrolled signatures are unlike anything that this was measured on: how often it errs is not known."
+    : "";
+
 // What a proposed calibration would change.
 export function proposalWords({ writers, before, after }) {
   return (
@@ -134,15 +152,16 @@ export const operatingPointName = (point) => pointNames[point] ?? point;
 // An operating point by what was measured on signatures that its rule was not fitted on; what it
 // aims at says nothing of signatures that nobody measured.
 export function operatingPointWords(errors) {
-  if (!errors) return "How often it errs was not measured for this model.";
+  if (!errors) return "How often it errs here was not measured.";
   return (
     `Of signatures unknown to its rule, ${percent(errors.fmr_skilled.mean)} of practised imitations matched ` +
     `and ${percent(errors.fnmr.mean)} of genuine ones did not, with ${plural(errors.references, "reference")}.`
   );
 }
 
-export function expectedErrorsWords(errors) {
-  if (!errors) return "How often such verdicts err was not measured for this model.";
+export function expectedErrorsWords(errors, calibration = null) {
+  if (calibration === UNLIKE) return "Not known: the enrolled signatures are unlike anything that was measured.";
+  if (!errors) return "How often such verdicts err here was not measured.";
   const { data_sets: sets, references } = errors;
   const share = ({ mean, worst }) => `${percent(mean)} (at worst ${percent(worst)})`;
   return (

@@ -50,7 +50,7 @@ def test_verify_answers_in_json_as_the_api_does(
     assert code == 0
     assert said.keys() == {
         *("decision_id", "verdict", "score", "log_lr", "log_lr_random", "operating_point"),
-        *("threshold", "non_match_threshold", "log_lr_bound", "log_lr_random_bound"),
+        *("calibration", "threshold", "non_match_threshold", "log_lr_bound", "log_lr_random_bound"),
         *("references", "quality", "model", "warnings", "contributions", "expected_errors"),
     }
     assert said["operating_point"] == "fmr_skilled=10%"

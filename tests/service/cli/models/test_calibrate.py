@@ -39,10 +39,17 @@ def test_calibrates_into_a_folder_then_in_place_then_back(
     lax = [c for c in said["changes"] if c["what"] == "fmr_skilled=10% match"]
     assert [c["kept_because"] == "" for c in lax if c["references"] <= 3] == [True] * 3
     assert {c["kept_because"] for c in lax if c["references"] >= 5} == {"needs 10 writers, has 0"}
+    usual = [c for c in said["changes"] if c["what"] == "fmr_skilled=5% match"]
+    # Of 30 forgeries of ten writers, 60 of 20 are needed to move it by themselves.
+    assert [0 < c["share"] < 1 for c in usual if c["references"] <= 3] == [True] * 3
+    assert said["calibrated_on"]["match_from_own_forgeries"] == []
     first = load_encoder(model).rule
     assert first != load_encoder().rule
     shown = run("calibrate", ours, "--model", model, "--in-place")
-    assert "needs 20 writers, has 10" in " ".join(shown.stdout.replace("│", " ").split())
+    table = " ".join(shown.stdout.replace("│", " ").split())
+    assert "needs 20 writers, has 10" in table
+    again = run("calibrate", ours, "--into", tmp_path / "another").stdout
+    assert "% by these" in " ".join(again.replace("│", " ").split())
     assert "COUNTERSIGN_MODEL" in shown.stderr
     assert "calibration on ours" in run("calibrate", "--model", model, "--undo").stdout
     assert run("calibrate", "--model", model, "--undo", "--json").exit_code == 0

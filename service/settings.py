@@ -44,12 +44,18 @@ class Settings:
     threads: int = 4
     requests_per_address: int = 128  # In progress at a time, in each process.
     body_timeout: int = 20  # Seconds for a body; one that keeps a slow phone's pace has longer.
+    keep_decisions: int | None = None  # Days; None is for ever.
     log_level: LogLevel = "info"
 
     @property
     def snapshot_dir(self) -> Path:
         """Where the vector index keeps its snapshots."""
         return self.data_dir / "snapshots"
+
+    @property
+    def backup_dir(self) -> Path:
+        """Where backups go that are made before an upgrade."""
+        return self.data_dir / "backups"
 
     @property
     def on_loopback(self) -> bool:
@@ -253,5 +259,6 @@ _READERS: dict[str, Callable[[str], object]] = {
     "threads": _whole_number("THREADS", 1, 64),
     "requests_per_address": _whole_number("REQUESTS_PER_ADDRESS", 1, 2**20),
     "body_timeout": _whole_number("BODY_TIMEOUT", 1, 300),
+    "keep_decisions": _whole_number("KEEP_DECISIONS", 1, 36_500),
     "log_level": _log_level,
 }

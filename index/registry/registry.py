@@ -9,6 +9,7 @@ from index.registry.audit_log import AuditLog
 from index.registry.change_log import ChangeLog
 from index.registry.database import Database
 from index.registry.disk.erasures import Erasures
+from index.registry.disk.expired import Expired
 from index.registry.disk.purge import Purge
 from index.registry.embeddings import Embeddings
 from index.registry.following.consistent_reader import ConsistentReader
@@ -38,6 +39,7 @@ class Registry:
         self.changes = ChangeLog(self._database)
         self.decisions = AuditLog(self._database)
         self.audit = AuditChain(self._database)
+        self.expired = Expired(self._database)
         self.erasures = Erasures(self._database)
         self.purge = Purge(self._database, self.erasures)
 

@@ -25,6 +25,7 @@ from service.logs import configure_logging
 from service.server.calibrating import Calibrating
 from service.server.front import Front, Limits
 from service.server.purging import Purging
+from service.server.retaining import Retaining
 from service.server.supervisor import Heartbeat
 from service.settings import Settings
 
@@ -80,6 +81,8 @@ def run_worker(settings: Settings, listening: socket.socket, heartbeat: Heartbea
         app = build_application(settings)
     purging = Purging(live_services(app))
     purging.start()
+    retaining = Retaining(live_services(app))
+    retaining.start()
     calibrating = Calibrating(live_services(app))
     if settings.calibrate != "off":
         calibrating.start()
@@ -87,6 +90,7 @@ def run_worker(settings: Settings, listening: socket.socket, heartbeat: Heartbea
         asyncio.run(_serve(app, settings, listening, heartbeat))
     finally:
         purging.close()
+        retaining.close()
         calibrating.close()
         live_services(app).close()
 

@@ -79,6 +79,21 @@ class Erasures:
             ).scalar_one()
         return every, waiting
 
+    def subject_of(self, writer_id: str) -> str:
+        """Return by what an erasure of this writer will be known.
+
+        Raises:
+            UnknownWriter: nobody is enrolled under this id.
+        """
+        with self._database.read() as connection:
+            return subject_of_writer(connection, writer_id)
+
+    def of_subject(self, subject: str) -> Erasure:
+        """Return the erasure of a subject that was erased."""
+        with self._database.read() as connection:
+            row = connection.execute(_LISTED.where(ErasureRow.subject_sha256 == subject)).one()
+        return Erasure(*row)
+
     def tombstones(self) -> list[Tombstone]:
         """Return what repeats every erasure on a backup, oldest first."""
         with self._database.read() as connection:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, Row, Select, select
 
+from index.errors import UnknownWriter
 from index.registry.schema import ReferenceRow, RegistryRow, WriterRow
 
 TOKEN_BYTES = 16
@@ -31,9 +32,14 @@ def new_token() -> bytes:
 
 
 def subject_of_writer(connection: Connection, writer_id: str) -> str:
-    """Return the subject of a writer who is enrolled: 64 hexadecimal digits."""
-    (found,) = _of_writers(connection, _WRITERS.where(WriterRow.writer_id == writer_id))
-    return found[0]
+    """Return the subject of a writer: 64 hexadecimal digits.
+
+    Raises:
+        UnknownWriter: nobody is enrolled under this id.
+    """
+    for subject, _ in _of_writers(connection, _WRITERS.where(WriterRow.writer_id == writer_id)):
+        return subject
+    raise UnknownWriter(writer_id)
 
 
 def subject_of_reference(connection: Connection, reference_id: int) -> str:

@@ -33,6 +33,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("train", "export", "evaluate", "model-card", "calibrate"),
         *("reencode", "model list", "model compare", "model switch", "model rollback"),
         *("index check", "index rebuild", "index stats", "db upgrade", "db current"),
+        *("erase", "backup", "restore", "erasures export", "doctor"),
         "gallery export",
         "gallery import",
     }

@@ -21,6 +21,7 @@ PREFIX = "COUNTERSIGN_"
 DEFAULT_DATA_DIR = Path("var") / "countersign"
 Calibrate = Literal["propose", "auto", "off"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Origin = Literal["environment", "option", "default", "data folder"]
 CALIBRATES: tuple[Calibrate, ...] = ("propose", "auto", "off")
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 
@@ -88,6 +89,22 @@ def read_settings(
     settings = Settings(**values)  # type: ignore[arg-type]  # Each reader returns its field's type.
     require_allowed(settings)
     return settings
+
+
+def origins(
+    environ: Mapping[str, str] | None = None, options: Mapping[str, str] | None = None
+) -> dict[str, Origin]:
+    """Return where each setting has its value from, as `read_settings` reads it."""
+    environ = os.environ if environ is None else environ
+    found: dict[str, Origin] = dict.fromkeys(_READERS, "default")
+    for name in _READERS:
+        if environ.get(PREFIX + name.upper(), "").strip():
+            found[name] = "environment"
+        if name in (options or {}):
+            found[name] = "option"
+    if found["database_url"] == "default" != found["data_dir"]:
+        found["database_url"] = "data folder"
+    return found
 
 
 def require_allowed(settings: Settings) -> None:

@@ -83,6 +83,12 @@ class AuditLog:
         with self._database.read() as connection:
             return matched_others(connection, probe_sha256, writer_id)
 
+    def newest_at(self) -> datetime | None:
+        """Return when the last decision was made; None before the first."""
+        query = select(DecisionRow.created_at).order_by(DecisionRow.sequence.desc()).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
     def verify(self) -> ChainReport:
         """Compute the audit trail's hashes again, oldest first, up to the first that differs."""
         with self._database.read() as connection:

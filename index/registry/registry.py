@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import select
+
 from index.registry import change_log
 from index.registry.audit.chain import AuditChain
 from index.registry.audit_log import AuditLog
@@ -60,6 +62,11 @@ class Registry:
         """Set room aside by which erasing works on a full disk; return whether there is some."""
         file = self._database.file
         return file is None or file.keep_reserve()
+
+    def clock_s(self) -> float:
+        """Return what the database's clock says: Unix time in seconds."""
+        with self._database.read() as connection:
+            return float(connection.execute(select(self._database.clock_s())).scalar_one())
 
     def registry_id(self) -> str:
         """Return the name that this registry was given when its database was made."""

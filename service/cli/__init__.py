@@ -21,6 +21,7 @@ from service.cli.models.model_card import model_card
 from service.cli.models.reencode import reencode
 from service.cli.models.train import train
 from service.cli.operation.backup import backup, restore
+from service.cli.operation.doctor import doctor
 from service.cli.operation.erasures import erasures_group
 from service.cli.server.db import db_group
 from service.cli.server.serve import serve
@@ -65,7 +66,7 @@ MODELS = (
     *(calibrate, reencode, model_group),
 )
 SERVER = (serve, db_group)
-OPERATION = (backup, restore, erasures_group)
+OPERATION = (backup, restore, erasures_group, doctor)
 
 for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER, *OPERATION):
     main.add_command(command)

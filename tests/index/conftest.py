@@ -36,6 +36,7 @@ ON_POSTGRESQL_TOO = {
     "test_backups",
     "test_change_log",
     "test_erasures",
+    "test_expired",
     "test_galleries",
     "test_gallery_calibrations",
     "test_leading",

@@ -6,8 +6,8 @@ before anybody can read it. Indexes begin anew where they cannot know what they 
 
 import os
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +21,13 @@ from index.backup.make import (
     part_of,
     tables_of,
 )
+from index.backup.moving import move_rows
 from index.backup.tombstones import ErasureList, Repeated, repeat_erasures
 from index.errors import BackupUnusable, PlaceTaken, TombstonesUnusable
 from index.registry.audit.chain import AuditEvent, append
 from index.registry.database import Database, WriteLock
 from index.registry.schema import SharedIndexRow
-from index.registry.schema_version import bring_to, head_revision, is_known
+from index.registry.schema_version import bring_to, head_revision, is_known, upgrade
 from index.vectors.private_file import private_opener
 
 _LAST_NUMBER = text("SELECT setval(:name, :last)")
@@ -49,12 +50,21 @@ class Restoring:
     erasures: Sequence[ErasureList]
     caller: str
     sha256: str
+    progress: Progress
 
 
 def restore_backup(
-    path: Path, url: str, erasures: Sequence[ErasureList], caller: str, progress: Progress
+    path: Path,
+    url: str,
+    erasures: Sequence[ErasureList],
+    caller: str,
+    progress: Progress,
+    *,
+    folder: Path,
 ) -> Restored:
     """Bring the backup at `path` back into the database of `url`, which must be empty.
+
+    A backup of SQLite can be brought into PostgreSQL too, by way of a file in `folder`.
 
     Raises:
         BackupUnusable: it is damaged, a newer version made it, or it is of another database.
@@ -68,16 +78,25 @@ def restore_backup(
         _require_restorable(manifest, make_url(url))
         for one in erasures:
             _require_of(manifest, one)
-        restoring = Restoring(backup, erasures, caller, file_sha256(path))
-        if manifest.database == "sqlite":
-            file = Path(str(make_url(url).database))
-            require_no_file(file)
-            backup.verify(progress)
-            repeated = _into_file(restoring, file, progress)
+        restoring = Restoring(backup, erasures, caller, file_sha256(path), progress)
+        _require_empty(url)
+        backup.verify(progress)
+        if make_url(url).get_backend_name() == "sqlite":
+            repeated = _into_file(restoring, Path(str(make_url(url).database)))
+        elif manifest.database == "sqlite":
+            repeated = _from_file_into_server(restoring, url, folder)
         else:
-            backup.verify(progress)
-            repeated = _into_server(restoring, url, progress)
+            repeated = _into_server(restoring, url)
         return Restored(manifest, head_revision(), repeated)
+
+
+def _require_empty(url: str) -> None:
+    """Look before a large backup is read; what comes there meanwhile is found by the restoring."""
+    if make_url(url).get_backend_name() == "sqlite":
+        require_no_file(Path(str(make_url(url).database)))
+        return
+    with _opened(url) as database, database.read() as connection:
+        _require_no_table(connection)
 
 
 def require_no_file(file: Path) -> None:
@@ -110,10 +129,10 @@ def _require_restorable(manifest: BackupManifest, url: URL) -> None:
             f"{head_revision()!r} or an older one: version {manifest.software} of Countersign "
             "made it; restore it with that version or a newer one"
         )
-    if manifest.database != url.get_backend_name():
+    if manifest.database == "postgresql" and url.get_backend_name() == "sqlite":
         raise BackupUnusable(
-            f"it is of a database of {manifest.database}, and COUNTERSIGN_DATABASE_URL names one "
-            f"of {url.get_backend_name()}; name one of {manifest.database}"
+            "it is of PostgreSQL, which cannot be brought into SQLite; set "
+            "COUNTERSIGN_DATABASE_URL to an empty database of PostgreSQL"
         )
 
 
@@ -125,13 +144,11 @@ def _require_of(manifest: BackupManifest, erasures: ErasureList) -> None:
         )
 
 
-def _into_file(restoring: Restoring, file: Path, progress: Progress) -> Repeated:
-    partial = file.with_name(f".{file.name}.restoring-{os.getpid()}")
-    beside = [partial.with_name(f"{partial.name}{end}") for end in ("-wal", "-shm")]
-    try:
-        _extract(restoring.backup, partial, progress)
+def _into_file(restoring: Restoring, file: Path) -> Repeated:
+    require_no_file(file)
+    with _extracted(restoring, file) as partial:
         # Alembic wants no foreign keys; what is erased here goes with all that points to it.
-        database = Database(str(URL.create("sqlite", database=str(partial))), foreign_keys=False)
+        database = Database(_url_of(partial), foreign_keys=False)
         try:
             with database.write(WriteLock.SCHEMA) as connection:
                 bring_to(connection, "head")
@@ -139,47 +156,75 @@ def _into_file(restoring: Restoring, file: Path, progress: Progress) -> Repeated
             emptied = database.cut_off_log()
         finally:
             database.close()
-        if not emptied or any(path.exists() and path.stat().st_size for path in beside):
+        if not emptied or any(one.exists() and one.stat().st_size for one in _beside(partial)):
             raise BackupUnusable("another program has opened the new file while it was restored")
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         require_no_file(file)
         partial.replace(file)
         sync_folder(file.parent)
-    finally:
-        for path in (partial, *beside):
-            with suppress(FileNotFoundError):
-                path.unlink()
     return repeated
 
 
-def _extract(backup: BackupReader, target: Path, progress: Progress) -> None:
+@contextmanager
+def _extracted(restoring: Restoring, file: Path) -> Iterator[Path]:
+    """Give SQLite's file of a backup under a name beside `file`; it is gone at the end."""
+    backup = restoring.backup
     if SQLITE_PART not in backup.manifest.parts:
         raise BackupUnusable(f"it has no part {SQLITE_PART!r}")
+    partial = file.with_name(f".{file.name}.restoring-{os.getpid()}")
     total, done = backup.manifest.parts[SQLITE_PART].bytes, 0
-    with open(target, "xb", opener=private_opener) as file:
-        for chunk in backup.chunks(SQLITE_PART):
-            file.write(chunk)
-            done += len(chunk)
-            progress("Restoring", done, total)
-
-
-def _into_server(restoring: Restoring, url: str, progress: Progress) -> Repeated:
-    """Make schema and rows in one transaction: whoever looks meanwhile sees an empty database."""
-    database = Database(url)
-    manifest = restoring.backup.manifest
     try:
-        with database.write(WriteLock.SCHEMA) as connection:
-            if inspect(connection).get_table_names():
-                raise PlaceTaken("the database has tables")
-            bring_to(connection, manifest.schema)
-            _copy_rows(connection, restoring.backup, progress)
-            for sequence, last in manifest.sequences.items():
-                connection.execute(_LAST_NUMBER, {"name": sequence, "last": last})
-            bring_to(connection, "head")
-            return _settle(connection, restoring)
+        with open(partial, "xb", opener=private_opener) as target:
+            for chunk in backup.chunks(SQLITE_PART):
+                target.write(chunk)
+                done += len(chunk)
+                restoring.progress("Restoring", done, total)
+        yield partial
     finally:
-        database.close()
+        for path in (partial, *_beside(partial)):
+            path.unlink(missing_ok=True)
+
+
+def _beside(file: Path) -> list[Path]:
+    return [file.with_name(f"{file.name}{end}") for end in ("-wal", "-shm")]
+
+
+def _url_of(file: Path) -> str:
+    return str(URL.create("sqlite", database=str(file)))
+
+
+def _from_file_into_server(restoring: Restoring, url: str, folder: Path) -> Repeated:
+    with _extracted(restoring, folder / "moving.db") as partial, _opened(url) as database:
+        upgrade(_url_of(partial))
+        with _opened(_url_of(partial)) as old, database.write(WriteLock.SCHEMA) as connection:
+            _require_no_table(connection)
+            bring_to(connection, "head")
+            with old.snapshot() as rows:
+                move_rows(rows, connection, restoring.progress)
+            return _settle(connection, restoring)
+
+
+def _into_server(restoring: Restoring, url: str) -> Repeated:
+    """Make schema and rows in one transaction: whoever looks meanwhile sees an empty database."""
+    manifest = restoring.backup.manifest
+    with _opened(url) as database, database.write(WriteLock.SCHEMA) as connection:
+        _require_no_table(connection)
+        bring_to(connection, manifest.schema)
+        _copy_rows(connection, restoring.backup, restoring.progress)
+        for sequence, last in manifest.sequences.items():
+            connection.execute(_LAST_NUMBER, {"name": sequence, "last": last})
+        bring_to(connection, "head")
+        return _settle(connection, restoring)
+
+
+def _opened(url: str) -> closing[Database]:
+    return closing(Database(url))
+
+
+def _require_no_table(connection: Connection) -> None:
+    if inspect(connection).get_table_names():
+        raise PlaceTaken("the database has tables")
 
 
 def _copy_rows(connection: Connection, backup: BackupReader, progress: Progress) -> None:

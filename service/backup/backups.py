@@ -63,7 +63,9 @@ def bring_back(
         OSError: a file cannot be read or written.
     """
     lists = [_erasure_list(one) for one in erasures]
-    return restore_backup(path, settings.database_url, lists, caller, progress)
+    return restore_backup(
+        path, settings.database_url, lists, caller, progress, folder=settings.data_dir
+    )
 
 
 def erasures_so_far(registry: Registry) -> ErasureList:

@@ -66,7 +66,7 @@ def empty(url, request, tmp_path):  # noqa: F811
 
 
 def test_an_older_backup_is_restored_into_this_versions_schema(old_backup, empty):
-    told = restore_backup(old_backup, empty, (), "test", silent)
+    told = restore_backup(old_backup, empty, (), "test", silent, folder=old_backup.parent)
     assert told.manifest.schema == "0004"
     assert told.schema == current_revision(empty) == head_revision()
     registry = Registry(empty)
@@ -94,7 +94,7 @@ def test_erasures_of_an_upgraded_registry_reach_into_its_older_backup(
     live.references.erase(others[0], reference)
     listed = ErasureList(live.registry_id(), datetime.now(UTC), tuple(live.erasures.tombstones()))
     live.close()
-    told = restore_backup(old_backup, empty, [listed], "test", silent)
+    told = restore_backup(old_backup, empty, [listed], "test", silent, folder=old_backup.parent)
     assert told.repeated.writers == 1
     registry = Registry(empty)
     assert not registry.writers.knows("C-1")
@@ -131,5 +131,7 @@ def test_a_backup_of_an_unknown_schema_is_refused(tmp_path):
     path = tmp_path / "newer.zip"
     make_backup(f"sqlite:///{file}", path, "9.0.0", silent)
     with pytest.raises(BackupUnusable, match=r"schema '9999'.*version 9\.0\.0"):
-        restore_backup(path, f"sqlite:///{tmp_path / 'restored.db'}", (), "test", silent)
+        restore_backup(
+            path, f"sqlite:///{tmp_path / 'restored.db'}", (), "test", silent, folder=path.parent
+        )
     assert not (tmp_path / "restored.db").exists()

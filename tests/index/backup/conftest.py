@@ -92,7 +92,7 @@ def restore() -> Iterator[Callable[..., tuple[Restored, Registry]]]:
     opened: list[Registry] = []
 
     def bring_back(path: Path, url: str, *erasures: ErasureList) -> tuple[Restored, Registry]:
-        told = restore_backup(path, url, erasures, "test", silent)
+        told = restore_backup(path, url, erasures, "test", silent, folder=path.parent)
         opened.append(Registry(url))
         return told, opened[-1]
 

@@ -139,7 +139,7 @@ def test_a_place_that_is_not_empty_is_left_alone(filled, back_up, database_url, 
     path, _ = back_up()
     before = contents(database_url)
     with pytest.raises(PlaceTaken, match="empty place only"):
-        restore_backup(path, database_url, (), "test", silent)
+        restore_backup(path, database_url, (), "test", silent, folder=path.parent)
     assert contents(database_url) == before
 
 
@@ -158,11 +158,11 @@ def test_a_damaged_backup_is_refused_wherever_it_is_damaged(filled, back_up, emp
         content[place] ^= 0x10
         path.write_bytes(content)
         with pytest.raises(BackupUnusable):
-            restore_backup(path, url, (), "test", silent)
+            restore_backup(path, url, (), "test", silent, folder=path.parent)
     for length in (0, 10, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
         with pytest.raises(BackupUnusable, match="no backup of Countersign, or was cut short"):
-            restore_backup(path, url, (), "test", silent)
+            restore_backup(path, url, (), "test", silent, folder=path.parent)
     engine = create_engine(url)
     assert inspect(engine).get_table_names() == []
     engine.dispose()
@@ -177,7 +177,7 @@ def test_a_backup_with_a_part_that_was_swapped_is_refused(filled, back_up, empty
         for name in old.namelist():
             new.writestr(name, old.read(name).replace(b"Writer 1", b"Writer 2"))
     with pytest.raises(BackupUnusable, match="sha256 has changed"):
-        restore_backup(other, empty_url(), (), "test", silent)
+        restore_backup(other, empty_url(), (), "test", silent, folder=path.parent)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_backup_of_a_newer_version_or_another_kind_is_refused(
                 content = content.replace(old, new)
             target.writestr(name, content)
     with pytest.raises(BackupUnusable, match=said):
-        restore_backup(other, empty_url(), (), "test", silent)
+        restore_backup(other, empty_url(), (), "test", silent, folder=path.parent)
 
 
 def test_a_zip_of_something_else_is_no_backup(empty_url, tmp_path):
@@ -211,7 +211,7 @@ def test_a_zip_of_something_else_is_no_backup(empty_url, tmp_path):
     with zipfile.ZipFile(path, "w") as scans:
         scans.writestr("ada/1.png", b"a scan")
     with pytest.raises(BackupUnusable, match="no manifest"):
-        restore_backup(path, empty_url(), (), "test", silent)
+        restore_backup(path, empty_url(), (), "test", silent, folder=path.parent)
 
 
 def test_a_database_without_a_registry_is_not_backed_up(empty_url, tmp_path):
@@ -321,7 +321,7 @@ def test_erasures_of_another_registry_are_refused(filled, back_up, empty_url, er
     other = type(listed)("0" * 32, listed.listed_at, listed.tombstones)
     url = empty_url()
     with pytest.raises(TombstonesUnusable, match="is of the registry"):
-        restore_backup(path, url, [other], "test", silent)
+        restore_backup(path, url, [other], "test", silent, folder=path.parent)
     engine = create_engine(url)
     assert inspect(engine).get_table_names() == []
     engine.dispose()
@@ -386,3 +386,37 @@ def test_a_restored_registry_takes_decisions_and_erasures(filled, back_up, resto
     assert restored.decisions.verify().length == 4
     assert isinstance(restored, Registry)
     restored.require_usable()
+
+
+# Moving to another database.
+
+
+def test_a_registry_moves_from_sqlite_to_postgresql_with_every_row(
+    filled, back_up, restore, database, database_url, request, new_references, erasure_list
+):
+    if database == "postgresql":
+        path, _ = back_up()
+        with pytest.raises(BackupUnusable, match="cannot be brought into SQLite"):
+            restore(path, f"sqlite:///{path.parent / 'new.db'}")
+        return
+    _, last = filled.writers.create("W9", "", MODEL, new_references(2, 9))
+    filled.writers.erase("W9")
+    path, _ = back_up()
+    server = request.getfixturevalue("postgresql_server")
+    url = f"{server}moved_{path.stem}"
+    engine = create_engine(f"{server}postgres", isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE moved_{path.stem}"))
+        try:
+            _, moved = restore(path, url)
+            assert contents(url) == contents(database_url)
+            assert moved.decisions.verify() == filled.decisions.verify()
+            _, added = moved.writers.create("W10", "", MODEL, new_references(1, 10))
+            assert added[0].reference_id > max(one.reference_id for one in last)
+            moved.decisions.record(DECISION)
+            assert moved.decisions.verify().length == 4
+            assert list(path.parent.glob(".moving*")) == []
+            moved.close()
+        finally:
+            connection.execute(text(f"DROP DATABASE moved_{path.stem} WITH (FORCE)"))
+    engine.dispose()

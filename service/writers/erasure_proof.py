@@ -8,12 +8,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from index.registry.references import Reference
 from index.registry.registry import Registry
 from index.sync.gallery_interface import Gallery
+from service.settings import Settings
 from service.version import VERSION
 from service.writers.erase import erase_writer, forget
 
@@ -21,9 +21,16 @@ FORMAT = 1
 
 
 def erase_with_proof(
-    writer_id: str, *, registry: Registry, gallery: Gallery, snapshots: Path, caller: str
+    writer_id: str,
+    *,
+    registry: Registry,
+    gallery: Gallery,
+    settings: Settings,
+    caller: str,
 ) -> dict[str, Any]:
     """Erase a writer for good, purge what can be purged now, and return the proof.
+
+    It owns up to the backups that the installation keeps itself, which are not reached.
 
     Raises:
         UnknownWriter: nobody is known by that id.
@@ -33,7 +40,7 @@ def erase_with_proof(
     references = registry.references.of_writer(writer_id)
     subject = registry.erasures.subject_of(writer_id)
     count = erase_writer(writer_id, registry=registry, gallery=gallery)
-    registry.purge.attempt(snapshots, lambda: forget(gallery))
+    registry.purge.attempt(settings.snapshot_dir, lambda: forget(gallery))
     return _signed(
         {
             "format": FORMAT,
@@ -45,6 +52,7 @@ def erase_with_proof(
             "reference_count": count,
             "references": [_reference(one) for one in references],
             **_state(registry, gallery, subject),
+            "backups_before_upgrades": len(list(settings.backup_dir.glob("*.zip"))),
             "proved_at": datetime.now(UTC).isoformat(),
         }
     )

@@ -16,7 +16,7 @@ from service.cli.session import caller
 @click.argument("file", type=NEW_FILE)
 @json_option
 def backup(file: Path, as_json: bool) -> None:
-    """Back the whole registry up into the new FILE, also while a server runs.
+    """Back the registry up into the new FILE, while servers go on.
 
     All in it is of one moment: writers, references, models, decisions, the audit chain, keys'
     hashes. What was acknowledged before the start is in it. FILE is read back before it gets its

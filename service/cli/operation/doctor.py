@@ -23,12 +23,13 @@ SIGNS = {"ok": "ok      ", "warning": "warning ", "failure": "FAILURE "}
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
-    """Look the installation over, beside a running server or without one.
+    """Look the installation over, and say what to do.
 
-    Says of each thing whether it is ok, and what to do where it is not: settings with their origin,
-    schema, model, whether the index equals the registry, the chain of decisions, erasures, the last
-    backup, the clock, keys and certificate that end, room on the disk, permissions, and whether a
-    server answers. Changes nothing but the index's snapshot. Secrets are not shown.
+    It works beside a running server or without one, and says of each thing whether it is ok, and
+    what to do where it is not: settings with their origin, schema, model, whether the index equals
+    the registry, the chain of decisions, erasures, the last backup, the clock, keys and
+    certificates that end, room on the disk, permissions, and whether a server answers. It changes
+    nothing but the index's snapshot. Secrets are not shown.
 
     The exit code is 0 if all is ok, 1 with a warning and 2 with a failure.
 

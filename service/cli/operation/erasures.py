@@ -15,7 +15,7 @@ from service.cli.session import open_registry_alone
 
 @click.group("erasures")
 def erasures_group() -> None:
-    """Keep the list of erasures, apart from the registry and its backups.
+    """Keep the list of erasures, which a restore wants.
 
     \b
     Examples:

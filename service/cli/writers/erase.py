@@ -52,7 +52,7 @@ def erase(writer_id: str, path: Path | None, yes: bool, as_json: bool) -> None:
             writer_id,
             registry=services.registry,
             gallery=services.gallery,
-            snapshots=services.settings.snapshot_dir,
+            settings=services.settings,
             caller=caller(),
         )
         if file is not None:
@@ -69,7 +69,12 @@ def erase(writer_id: str, path: Path | None, yes: bool, as_json: bool) -> None:
             "Something of it may still be on disk, since a program reads the registry; a server "
             f"goes on with it. `countersign index check --erased {writer_id}` says how far it is."
         )
-    note("Backups still hold it: run `countersign erasures export`.")
+    if kept := proof["backups_before_upgrades"]:
+        note(
+            f"{kept} backups made before upgrades, in {services.settings.backup_dir}, may hold it; "
+            "they are deleted after 30 days, or delete them now."
+        )
+    note("Other backups may hold it too: run `countersign erasures export`.")
 
 
 @contextmanager

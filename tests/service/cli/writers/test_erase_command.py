@@ -17,11 +17,20 @@ Answer = Callable[..., tuple[int, Any]]
 
 
 def test_the_proof_says_what_was_erased_and_holds_no_image(
-    ada: str, run: Run, answer: Answer, scan: Callable[[int, int], Path], tmp_path: Path
+    ada: str,
+    run: Run,
+    answer: Answer,
+    scan: Callable[[int, int], Path],
+    tmp_path: Path,
+    data_dir: Path,
 ) -> None:
     shown = answer("show", ada)[1]
+    (data_dir / "backups").mkdir()
+    (data_dir / "backups" / "before-upgrade-of-0009-1.zip").write_bytes(b"")
     file = tmp_path / "proof.json"
-    assert run("erase", ada, "--proof", file, "--yes").exit_code == 0
+    erased = run("erase", ada, "--proof", file, "--yes")
+    assert erased.exit_code == 0
+    assert "1 backups made before upgrades" in erased.stderr
     assert "not enrolled" in run("show", ada).stderr
     text = file.read_text(encoding="utf-8")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -37,6 +46,7 @@ def test_the_proof_says_what_was_erased_and_holds_no_image(
     assert proof["erasure"]["state"] == "purged"
     assert proof["index"] == {"in_index": [], "in_snapshot": []}
     assert proof["decisions"]["intact"] is True
+    assert proof["backups_before_upgrades"] == 1
     told = proof.pop("sha256")
     canonical = json.dumps(proof, sort_keys=True, separators=(",", ":"))
     assert told == hashlib.sha256(canonical.encode()).hexdigest()

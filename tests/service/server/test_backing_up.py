@@ -31,12 +31,14 @@ def test_a_backup_holds_what_was_answered_before_it_began(
         while not ending.is_set():
             content, writer_id = scan(4 + place, number % 8), f"W{place}-{number}"
             reference = FileStorage(BytesIO(content), "a.png")
-            status, _ = server.send("/v1/writers", writer_id=writer_id, images=reference, name="")
-            assert status == 201
+            status, told = server.send(
+                "/v1/writers", writer_id=writer_id, images=reference, name="Somebody"
+            )
+            assert status == 201, told
             enrolled.append(writer_id)
             query = FileStorage(BytesIO(content), "a.png")
             status, told = server.send(f"/v1/writers/{writer_id}/verify", image=query)
-            assert status == 200
+            assert status == 200, told
             verified.append(told["decision_id"])
             number += 1
 

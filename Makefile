@@ -17,10 +17,11 @@ test: $(VENV)/.developing
 SLOW := benchmarks \
   $(addprefix encoder/,calibration evaluation networks report synthesis training \
     test_real_data.py) \
-  $(addprefix index/,ivf milvus registry/test_processes.py) \
-  $(addprefix service/,$(addprefix cli/,gallery models server writers) models server transfer web \
+  $(addprefix index/,backup ivf milvus registry/test_processes.py) migrations/test_tombstones.py \
+  $(addprefix service/,$(addprefix cli/,gallery models operation server writers) doctor models \
+    retention server transfer web \
     api/test_bad_inputs.py test_replicas.py test_serve.py test_shared_index.py) \
-  test_wheel.py
+  test_operations.py test_wheel.py
 check: lint
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
 	  $(addprefix --ignore=tests/,$(SLOW)) $(ARGS)

@@ -25,6 +25,10 @@ GalleryError
 │   ├── CollectionMissing   the server is there, the collection is not, or is unfinished
 │   └── IndexBehind         a shared index has not come as far as the request needs
 ├── LeaseLost               another process has taken over the writing to a shared index
+├── BackupNotMade           a backup that could not be written, or read back
+├── BackupUnusable          a backup that is damaged, of something else, or of a newer version
+├── PlaceTaken              a backup is restored into an empty place only, and this is none
+├── TombstonesUnusable      a list of erasures that is damaged, or of another registry
 ├── SnapshotUnusable        a saved index that must not be trusted
 └── SnapshotNotSaved        an index that could not be written to disk
 """
@@ -227,6 +231,41 @@ class LeaseLost(GalleryError):
 
     def __init__(self) -> None:
         super().__init__("The lease to write to the shared index ran out; it is taken anew.")
+
+
+class BackupNotMade(GalleryError):
+    """A backup could not be made; `reason` says why. Nothing is left of it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The backup was not made: {reason}.")
+        self.reason = reason
+
+
+class BackupUnusable(GalleryError):
+    """A backup is damaged, of something else, or of a newer version; `reason` says which."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The backup cannot be used: {reason}.")
+        self.reason = reason
+
+
+class PlaceTaken(GalleryError):
+    """There is a registry where a backup should be restored."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            f"A backup is restored into an empty place only, and {place}. Nothing was changed. "
+            "Move what is there away, or name another place with COUNTERSIGN_DATA_DIR or "
+            "COUNTERSIGN_DATABASE_URL."
+        )
+
+
+class TombstonesUnusable(GalleryError):
+    """A list of erasures is damaged, or is of another registry; `reason` says which."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The list of erasures cannot be used: {reason}.")
+        self.reason = reason
 
 
 class SnapshotUnusable(GalleryError):

@@ -22,6 +22,7 @@ DEFAULT_DATA_DIR = Path("var") / "countersign"
 Calibrate = Literal["propose", "auto", "off"]
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Origin = Literal["environment", "option", "default", "data folder"]
 CALIBRATES: tuple[Calibrate, ...] = ("propose", "auto", "off")
 LOG_FORMATS: tuple[LogFormat, ...] = ("text", "json")
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
@@ -54,6 +55,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()  # Whose X-Forwarded-* headers are believed.
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    keep_decisions: int | None = None  # Days; None is for ever.
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
 
@@ -66,6 +68,11 @@ class Settings:
     def scheme(self) -> str:
         """By which protocol the server is spoken to: `https` where it has a certificate."""
         return "https" if self.tls_cert else "http"
+
+    @property
+    def backup_dir(self) -> Path:
+        """Where backups go that are made before an upgrade."""
+        return self.data_dir / "backups"
 
     @property
     def on_loopback(self) -> bool:
@@ -100,6 +107,22 @@ def read_settings(
     settings = Settings(**values)  # type: ignore[arg-type]  # Each reader returns its field's type.
     require_allowed(settings)
     return settings
+
+
+def origins(
+    environ: Mapping[str, str] | None = None, options: Mapping[str, str] | None = None
+) -> dict[str, Origin]:
+    """Return where each setting has its value from, as `read_settings` reads it."""
+    environ = os.environ if environ is None else environ
+    found: dict[str, Origin] = dict.fromkeys(_READERS, "default")
+    for name in _READERS:
+        if environ.get(PREFIX + name.upper(), "").strip():
+            found[name] = "environment"
+        if name in (options or {}):
+            found[name] = "option"
+    if found["database_url"] == "default" != found["data_dir"]:
+        found["database_url"] = "data folder"
+    return found
 
 
 def require_allowed(settings: Settings) -> None:
@@ -353,6 +376,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "trusted_proxies": _networks,
     "tls_cert": _file("TLS_CERT", "the certificate and those that vouch for it"),
     "tls_key": _file("TLS_KEY", "the certificate's private key"),
+    "keep_decisions": _whole_number("KEEP_DECISIONS", 1, 36_500),
     "log_level": _log_level,
     "log_format": _log_format,
 }

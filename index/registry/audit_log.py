@@ -10,15 +10,16 @@ connection of a transaction that somebody else begins and commits.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
+from index.registry.audit.chain import AuditEvent, append
 from index.registry.database import Database, WriteLock
-from index.registry.schema import DecisionRow
+from index.registry.schema import AuditEntryRow, DecisionRow
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class DecisionRecord:
 class ChainReport:
     """The audit trail re-computed: `broken_at` is the first decision that does not fit.
 
-    `reason` says why: its content, its place, or a chain version that is not known here.
+    `reason` says why: its content, its place, or a chain version that is not known here. `cut`
+    decisions before the first were deleted for their age, which is on record.
 
     A chain cannot show that its last rows were cut off: keep `length` and `head_sha256`
     somewhere else and compare.
@@ -57,6 +59,7 @@ class ChainReport:
     head_sha256: str
     broken_at: str | None
     reason: str | None = None
+    cut: int = 0
 
     @property
     def intact(self) -> bool:
@@ -80,9 +83,16 @@ class AuditLog:
         with self._database.read() as connection:
             return matched_others(connection, probe_sha256, writer_id)
 
+    def newest_at(self) -> datetime | None:
+        """Return when the last decision was made; None before the first."""
+        query = select(DecisionRow.created_at).order_by(DecisionRow.sequence.desc()).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
     def verify(self) -> ChainReport:
         """Compute the audit trail's hashes again, oldest first, up to the first that differs."""
-        report = ChainReport(0, GENESIS_SHA256, None)
+        with self._database.read() as connection:
+            report = cut_off(connection)
         sequence, previous = 0, -1
         while report.intact and sequence != previous:
             previous = sequence
@@ -90,8 +100,19 @@ class AuditLog:
                 sequence, report = verify_batch(connection, sequence, report)
         return report
 
+    def cut(self, before: datetime) -> int:
+        """Delete the decisions made before a moment, some thousands at most; return how many.
+
+        The newest stays, to go on from. An entry of the audit chain says where the rest begins.
+        """
+        with self._database.write(WriteLock.DECISIONS) as connection:
+            return cut(connection, before)
+
 
 GENESIS_SHA256 = "0" * 64
+CUT = "decisions.cut"
+CUT_AT_ONCE = 5000
+CUTTER = "retention"
 _BATCH = 1000
 
 _VERSION_1 = (
@@ -134,6 +155,12 @@ _MATCHED = (
     .order_by(DecisionRow.writer_id)
     .limit(MATCHED_SHOWN)
 )
+_LAST_CUT = (
+    select(AuditEntryRow.details)
+    .where(AuditEntryRow.kind == CUT)
+    .order_by(AuditEntryRow.sequence.desc())
+    .limit(1)
+)
 _LAST_SHA256 = select(DecisionRow.sha256).order_by(DecisionRow.sequence.desc()).limit(1)
 _INSERT = insert(DecisionRow)
 
@@ -174,6 +201,44 @@ def matched_others(connection: Connection, probe_sha256: str, writer_id: str | N
     return [one for one in connection.execute(_MATCHED, asked).scalars() if one is not None]
 
 
+def cut_off(connection: Connection) -> ChainReport:
+    """Return where the chain begins: at its very start, or where the last cut was put on record."""
+    details = connection.execute(_LAST_CUT).scalar_one_or_none()
+    if details is None:
+        return ChainReport(0, GENESIS_SHA256, None)
+    return ChainReport(0, str(details["last_sha256"]), None, cut=int(details["total"]))
+
+
+def cut(connection: Connection, before: datetime) -> int:
+    """Delete the oldest decisions up to the first that is not older; the caller holds the lock.
+
+    Nothing is deleted from the middle: what is left is a chain.
+    """
+    kept = connection.execute(
+        select(func.min(DecisionRow.sequence)).where(DecisionRow.created_at >= before)
+    ).scalar_one_or_none()
+    newest = connection.execute(select(func.max(DecisionRow.sequence))).scalar_one_or_none()
+    old = (
+        select(DecisionRow.sequence, DecisionRow.sha256)
+        .where(DecisionRow.sequence < (newest or 0))
+        .order_by(DecisionRow.sequence)
+        .limit(CUT_AT_ONCE)
+    )
+    if kept is not None:
+        old = old.where(DecisionRow.sequence < kept)
+    rows = connection.execute(old).all()
+    if not rows:
+        return 0
+    connection.execute(delete(DecisionRow).where(DecisionRow.sequence <= rows[-1].sequence))
+    details = {
+        "decisions": len(rows),
+        "total": cut_off(connection).cut + len(rows),
+        "last_sha256": rows[-1].sha256,
+    }
+    append(connection, AuditEvent(CUT, CUTTER, details=details))
+    return len(rows)
+
+
 def verify_batch(
     connection: Connection, sequence: int, report: ChainReport
 ) -> tuple[int, ChainReport]:
@@ -194,10 +259,9 @@ def verify_batch(
     for row in rows:
         reason = _broken(row, report.head_sha256)
         if reason is not None:
-            broken = ChainReport(report.length, report.head_sha256, row["decision_id"], reason)
-            return row["sequence"], broken
+            return row["sequence"], replace(report, broken_at=row["decision_id"], reason=reason)
         sequence = row["sequence"]
-        report = ChainReport(report.length + 1, row["sha256"], None)
+        report = replace(report, length=report.length + 1, head_sha256=row["sha256"])
     return sequence, report
 
 

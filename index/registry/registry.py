@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import select
+
 from index.registry import change_log
 from index.registry.audit.chain import AuditChain
 from index.registry.audit_log import AuditLog
 from index.registry.change_log import ChangeLog
 from index.registry.database import Database
 from index.registry.disk.erasures import Erasures
+from index.registry.disk.expired import Expired
 from index.registry.disk.purge import Purge
 from index.registry.embeddings import Embeddings
 from index.registry.following.consistent_reader import ConsistentReader
@@ -38,6 +41,7 @@ class Registry:
         self.changes = ChangeLog(self._database)
         self.decisions = AuditLog(self._database)
         self.audit = AuditChain(self._database)
+        self.expired = Expired(self._database)
         self.erasures = Erasures(self._database)
         self.purge = Purge(self._database, self.erasures)
 
@@ -58,6 +62,11 @@ class Registry:
         """Set room aside by which erasing works on a full disk; return whether there is some."""
         file = self._database.file
         return file is None or file.keep_reserve()
+
+    def clock_s(self) -> float:
+        """Return what the database's clock says: Unix time in seconds."""
+        with self._database.read() as connection:
+            return float(connection.execute(select(self._database.clock_s())).scalar_one())
 
     def registry_id(self) -> str:
         """Return the name that this registry was given when its database was made."""

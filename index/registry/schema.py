@@ -77,13 +77,18 @@ class RegistryRow(Base):
 
 
 class WriterRow(Base):
-    """Someone enrolled; `search_text` is id and name folded for a search without case."""
+    """Someone enrolled; `search_text` is id and name folded for a search without case.
+
+    `erasure_token` is random and goes with the row; its hash is all that an erasure keeps, and
+    finds the row in a backup. NULL for who was enrolled before there were tokens.
+    """
 
     __tablename__ = "writers"
     writer_id: Mapped[str] = mapped_column(WriterIdText, primary_key=True)
     name: Mapped[str] = mapped_column(String(200))
     search_text: Mapped[str] = mapped_column(Text)
     created_at: Mapped[Moment]
+    erasure_token: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class ReferenceRow(Base):
@@ -313,7 +318,11 @@ class AuditNameRow(Base):
 
 
 class ErasureRow(Base):
-    """An erasure, without what it erased; `traces` to look for on disk stay until it is purged."""
+    """An erasure, without what it erased; `traces` to look for on disk stay until it is purged.
+
+    `subject_sha256` finds what was erased in a backup, and tells nothing without one
+    (`index.registry.disk.subjects`); NULL where an older version erased.
+    """
 
     __tablename__ = "erasures"
     __table_args__ = (Index(None, "purged_at"), {"sqlite_autoincrement": True})
@@ -322,6 +331,7 @@ class ErasureRow(Base):
     reference_count: Mapped[int] = mapped_column(BigInteger)
     purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     traces: Mapped[bytes | None] = mapped_column(LargeBinary)
+    subject_sha256: Mapped[str | None] = mapped_column(Sha256Text)
 
 
 class ApiKeyRow(Base):

@@ -38,7 +38,7 @@ def current_revision(url: str) -> str | None:
     database = Database(url)
     try:
         with database.read() as connection:
-            return _current(connection)
+            return schema_of(connection)
     finally:
         database.close()
 
@@ -57,10 +57,8 @@ def upgrade(url: str) -> str:
     database = Database(url, foreign_keys=False)
     try:
         with database.write(WriteLock.SCHEMA) as connection:
-            _require_known(_current(connection))
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            _require_known(schema_of(connection))
+            bring_to(connection, "head")
     finally:
         database.close()
     return head_revision()
@@ -78,13 +76,28 @@ def require_current(url: str) -> None:
         raise SchemaMismatch(found, expected, UPGRADE)
 
 
-def _current(connection: Connection) -> str | None:
+def schema_of(connection: Connection) -> str | None:
+    """Return the schema of a database; None where there is none yet."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def bring_to(connection: Connection, schema: str) -> None:
+    """Run the steps up to a schema, or up to `head`, in the caller's transaction.
+
+    On SQLite it must be a connection without foreign keys.
+    """
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, schema)
+
+
+def is_known(schema: str) -> bool:
+    """Whether this version or an earlier one made the schema, so that it can be upgraded."""
+    return schema in {script.revision for script in _scripts().walk_revisions()}
+
+
 def _require_known(found: str | None) -> None:
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if found is not None and found not in known:
+    if found is not None and not is_known(found):
         raise SchemaMismatch(found, head_revision(), UPDATE)
 
 

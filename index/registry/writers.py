@@ -18,6 +18,7 @@ from index.registry import change_log, models
 from index.registry import references as reference_rows
 from index.registry.database import Database
 from index.registry.disk import erasures
+from index.registry.disk.subjects import new_token
 from index.registry.identifiers import (
     MAX_NAME_LENGTH,
     WRITER_ID_EXPECTED,
@@ -187,6 +188,7 @@ def create(connection: Connection, writer_id: str, name: str) -> None:
             name=name,
             search_text=_search_text(writer_id, name),
             created_at=datetime.now(UTC),
+            erasure_token=new_token(),
         )
     )
 
@@ -213,6 +215,7 @@ def enroll_missing(connection: Connection, names: Mapping[str, str]) -> None:
             "name": name,
             "search_text": _search_text(writer_id, name),
             "created_at": created_at,
+            "erasure_token": new_token(),
         }
         for writer_id, name in names.items()
         if writer_id not in known

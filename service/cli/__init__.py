@@ -20,6 +20,9 @@ from service.cli.models.model import model_group
 from service.cli.models.model_card import model_card
 from service.cli.models.reencode import reencode
 from service.cli.models.train import train
+from service.cli.operation.backup import backup, restore
+from service.cli.operation.doctor import doctor
+from service.cli.operation.erasures import erasures_group
 from service.cli.server.completion import completion
 from service.cli.server.db import db_group
 from service.cli.server.ready import ready
@@ -28,6 +31,7 @@ from service.cli.server.version import version_of_all
 from service.cli.writers.bulk_import import import_source
 from service.cli.writers.demo import demo
 from service.cli.writers.enroll import enroll
+from service.cli.writers.erase import erase
 from service.cli.writers.show import show_writer
 from service.version import VERSION
 
@@ -58,13 +62,14 @@ def main() -> None:
 
 
 DECISIONS = (verify, identify, compare)
-WRITERS = (enroll, show_writer, import_source, demo)
+WRITERS = (enroll, show_writer, erase, import_source, demo)
 GALLERY = (index_group, gallery_group)
 MODELS = (
     *(train, export, evaluate, model_card),
     *(calibrate, reencode, model_group),
 )
 SERVER = (serve, ready, db_group, version_of_all, completion)
+OPERATION = (backup, restore, erasures_group, doctor)
 
-for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER):
+for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER, *OPERATION):
     main.add_command(command)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -100,6 +101,18 @@ def progress_bar(*, rate: bool = False) -> Progress:
         disable=not watched(),
         transient=True,
     )
+
+
+@contextmanager
+def following() -> Iterator[Callable[[str, int, int], None]]:
+    """Give what draws how far a long piece of work is: what is under way, how much, of how much."""
+    with progress_bar() as bar:
+        task = bar.add_task("Starting", total=None)
+
+        def follow(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total or None)
+
+        yield follow
 
 
 def watched() -> bool:

@@ -25,7 +25,7 @@ REFERENCES = 5
 Told = dict[str, tuple[str, float]]
 
 
-class Installation(Collector):
+class InstallationCollector(Collector):
     """Gauges of what all processes of a server share, read at each collection."""
 
     def __init__(self, services: Services) -> None:

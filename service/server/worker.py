@@ -29,6 +29,7 @@ from service.observability.shared_values import share_values
 from service.server.calibrating import Calibrating
 from service.server.front import Front, Limits
 from service.server.purging import Purging
+from service.server.retaining import Retaining
 from service.server.supervisor import Heartbeat
 from service.settings import Settings
 
@@ -100,6 +101,8 @@ def run_worker(
     publishing.start()
     purging = Purging(live_services(app))
     purging.start()
+    retaining = Retaining(live_services(app))
+    retaining.start()
     calibrating = Calibrating(live_services(app))
     if settings.calibrate != "off":
         calibrating.start()
@@ -108,6 +111,7 @@ def run_worker(
     finally:
         publishing.close()
         purging.close()
+        retaining.close()
         calibrating.close()
         live_services(app).close()
 

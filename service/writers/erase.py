@@ -13,14 +13,17 @@ from index.sync.gallery_interface import Gallery
 logger = logging.getLogger(__name__)
 
 
-def erase_writer(writer_id: str, *, registry: Registry, gallery: Gallery) -> None:
+def erase_writer(writer_id: str, *, registry: Registry, gallery: Gallery) -> int:
     """Erase a writer for good: rows, images, vectors, and snapshots that could hold them.
+
+    Returns how many references there were.
 
     Raises:
         UnknownWriter: nobody is known by that id.
     """
-    registry.writers.erase(writer_id)
+    count = registry.writers.erase(writer_id)
     _forget_or_warn(gallery)
+    return count
 
 
 def erase_reference(

@@ -33,8 +33,10 @@ TOLERANCES = {"flat": 1e-6, "ivf": 5e-2, "milvus": 1e-6}
 ON_POSTGRESQL_TOO = {
     "test_audit_chain",
     "test_audit_log",
+    "test_backups",
     "test_change_log",
     "test_erasures",
+    "test_expired",
     "test_galleries",
     "test_gallery_calibrations",
     "test_leading",

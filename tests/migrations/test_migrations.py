@@ -82,9 +82,10 @@ def statements(file):
         "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
     ).fetchall()
     connection.close()
-    # SQLite writes a column that was added later on the line of the one before it.
-    return {name: sorted(part.strip() for part in re.split(r"[,\n]", sql) if part.strip())
-            for name, sql in rows}  # fmt: skip
+    # SQLite writes a column that was added later on the line of the one before it, and the closing
+    # bracket on the line of the last.
+    parts = {name: re.split(r"[,\n]", sql.strip().removesuffix(")")) for name, sql in rows}
+    return {name: sorted(x.strip() for x in split if x.strip()) for name, split in parts.items()}
 
 
 def test_every_constraint_has_a_name():

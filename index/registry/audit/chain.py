@@ -61,6 +61,16 @@ class AuditEvent:
     content_sha256: str | None = None
 
 
+@dataclass(frozen=True)
+class LatestEntry:
+    """The last entry of the chain, or the last of a kind."""
+
+    sequence: int
+    sha256: str
+    created_at: datetime
+    details: Mapping[str, Any]
+
+
 class AuditChain:
     """The chain of one registry; every method is one transaction."""
 
@@ -71,6 +81,20 @@ class AuditChain:
         """Put an entry at the end of the chain, durably; return its number."""
         with self._database.write(WriteLock.AUDIT) as connection:
             return append(connection, event)
+
+    def latest(self, kind: str | None = None) -> LatestEntry | None:
+        """Return the last entry, of one kind or of any; None where there is none."""
+        query = select(
+            AuditEntryRow.sequence,
+            AuditEntryRow.sha256,
+            AuditEntryRow.created_at,
+            AuditEntryRow.details,
+        ).order_by(AuditEntryRow.sequence.desc())
+        if kind is not None:
+            query = query.where(AuditEntryRow.kind == kind)
+        with self._database.read() as connection:
+            row = connection.execute(query.limit(1)).first()
+        return None if row is None else LatestEntry(*row)
 
 
 def append(connection: Connection, event: AuditEvent) -> int:

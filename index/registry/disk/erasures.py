@@ -1,6 +1,7 @@
 """The list of erasures: rows are gone at once, bytes are purged after, and this says how far it is.
 
-A line holds no name and no number of what was erased, only traces to look for, until all is gone.
+A line holds no name and no number of what was erased: only traces to look for, until all is gone,
+and the subject, by which the erasure can be repeated on a backup.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Literal
 from sqlalchemy import Connection, func, insert, select, update
 
 from index.registry.database import Database
+from index.registry.disk.subjects import subject_of_reference, subject_of_writer
 from index.registry.disk.traces import TraceMaker
 from index.registry.schema import EmbeddingRow, ErasureRow, ReferenceRow, WriterRow
 
@@ -32,6 +34,18 @@ class Erasure:
     def state(self) -> Literal["erased", "purged"]:
         """`erased`: no row is left. `purged`: no byte is left in the registry's files."""
         return "erased" if self.purged_at is None else "purged"
+
+
+@dataclass(frozen=True)
+class Tombstone:
+    """What is kept of an erasure to repeat it on a backup: `subject` finds what was erased there.
+
+    It tells nothing to whom has no such backup (`index.registry.disk.subjects`).
+    """
+
+    subject: str
+    erased_at: datetime
+    reference_count: int
 
 
 class Erasures:
@@ -65,6 +79,26 @@ class Erasures:
             ).scalar_one()
         return every, waiting
 
+    def subject_of(self, writer_id: str) -> str:
+        """Return by what an erasure of this writer will be known.
+
+        Raises:
+            UnknownWriter: nobody is enrolled under this id.
+        """
+        with self._database.read() as connection:
+            return subject_of_writer(connection, writer_id)
+
+    def of_subject(self, subject: str) -> Erasure:
+        """Return the erasure of a subject that was erased."""
+        with self._database.read() as connection:
+            row = connection.execute(_LISTED.where(ErasureRow.subject_sha256 == subject)).one()
+        return Erasure(*row)
+
+    def tombstones(self) -> list[Tombstone]:
+        """Return what repeats every erasure on a backup, oldest first."""
+        with self._database.read() as connection:
+            return tombstones(connection)
+
     def traces(self, erasures: Sequence[Erasure]) -> list[tuple[int, bytes]]:
         """Return what to look for on disk of these, with the number of each."""
         ids = [one.erasure_id for one in erasures]
@@ -92,6 +126,34 @@ _LISTED = select(
 )
 
 
+def tombstones(connection: Connection) -> list[Tombstone]:
+    """Return what repeats every erasure on a backup, oldest first; not those of older versions."""
+    rows = connection.execute(
+        select(ErasureRow.subject_sha256, ErasureRow.erased_at, ErasureRow.reference_count)
+        .where(ErasureRow.subject_sha256.is_not(None))
+        .order_by(ErasureRow.erasure_id)
+    ).all()
+    return [Tombstone(str(row.subject_sha256), row.erased_at, row.reference_count) for row in rows]
+
+
+def keep_tombstones(connection: Connection, given: Sequence[Tombstone]) -> None:
+    """Keep erasures of which nothing is here, so that a later list has them too."""
+    held = {one.subject for one in tombstones(connection)}
+    rows = [
+        {
+            "erased_at": one.erased_at,
+            "reference_count": one.reference_count,
+            "purged_at": datetime.now(UTC),
+            "traces": None,
+            "subject_sha256": one.subject,
+        }
+        for one in given
+        if one.subject not in held
+    ]
+    if rows:
+        connection.execute(insert(ErasureRow), rows)
+
+
 def note_writer(connection: Connection, writer_id: str) -> None:
     """Note that a writer is being erased; call it while the rows are there."""
     row = connection.execute(
@@ -104,15 +166,18 @@ def note_writer(connection: Connection, writer_id: str) -> None:
     own = connection.execute(
         select(ReferenceRow.reference_id).where(ReferenceRow.writer_id == writer_id)
     ).scalars()
-    _note(connection, traces, list(own))
+    _note(connection, traces, list(own), subject_of_writer(connection, writer_id))
 
 
 def note_reference(connection: Connection, reference_id: int) -> None:
     """Note that a reference is being erased; call it while the rows are there."""
-    _note(connection, TraceMaker(), [reference_id])
+    subject = subject_of_reference(connection, reference_id)
+    _note(connection, TraceMaker(), [reference_id], subject)
 
 
-def _note(connection: Connection, traces: TraceMaker, reference_ids: Sequence[int]) -> None:
+def _note(
+    connection: Connection, traces: TraceMaker, reference_ids: Sequence[int], subject: str
+) -> None:
     for reference_id in reference_ids:
         _trace_reference(connection, traces, reference_id)
     connection.execute(
@@ -121,6 +186,7 @@ def _note(connection: Connection, traces: TraceMaker, reference_ids: Sequence[in
             reference_count=len(reference_ids),
             traces=traces.packed(),
             purged_at=None,
+            subject_sha256=subject,
         )
     )
 

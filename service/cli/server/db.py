@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from service.cli.failures import EXIT_NO
-from service.cli.output import json_option, print_json, show
+from service.cli.failures import EXIT_NO, fail
+from service.cli.output import following, json_option, note, print_json, show
+from service.cli.session import caller
+
+if TYPE_CHECKING:
+    from service.backup.before_upgrade import Upgraded
+    from service.settings import Settings
 
 
 @click.group("db")
@@ -20,21 +27,31 @@ def db_group() -> None:
 
 
 @db_group.command()
+@click.option(
+    "--backup/--no-backup",
+    default=True,
+    help="Back the registry up first, if there is something to upgrade.",
+)
 @json_option
-def upgrade(as_json: bool) -> None:
+def upgrade(backup: bool, as_json: bool) -> None:
     """Bring the database to the schema of this version.
 
     Makes a new database if there is none. Nothing happens if the schema is there already, so this
-    is safe before every start.
+    is safe before every start. An older registry is backed up first, into the folder `backups` of
+    the data folder, which keeps the last three of these backups.
 
     \b
     Examples:
       countersign db upgrade
       COUNTERSIGN_DATA_DIR=/srv/countersign countersign db upgrade --json
     """
-    before, after = upgrade_database()
+    from service.settings import read_settings
+
+    done = upgrade_database(read_settings(), backup=backup)
+    before, after = done.before, done.after
     if as_json:
-        print_json({"from": before, "to": after})
+        kept = None if done.backup is None else str(done.backup)
+        print_json({"from": before, "to": after, "backup": kept})
     elif before == after:
         show(f"The database has schema {after} already.")
     else:
@@ -73,14 +90,21 @@ def current(ctx: click.Context, as_json: bool) -> None:
     ctx.exit(0 if found == expected else EXIT_NO)
 
 
-def upgrade_database() -> tuple[str | None, str]:
-    """Upgrade the database of the settings; return its schema before and after."""
-    from index.registry.schema_version import current_revision
-    from index.registry.schema_version import upgrade as upgrade_schema
+def upgrade_database(settings: Settings, *, backup: bool = True) -> Upgraded:
+    """Upgrade the database of the settings; back it up first, and tell where."""
+    from index.errors import BackupNotMade
+    from service.backup.before_upgrade import upgrade_with_backup
     from service.composition import prepare_folders
-    from service.settings import read_settings
 
-    settings = read_settings()
     prepare_folders(settings)
-    before = current_revision(settings.database_url)
-    return before, upgrade_schema(settings.database_url)
+    try:
+        with following() as progress:
+            done = upgrade_with_backup(settings, caller(), progress, backup=backup)
+    except BackupNotMade as error:
+        fail(
+            f"{error} The database was left as it is. `countersign db upgrade --no-backup` does "
+            "without; back the registry up in another way before."
+        )
+    if done.backup is not None:
+        note(f"The registry was backed up before the upgrade: {click.format_filename(done.backup)}")
+    return done

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--upgrade/--no-upgrade",
     default=False,
-    help="Bring the database to this version's schema first.",
+    help="Bring the database to this version's schema first; an older one is backed up before.",
 )
 @click.option(
     "--demo/--no-demo",
@@ -59,7 +59,7 @@ def serve(
 
     settings = _settings(host, port, workers)
     if upgrade or demo:
-        upgrade_database()
+        upgrade_database(settings)
     if demo:
         _demo_if_empty(settings)
     address = f"{settings.scheme}://{in_url(settings.host)}:{settings.port}"

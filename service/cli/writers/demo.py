@@ -31,9 +31,10 @@ def demo(probes: Path | None, as_json: bool) -> None:
       COUNTERSIGN_DATA_DIR=demo-data countersign demo --probes probes/
       countersign verify DEMO-01 probes/DEMO-01-forged.png
     """
+    from service.settings import read_settings
     from service.writers.demo import WRITERS, enroll_demo_writers, write_probes
 
-    upgrade_database()
+    upgrade_database(read_settings())
     with open_registry() as (_, registry, encoder), progress_bar() as bar:
         task = bar.add_task("Inventing writers", total=WRITERS)
         references = enroll_demo_writers(

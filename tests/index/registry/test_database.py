@@ -88,7 +88,10 @@ def test_a_locked_database_is_waited_for_and_then_reported(
 def insert(database, rows):
     with database.write() as connection:
         for row in rows:
-            connection.exec_driver_sql("INSERT INTO writers VALUES (?, ?, ?, ?)", row)
+            statement = (
+                "INSERT INTO writers (writer_id, name, search_text, created_at) VALUES (?, ?, ?, ?)"
+            )
+            connection.exec_driver_sql(statement, row)
 
 
 def test_a_failed_transaction_leaves_nothing_and_its_message_tells_no_name(database_url):

@@ -34,6 +34,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("reencode", "model list", "model compare", "model switch", "model rollback"),
         *("index check", "index rebuild", "index stats", "db upgrade", "db current"),
         *("ready", "version", "completion"),
+        *("erase", "backup", "restore", "erasures export", "doctor"),
         "gallery export",
         "gallery import",
     }
@@ -60,7 +61,9 @@ def test_examples_use_only_options_that_exist(name: str, run: Callable[..., Resu
     assert used <= known | {"--help"}
 
 
-@pytest.mark.parametrize("name", LEAVES.keys() - {"countersign completion"})  # A shell's script.
+@pytest.mark.parametrize(
+    "name", sorted(LEAVES.keys() - {"countersign completion"})
+)  # A shell's script.
 def test_every_command_takes_json(name: str) -> None:
     assert "--json" in {option for one in LEAVES[name].params for option in one.opts}
 

@@ -1,0 +1,1 @@
+"""Backups of the registry of the settings: made, brought back, and made before an upgrade."""

@@ -1,0 +1,1 @@
+"""Looks an installation over: a small function for each line that `countersign doctor` says."""

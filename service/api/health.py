@@ -22,6 +22,7 @@ blueprint = APIBlueprint(
 
 @blueprint.get("/healthz")
 @blueprint.output(Health)
+@blueprint.doc(operation_id="check_liveness")
 def healthz() -> dict[str, Any]:
     """Say whether the process is alive"""
     return {"status": "ok"}
@@ -29,7 +30,7 @@ def healthz() -> dict[str, Any]:
 
 @blueprint.get("/readyz")
 @blueprint.output(Readiness)
-@blueprint.doc(responses={503: "The registry cannot be reached."})
+@blueprint.doc(operation_id="check_readiness", responses={503: "The registry cannot be reached."})
 def readyz() -> dict[str, Any]:
     """Say whether the process can answer
 
@@ -44,6 +45,7 @@ def readyz() -> dict[str, Any]:
 
 @blueprint.get("/metrics")
 @blueprint.output(FileSchema, content_type="text/plain", description="Gauges, one to a line.")
+@blueprint.doc(operation_id="get_metrics")
 def metrics() -> Response:
     """Say how large the index is, how well it finds, and how far it has come
 
@@ -83,6 +85,7 @@ def list_erasures(query_data: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.get("/v1/about")
 @blueprint.output(About)
+@blueprint.doc(operation_id="get_about")
 def about() -> dict[str, Any]:
     """Say which version, model and gallery answer here"""
     check_query()
@@ -92,6 +95,7 @@ def about() -> dict[str, Any]:
 
 @blueprint.get("/v1/model")
 @blueprint.output(ModelState)
+@blueprint.doc(operation_id="get_model")
 def model() -> dict[str, Any]:
     """Say by what the model decides here, and how far that can be relied on
 

@@ -7,7 +7,7 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +45,9 @@ class Settings:
     requests_per_address: int = 128  # In progress at a time, in each process.
     body_timeout: int = 20  # Seconds for a body; one that keeps a slow phone's pace has longer.
     log_level: LogLevel = "info"
+    server: str | None = None  # The server that commands ask; None is the registry itself.
+    key: str | None = field(default=None, repr=False)  # Theirs, if they ask a server.
+    key_file: Path | None = None  # Where it is kept, if not in `key`.
 
     @property
     def snapshot_dir(self) -> Path:
@@ -254,4 +257,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "requests_per_address": _whole_number("REQUESTS_PER_ADDRESS", 1, 2**20),
     "body_timeout": _whole_number("BODY_TIMEOUT", 1, 300),
     "log_level": _log_level,
+    "server": str,  # The client says what it expects of these, where they are used.
+    "key": str,
+    "key_file": Path,
 }

@@ -27,6 +27,16 @@ SCHEMES = {
         "description": "A person's session, begun by signing in on the page. Roles give scopes.",
     },
 }
+# A POST that broke off may be sent again with the same one.
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "A name of your own for this request, such as a UUID. Sent again with the same "
+    "name, the request is not carried out twice: the first answer comes again.",
+    "example": "7d9f0c1e-52a4-4a0e-9a64-0f6f7e0c3b11",
+}
 # Where an extension shows the scope to tools that read no roles of security schemes.
 SCOPE = "x-required-scope"
 _PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
@@ -36,7 +46,8 @@ def describe_operations(app: Flask, spec: Spec, *, keyless: bool) -> None:
     """Give every operation its `operationId`, and the security schemes that it takes.
 
     The id is the one declared with `doc(operation_id=...)`, else the handler's name. The scope is
-    the handler's attribute `required_scope`, where it has one.
+    the handler's attribute `required_scope`, where it has one. A POST also gets the header that
+    makes it safe to repeat.
 
     Args:
         app: whose handlers the document draws.
@@ -46,8 +57,10 @@ def describe_operations(app: Flask, spec: Spec, *, keyless: bool) -> None:
     spec["servers"] = SERVERS
     spec["components"]["securitySchemes"] = SCHEMES
     spec["security"] = _alternatives(None, keyless=keyless)
-    for path, operation, handler in _operations(app, spec):
+    for path, method, operation, handler in _operations(app, spec):
         operation.setdefault("operationId", handler.__name__)
+        if method == "post":
+            operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
         scope = getattr(handler, "required_scope", None)
         # Said of each operation, since generators look there and not at the whole document.
         operation["security"] = [] if path == LIVENESS else _alternatives(scope, keyless=keyless)
@@ -62,11 +75,11 @@ def _alternatives(scope: str | None, *, keyless: bool) -> list[dict[str, list[st
     return [{KEY: roles}, {SESSION: roles}, *([{}] if keyless else [])]
 
 
-def _operations(app: Flask, spec: Spec) -> Iterator[tuple[str, Spec, Callable[..., Any]]]:
-    """Each operation that is drawn: its path, its part of the document, and its handler."""
+def _operations(app: Flask, spec: Spec) -> Iterator[tuple[str, str, Spec, Callable[..., Any]]]:
+    """Each operation that is drawn: path, method, part of the document, and handler."""
     for rule in app.url_map.iter_rules():
         path = _PARAMETER.sub(r"{\1}", rule.rule)
         drawn = spec["paths"].get(path, {})
         for method in rule.methods or ():
             if operation := drawn.get(method.lower()):
-                yield path, operation, app.view_functions[rule.endpoint]
+                yield path, method.lower(), operation, app.view_functions[rule.endpoint]

@@ -169,6 +169,12 @@ def test_every_operation_but_that_for_life_takes_a_key_or_a_session(spec):
         assert ({} in operation["security"]) == (path != "/healthz")
 
 
+def test_every_post_takes_an_idempotency_key_and_nothing_else_does(spec):
+    for path, method, operation in operations(spec):
+        headers = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
+        assert headers == (["Idempotency-Key"] if method == "post" else []), path
+
+
 def scoped():
     """An application with a route that states its scope, and a document to complete."""
     app = Flask("scoped")
@@ -191,8 +197,8 @@ def test_a_scope_that_a_route_states_is_said(keyless):
     assert operation["x-required-scope"] == "verify"
     assert operation["description"] == "Asks.\n\nNeeds the scope `verify`."
     wanted = [{"key": ["verify"]}, {"session": ["verify"]}]
-    assert operation["security"] == (wanted + [{}] if keyless else wanted)
-    assert spec["security"] == ([{"key": []}, {"session": []}] + ([{}] if keyless else []))
+    assert operation["security"] == ([*wanted, {}] if keyless else wanted)
+    assert spec["security"] == [{"key": []}, {"session": []}, *([{}] if keyless else [])]
 
 
 def test_examples_are_whole_and_as_drawn(spec):

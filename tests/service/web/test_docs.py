@@ -19,7 +19,8 @@ const parts = (text) => {
   const found = text.match(/[\\d.]+/g).map(Number);
   return found.length < 4 ? [...found, 1] : found;
 };
-const over = (front, back) => front.slice(0, 3).map((x, i) => x * front[3] + back[i] * (1 - front[3]));
+const over = ([r, g, b, part], back) =>
+  [r, g, b].map((x, i) => x * part + back[i] * (1 - part));
 function behind(element) {
   const layers = [];
   for (let one = element; one; one = one.parentElement) {
@@ -30,14 +31,15 @@ function behind(element) {
 const found = [];
 for (const element of document.querySelectorAll("body *")) {
   const own = [...element.childNodes].some((one) => one.nodeType === 3 && one.data.trim());
-  if (!own || !element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue;
+  const shown = { opacityProperty: true, visibilityProperty: true };
+  if (!own || !element.checkVisibility(shown)) continue;
   if (element.closest("svg, script, style, option, :disabled")) continue;
   const back = behind(element);
   const ink = light(over(parts(getComputedStyle(element).color), back));
   const paper = light(back);
   const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
   const ours = Boolean(element.closest(".quickstart"));
-  found.push([ratio, ours, element.tagName + "." + element.className, element.textContent.slice(0, 40)]);
+  found.push([ratio, ours, element.className, element.textContent.slice(0, 40)]);
 }
 return found;
 """

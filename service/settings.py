@@ -221,6 +221,17 @@ def _calibrate(value: str) -> str:
     return value.lower()
 
 
+def _server(value: str) -> str:
+    if not value.startswith(("http://", "https://")) or "@" in value:
+        # What names a user holds a password, so it is not repeated.
+        came = "an address with a user" if "@" in value else repr(value)
+        raise SettingsError(
+            f"{PREFIX}SERVER: expected the address of a server, such as "
+            f"https://countersign.example; {came} came. Unset it to work on the registry itself."
+        )
+    return value
+
+
 def _log_level(value: str) -> str:
     if value.lower() not in LOG_LEVELS:
         raise SettingsError(
@@ -257,7 +268,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "requests_per_address": _whole_number("REQUESTS_PER_ADDRESS", 1, 2**20),
     "body_timeout": _whole_number("BODY_TIMEOUT", 1, 300),
     "log_level": _log_level,
-    "server": str,  # The client says what it expects of these, where they are used.
-    "key": str,
+    "server": _server,
+    "key": str,  # The client says what it expects of these two, where they are used.
     "key_file": Path,
 }

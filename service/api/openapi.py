@@ -125,7 +125,7 @@ def install(app: APIFlask) -> None:
     app.config["VALIDATION_ERROR_DESCRIPTION"] = "The request is not as expected."
     app.config["NOT_FOUND_DESCRIPTION"] = "There is no such writer or reference."
     app.description = description()
-    app.spec_processor(partial(complete, app))  # type: ignore[arg-type]  # JSON, and no YAML.
+    app.spec_processor(partial(complete, app))
     app.register_blueprint(docs)
 
 

@@ -52,6 +52,12 @@ def test_an_empty_variable_is_as_good_as_none():
         ("MODEL", "/nowhere/at/all", "is not a folder"),
         ("CALIBRATE", "always", "one of propose, auto, off"),
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
+        (
+            "SERVER",
+            "countersign.example",
+            "address of a server",
+        ),
+        ("SERVER", "https://ada:geheim@host", "an address with a user came"),
         ("DATABASE_URL", "mysql://host/name", "sqlite:////srv/registry.db"),
         ("DATABASE_URL", "registry.db", "an SQLAlchemy URL"),
         ("DATABASE_URL", "sqlite://", "names no file"),
@@ -62,6 +68,15 @@ def test_a_value_that_cannot_be_used_is_refused(name, value, expected):
         read_settings({f"COUNTERSIGN_{name}": value})
     assert f"COUNTERSIGN_{name}" in str(refused.value)
     assert expected in str(refused.value)
+
+
+def test_a_key_and_a_password_are_in_no_message_and_no_repr():
+    settings = read_settings({"COUNTERSIGN_KEY": "cs_ab_geheim", "COUNTERSIGN_SERVER": "http://h"})
+    assert settings.key == "cs_ab_geheim"
+    assert "geheim" not in repr(settings)
+    with pytest.raises(SettingsError) as refused:
+        read_settings({"COUNTERSIGN_SERVER": "https://ada:geheim@host"})
+    assert "geheim" not in str(refused.value)
 
 
 def test_a_file_is_no_data_dir(tmp_path):

@@ -2,11 +2,15 @@
 
 import json
 import logging
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 
+import service.client
 from service.client import AsyncClient, Client, Image, operations
 from service.client.answers import Region
 from service.client.connection import USER_AGENT
@@ -49,6 +53,23 @@ def test_both_clients_have_every_operation():
     for kind in (Client, AsyncClient):
         for name in offered:
             assert getattr(kind, name).__doc__ == getattr(operations, name).__doc__
+
+
+def test_a_name_that_is_none_is_told():
+    with pytest.raises(AttributeError, match="no attribute 'Klient'"):
+        service.client.Klient  # noqa: B018
+
+
+def test_answers_are_read_without_what_sends_requests():
+    program = "import sys, service.client.answers; print('httpx' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(service.__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "False\n"
 
 
 def test_a_request_names_its_sender(server, asker):

@@ -1,7 +1,11 @@
 """Both clients go through all that the real server does today."""
 
+from dataclasses import MISSING, fields
+
 import pytest
 
+from service.client import answers
+from service.client.decoding import Answer
 from service.client.errors import (
     ImageRefused,
     NoReferences,
@@ -92,3 +96,47 @@ def erase(client):
     with pytest.raises(UnknownWriter):
         client.ask("erase_writer", "C-1")
     assert client.ask("erasures").total == 2
+
+
+# Answers that the client names otherwise than the document does.
+NAMES = {"Enrollment": "Enrolled"}
+# Fields that a server gives with what it records and decides by, and others do not.
+LATER = {"writer_id", "disposition", "etag"}
+
+
+def described():
+    """Each kind of answer that the document draws, with its name there."""
+    kinds = {
+        name: kind
+        for name, kind in vars(answers).items()
+        if isinstance(kind, type) and issubclass(kind, Answer) and kind is not Answer
+    }
+    return [(NAMES.get(name, name), kind) for name, kind in kinds.items()]
+
+
+def test_the_client_knows_every_field_of_the_document(client):
+    schemas = client.get("/openapi.json").get_json()["components"]["schemas"]
+    drawn = [(schemas[name], kind) for name, kind in described() if name in schemas]
+    assert len(drawn) > 18
+    for schema, kind in drawn:
+        known = {one.name: one for one in fields(kind) if one.name != "raw"}
+        assert schema["properties"].keys() <= known.keys(), kind
+        assert known.keys() - schema["properties"].keys() <= LATER, kind
+        for name, one in known.items():
+            if one.default is MISSING and one.default_factory is MISSING:
+                assert name in schema["required"], (kind, name)
+
+
+def test_the_client_reads_every_example_of_the_document(client):
+    document = client.get("/openapi.json").get_json()
+    kinds, read = dict(described()), set()
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for response in operation["responses"].values():
+                content = response.get("content", {}).get("application/json", {})
+                name = content.get("schema", {}).get("$ref", "").rsplit("/", 1)[-1]
+                if name in kinds:
+                    shown = kinds[name].of(content["example"])
+                    assert shown.raw == content["example"]
+                    read.add(name)
+    assert {"Verification", "Identification", "CreatedWriter", "ShownWriter", "About"} <= read

@@ -51,6 +51,13 @@ def test_decisions_are_listed(server, run):
     assert "reviewed=false" in server.asked[-1][1]
 
 
+def test_the_option_goes_before_the_key_of_the_environment(server, run, monkeypatch):
+    monkeypatch.setenv("COUNTERSIGN_KEY", "cs_of_environment")
+    server.say({"keys": []})
+    assert run("keys", "list").exit_code == 0
+    assert server.seen[0].headers["authorization"] == "Bearer cs_a_b"
+
+
 def test_a_decision_is_shown(server, run):
     server.say(DECISION)
     assert "key:ab12" in run("decisions", "show", "5f3c").stdout

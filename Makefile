@@ -18,7 +18,7 @@ SLOW := benchmarks \
   $(addprefix encoder/,calibration evaluation networks report synthesis training \
     test_real_data.py) \
   $(addprefix index/,ivf milvus registry/test_processes.py) \
-  $(addprefix service/,$(addprefix cli/,gallery models server writers) models server transfer web \
+  $(addprefix service/,$(addprefix cli/,gallery models server test_places.py writers) client models server transfer web \
     api/test_bad_inputs.py test_replicas.py test_serve.py test_shared_index.py)
 check: lint
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \

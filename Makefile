@@ -18,7 +18,8 @@ SLOW := benchmarks \
   $(addprefix encoder/,calibration evaluation networks report synthesis training \
     test_real_data.py) \
   $(addprefix index/,backup ivf milvus registry/test_processes.py) migrations/test_tombstones.py \
-  $(addprefix service/,$(addprefix cli/,gallery models operation server writers) doctor models \
+  $(addprefix service/,$(addprefix cli/,gallery models operation server test_places.py writers) client \
+    doctor models \
     retention server transfer web \
     api/test_bad_inputs.py test_replicas.py test_serve.py test_shared_index.py) \
   test_operations.py test_wheel.py

@@ -7,7 +7,7 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -58,6 +58,9 @@ class Settings:
     keep_decisions: int | None = None  # Days; None is for ever.
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
+    server: str | None = None  # The server that commands ask; None is the registry itself.
+    key: str | None = field(default=None, repr=False)  # Theirs, if they ask a server.
+    key_file: Path | None = None  # Where it is kept, if not in `key`.
 
     @property
     def snapshot_dir(self) -> Path:
@@ -302,6 +305,17 @@ def _calibrate(value: str) -> str:
     return value.lower()
 
 
+def _server(value: str) -> str:
+    if not value.startswith(("http://", "https://")) or "@" in value:
+        # What names a user holds a password, so it is not repeated.
+        came = "an address with a user" if "@" in value else repr(value)
+        raise SettingsError(
+            f"{PREFIX}SERVER: expected the address of a server, such as "
+            f"https://countersign.example; {came} came. Unset it to work on the registry itself."
+        )
+    return value
+
+
 def _log_level(value: str) -> str:
     if value.lower() not in LOG_LEVELS:
         raise SettingsError(
@@ -379,4 +393,7 @@ _READERS: dict[str, Callable[[str], object]] = {
     "keep_decisions": _whole_number("KEEP_DECISIONS", 1, 36_500),
     "log_level": _log_level,
     "log_format": _log_format,
+    "server": _server,
+    "key": str,  # The client says what it expects of these two, where they are used.
+    "key_file": Path,
 }

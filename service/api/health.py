@@ -15,7 +15,7 @@ from service.api.context import caller, live_services, services
 from service.api.forms import JSON, accepts, check_query
 from service.api.requests import Approval, ErasureQuery
 from service.models.gallery_calibration import proposal, put_to_use
-from service.observability.installation import Installation, tell_of_index
+from service.observability.installation import InstallationCollector, tell_of_index
 
 blueprint = APIBlueprint(
     "health", __name__, tag={"name": "Operation", "description": "Alive, ready, and which."}
@@ -24,6 +24,7 @@ blueprint = APIBlueprint(
 
 @blueprint.get("/healthz")
 @blueprint.output(Health)
+@blueprint.doc(operation_id="check_liveness")
 def healthz() -> dict[str, Any]:
     """Say whether the process is alive"""
     return {"status": "ok"}
@@ -31,7 +32,7 @@ def healthz() -> dict[str, Any]:
 
 @blueprint.get("/readyz")
 @blueprint.output(Readiness)
-@blueprint.doc(responses={503: "The registry cannot be reached."})
+@blueprint.doc(operation_id="check_readiness", responses={503: "The registry cannot be reached."})
 def readyz() -> dict[str, Any]:
     """Say whether the process can answer
 
@@ -46,6 +47,7 @@ def readyz() -> dict[str, Any]:
 
 @blueprint.get("/metrics")
 @blueprint.output(FileSchema, content_type="text/plain", description="Metrics, one to a line.")
+@blueprint.doc(operation_id="get_metrics")
 def metrics() -> Response:
     """Tell Prometheus how the whole server does
 
@@ -55,7 +57,7 @@ def metrics() -> Response:
     """
     parts = live_services().latest()  # Also while the registry cannot be asked.
     tell_of_index(parts, context.metrics())
-    told = context.metrics().text(Installation(parts))
+    told = context.metrics().text(InstallationCollector(parts))
     return Response(told, content_type=CONTENT_TYPE_LATEST)
 
 
@@ -77,6 +79,7 @@ def list_erasures(query_data: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.get("/v1/about")
 @blueprint.output(About)
+@blueprint.doc(operation_id="get_about")
 def about() -> dict[str, Any]:
     """Say which version, model and gallery answer here"""
     check_query()
@@ -86,6 +89,7 @@ def about() -> dict[str, Any]:
 
 @blueprint.get("/v1/model")
 @blueprint.output(ModelState)
+@blueprint.doc(operation_id="get_model")
 def model() -> dict[str, Any]:
     """Say by what the model decides here, and how far that can be relied on
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,23 +10,28 @@ from typing import Any
 from apiflask import APIFlask, Schema
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Blueprint, Response, render_template, send_from_directory
+from flask import Blueprint, Response, render_template, request, send_from_directory
 
 from index.registry.identifiers import WRITER_ID_EXPECTED, WRITER_ID_PATTERN
 from service.api.answers.decisions import RESEMBLES
 from service.api.answers.state import Problem
+from service.api.context import settings
+from service.api.description.operations import LIVENESS, describe_operations
+from service.api.description.schemas import require_answers_fields, show_examples
 from service.api.errors import MEDIA_TYPE
 from service.api.forms import JSON
 from service.api.guard import CONTENT_SECURITY_POLICY
 from service.api.multipart import MULTIPART
 from service.api.requests import NewWriter, NewWriterForm
 from service.problems import TYPE_PREFIX, ProblemKind, kinds
+from service.problems import Problem as AnsweredProblem
 
 Spec = dict[str, Any]
 
-OPENAPI_VERSION = "3.0.3"
+EXAMPLE_REQUEST = "urn:uuid:0b5f4c8e-6d0e-4c0b-9d53-3b0c8a0f2a51"
+# In 3.1 a null is a type of its own, and a security scheme takes the scopes that it needs.
+OPENAPI_VERSION = "3.1.0"
 
-LIVENESS = "/healthz"
 APPROVAL = "/v1/model/calibration"
 # The server answers these however much is asked of it.
 UNLIMITED = frozenset({LIVENESS, "/readyz", "/metrics"})
@@ -50,6 +56,7 @@ APPLIES: dict[str, Callable[[str, str], bool]] = {
     "unknown-writer": lambda path, _method: "{writer_id}" in path,
     "unknown-reference": lambda path, _method: "{reference_id}" in path,
     "image-not-held": lambda path, _method: path.endswith("/image"),
+    "cross-site-request": lambda _path, method: method not in {"get", "head"},
     "writer-exists": lambda path, _method: path == "/v1/writers",
     "duplicate-reference": lambda path, _method: path.endswith("/references"),
     "no-references": lambda path, _method: path.endswith("/verify"),
@@ -76,8 +83,11 @@ docs = Blueprint("docs", __name__, template_folder="templates")
 
 @docs.get("/docs")
 def page() -> Response:
-    """Return the page that draws /openapi.json."""
-    response = Response(render_template("docs/page.html"), mimetype="text/html")
+    """Return the page with a quickstart, and below it all of /openapi.json."""
+    text = render_template(
+        "docs/page.html", server=request.host_url.rstrip("/"), keyless=_keyless()
+    )
+    response = Response(text, mimetype="text/html")
     response.headers["Content-Security-Policy"] = DOCS_POLICY
     return response
 
@@ -86,6 +96,18 @@ def page() -> Response:
 def start() -> Response:
     """Return the script that starts Swagger UI; a page may hold no script of its own."""
     return Response(render_template("docs/start.js"), mimetype="text/javascript")
+
+
+@docs.get("/docs/theme.js")
+def theme() -> Response:
+    """Return the script that shows the page light or dark, before it is drawn."""
+    return Response(render_template("docs/theme.js"), mimetype="text/javascript")
+
+
+@docs.get("/docs/docs.css")
+def sheet() -> Response:
+    """Return the style of the quickstart."""
+    return Response(render_template("docs/docs.css"), mimetype="text/css")
 
 
 @docs.get("/docs/assets/<name>")
@@ -103,7 +125,7 @@ def install(app: APIFlask) -> None:
     app.config["VALIDATION_ERROR_DESCRIPTION"] = "The request is not as expected."
     app.config["NOT_FOUND_DESCRIPTION"] = "There is no such writer or reference."
     app.description = description()
-    app.spec_processor(complete)  # type: ignore[arg-type]  # JSON is a dict; YAML were text.
+    app.spec_processor(partial(complete, app))
     app.register_blueprint(docs)
 
 
@@ -130,8 +152,9 @@ def description() -> str:
     )
 
 
-def complete(spec: Spec) -> Spec:
+def complete(app: APIFlask, spec: Spec) -> Spec:
     """Add to APIFlask's document what it cannot know: media types, id forms, the JSON body."""
+    describe_operations(app, spec, keyless=_keyless())
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             _describe_path_ids(operation)
@@ -149,7 +172,20 @@ def complete(spec: Spec) -> Spec:
             MULTIPART: {"schema": {"$ref": "#/components/schemas/NewWriterForm"}},
         },
     }
+    spec["components"]["examples"] = {kind.code: _problem_example(kind) for kind in kinds()}
+    require_answers_fields(spec)
+    show_examples(spec)
     return spec
+
+
+def _problem_example(kind: ProblemKind) -> Spec:
+    problem = AnsweredProblem(kind.status, kind.code, kind.title, kind.detail or f"{kind.title}.")
+    return {"summary": kind.title, "value": problem.as_dict(EXAMPLE_REQUEST)}
+
+
+def _keyless() -> bool:
+    """Whether the server asks nobody for a key."""
+    return settings().auth == "off"
 
 
 def _draw(*schemas: type[Schema]) -> Spec:
@@ -180,7 +216,14 @@ def _describe_problems(path: str, method: str, operation: Spec) -> None:
         types = "; ".join(f"{kind.title} (`{TYPE_PREFIX}{kind.code}`)" for kind in found)
         operation["responses"][str(status)] = {
             "description": f"{types}.",
-            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {
+                        kind.code: {"$ref": f"#/components/examples/{kind.code}"} for kind in found
+                    },
+                }
+            },
         }
 
 
@@ -191,8 +234,9 @@ def _statuses(path: str, method: str, operation: Spec) -> set[int]:
         statuses |= {429, 503, 507}
     elif path != LIVENESS:
         statuses |= {503, 507}
-    if method not in {"get", "head"}:
-        statuses.add(403)
+    if path != LIVENESS:
+        # Whoever calls has to be known there, and allowed to.
+        statuses |= {401, 403}
     if method in {"post", "patch"}:
         statuses |= {408, 411, 413, 415, 422}
     if operation.get("parameters"):

@@ -63,6 +63,7 @@ def list_references(writer_id: str) -> dict[str, Any]:
 @blueprint.get("/<int:reference_id>/image")
 @blueprint.input(ImageQuery, location="query", unknown="raise")
 @blueprint.output(FileSchema, content_type="image/png", description="The image.")
+@blueprint.doc(operation_id="get_reference_image")
 def show_image(writer_id: str, reference_id: int, query_data: dict[str, Any]) -> Response:
     """Show a reference's image
 
@@ -76,6 +77,7 @@ def show_image(writer_id: str, reference_id: int, query_data: dict[str, Any]) ->
 
 @blueprint.delete("/<int:reference_id>")
 @blueprint.output({}, status_code=204, description="The reference was erased.")
+@blueprint.doc(operation_id="erase_reference")
 def erase_one_reference(writer_id: str, reference_id: int) -> str:
     """Erase a reference
 

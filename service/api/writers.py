@@ -30,12 +30,13 @@ blueprint.before_request(check_query)
 @accepts(JSON, MULTIPART, form=NewWriterForm)
 @blueprint.output(CreatedWriter, status_code=201, description="The writer was created.")
 @blueprint.doc(
+    operation_id="create_writer",
     responses={
         409: "The writer exists.",
         413: "Too large.",
         415: "Neither JSON nor a form.",
         422: "The request is not as expected.",
-    }
+    },
 )
 def create_one_writer() -> dict[str, Any]:
     """Create a writer
@@ -98,6 +99,7 @@ def rename_writer(writer_id: str, json_data: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.delete("/<writer_id>")
 @blueprint.output({}, status_code=204, description="The writer was erased.")
+@blueprint.doc(operation_id="erase_writer")
 def erase_one_writer(writer_id: str) -> str:
     """Erase a writer
 

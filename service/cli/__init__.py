@@ -9,6 +9,7 @@ import click
 
 from service.cli.decisions.compare import compare
 from service.cli.decisions.identify import identify
+from service.cli.decisions.recorded import decisions_group
 from service.cli.decisions.verify import verify
 from service.cli.failures import CommandLine
 from service.cli.gallery.gallery import gallery_group
@@ -25,6 +26,7 @@ from service.cli.operation.doctor import doctor
 from service.cli.operation.erasures import erasures_group
 from service.cli.server.completion import completion
 from service.cli.server.db import db_group
+from service.cli.server.keys import keys_group
 from service.cli.server.ready import ready
 from service.cli.server.serve import serve
 from service.cli.server.version import version_of_all
@@ -32,7 +34,7 @@ from service.cli.writers.bulk_import import import_source
 from service.cli.writers.demo import demo
 from service.cli.writers.enroll import enroll
 from service.cli.writers.erase import erase
-from service.cli.writers.show import show_writer
+from service.cli.writers.writers import writers_group
 from service.version import VERSION
 
 
@@ -42,8 +44,9 @@ def main() -> None:
     """Enroll writers by their signatures, and check signatures.
 
     Commands work on the registry that the COUNTERSIGN_* variables name (by default the one in
-    var/countersign), beside a running server or without one. Answers go to stdout, as text or
-    with --json as JSON; messages and progress go to stderr.
+    var/countersign), beside a running server or without one; those that take --server, or find
+    COUNTERSIGN_SERVER set, have that server do it. Answers go to stdout, as text or with --json as
+    JSON; messages and progress go to stderr, errors with --json as a problem of RFC 9457.
 
     \b
     Examples:
@@ -54,21 +57,23 @@ def main() -> None:
 
     \b
     Exit codes:
-      0    done; for a question, the answer is yes
-      1    the answer is no, or an image was refused
+      0    done; for a question, the answer is yes: a match, or somebody was identified
+      1    the answer is no: no match, nobody was identified, or a check failed
       2    wrong usage, or an error; the message says what to do
+      3    the answer is inconclusive: a person should look
+      4    an image was refused; the message says why
       130  interrupted (Ctrl-C)
     """
 
 
-DECISIONS = (verify, identify, compare)
-WRITERS = (enroll, show_writer, erase, import_source, demo)
+DECISIONS = (verify, identify, compare, decisions_group)
+WRITERS = (enroll, writers_group, erase, import_source, demo)
 GALLERY = (index_group, gallery_group)
 MODELS = (
     *(train, export, evaluate, model_card),
     *(calibrate, reencode, model_group),
 )
-SERVER = (serve, ready, db_group, version_of_all, completion)
+SERVER = (serve, ready, db_group, keys_group, version_of_all, completion)
 OPERATION = (backup, restore, erasures_group, doctor)
 
 for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER, *OPERATION):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,10 +14,12 @@ from service.cli.failures import fail
 
 if TYPE_CHECKING:
     from encoder.imaging.region import Region
+    from service.writers.uploads import Upload
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-IMAGE = click.Path(exists=True, dir_okay=False, path_type=Path)
+IMAGE = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+STDIN = Path("-")
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 SOURCE = click.Path(exists=True, path_type=Path)
 REPORT = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -72,6 +75,36 @@ def region_of_each(
     if regions and len(regions) != len(images):
         fail(f"{option} came {len(regions)} times for {len(images)} images; give it for each.")
     return regions or [None] * len(images)
+
+
+def images_argument(command: Command) -> Command:
+    """Give a command the argument `images`: files, one or more; `-` is stdin, once."""
+    return click.argument(
+        "images", metavar="IMAGE...", nargs=-1, type=IMAGE, required=True, callback=_images
+    )(command)
+
+
+def read_image(path: Path, region: Region | None = None) -> Upload:
+    """Read an image file, or stdin where it is called `-`.
+
+    Raises:
+        OversizeImage: it is too large to be read at all.
+        OSError: it cannot be read.
+    """
+    from service.transfer.sources.files import read_limited, read_upload
+    from service.writers.uploads import Upload
+
+    if path == STDIN:
+        return Upload("stdin", read_limited(sys.stdin.buffer), region)
+    return read_upload(path, region)
+
+
+def _images(
+    ctx: click.Context, argument: click.Parameter, paths: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    if paths.count(STDIN) > 1:
+        raise click.BadParameter("- is stdin, and can be read once.", ctx, argument)
+    return paths
 
 
 def _region(ctx: click.Context, parameter: click.Parameter, text: str | None) -> Region | None:

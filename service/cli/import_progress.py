@@ -14,7 +14,7 @@ import click
 from index.errors import GalleryError
 from index.vectors.private_file import make_private, tighten
 from service.cli.arguments import REPORT
-from service.cli.failures import EXIT_INTERRUPTED, EXIT_NO
+from service.cli.failures import EXIT_INTERRUPTED, EXIT_NO, EXIT_REFUSED
 from service.cli.output import note, print_json, progress_bar, show, table, watched
 from service.errors import Refusal
 
@@ -78,7 +78,9 @@ class Tally:
         """What the command ends with; what is told of references changes nothing."""
         if self.interrupted or not self.complete:
             return EXIT_INTERRUPTED
-        return EXIT_NO if self.refused or not self.reviewed else 0
+        if self.refused:
+            return EXIT_REFUSED
+        return 0 if self.reviewed else EXIT_NO
 
     def add(self, batch: ImportedBatch) -> None:
         """Count a batch that is stored."""

@@ -28,7 +28,7 @@ def json_option(command: Command) -> Command:
 
 def print_json(answer: Mapping[str, object]) -> None:
     """Print one JSON document on stdout; moments in time as ISO 8601."""
-    click.echo(json.dumps(answer, indent=2, default=_plain))
+    click.echo(json.dumps(answer, indent=2, default=plain))
 
 
 def note(message: str) -> None:
@@ -120,7 +120,12 @@ def watched() -> bool:
     return sys.stderr.isatty()
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """Write as JSON what is not of JSON's own kinds: moments in time, as ISO 8601.
+
+    Raises:
+        TypeError: it is something else.
+    """
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} cannot be written as JSON.")

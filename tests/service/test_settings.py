@@ -59,6 +59,12 @@ def test_an_empty_variable_is_as_good_as_none():
         ("TRUSTED_PROXIES", "10.0.0.1/8", "addresses and networks"),
         ("TRUSTED_PROXIES", "0.0.0.0/0", "every address there is"),
         ("TRUSTED_PROXIES", "10.0.0.1,::/0", "every address there is"),
+        (
+            "SERVER",
+            "countersign.example",
+            "address of a server",
+        ),
+        ("SERVER", "https://ada:geheim@host", "an address with a user came"),
         ("DATABASE_URL", "mysql://host/name", "sqlite:////srv/registry.db"),
         ("DATABASE_URL", "registry.db", "an SQLAlchemy URL"),
         ("DATABASE_URL", "sqlite://", "names no file"),
@@ -69,6 +75,15 @@ def test_a_value_that_cannot_be_used_is_refused(name, value, expected):
         read_settings({f"COUNTERSIGN_{name}": value})
     assert f"COUNTERSIGN_{name}" in str(refused.value)
     assert expected in str(refused.value)
+
+
+def test_a_key_and_a_password_are_in_no_message_and_no_repr():
+    settings = read_settings({"COUNTERSIGN_KEY": "cs_ab_geheim", "COUNTERSIGN_SERVER": "http://h"})
+    assert settings.key == "cs_ab_geheim"
+    assert "geheim" not in repr(settings)
+    with pytest.raises(SettingsError) as refused:
+        read_settings({"COUNTERSIGN_SERVER": "https://ada:geheim@host"})
+    assert "geheim" not in str(refused.value)
 
 
 def test_a_file_is_no_data_dir(tmp_path):
@@ -119,7 +134,8 @@ def test_nothing_else_reads_the_environment():
         and node.attr in {"environ", "getenv"}
         and ast.unparse(node) != "request.environ"  # What a server tells of one request.
     ]
-    assert set(readers) == {"settings.py"}
+    # The client is for other programs too, and finds its key by itself there.
+    assert set(readers) == {"settings.py", "client/connection.py"}
 
 
 def test_proxies_are_addresses_and_networks():

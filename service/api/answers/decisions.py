@@ -16,6 +16,8 @@ from service.api.requests import about
 from service.decisions.identify import Identification as Identified
 from service.decisions.verify import Verification as Verified
 
+# An example of one.
+DECISION_ID = "5f3c1e0f9a7b4d2c8e6a1b3c5d7f9e10"
 RESEMBLES = (
     "Identification says whom the signature resembles, not that it is authentic: a good forgery "
     "resembles its victim. Verify before you rely on it."
@@ -54,7 +56,8 @@ class Similarity(Schema):
         allow_none=True, metadata=about("Null for a reference that came with the request.", 17)
     )
     filename = String(
-        allow_none=True, metadata=about("Its file name, where it came with the request.")
+        allow_none=True,
+        metadata=about("Its file name, where it came with the request.", "scan2.png"),
     )
     similarity = Float(metadata=about("Cosine of the two embeddings, -1 to 1.", 0.83))
     local_similarity = Float(
@@ -81,14 +84,15 @@ class Contribution(Schema):
             -0.21,
         )
     )
-    meaning = String(metadata=about("What was compared, in words."))
+    meaning = String(metadata=about("What was compared, in words.", "How the strokes run."))
 
 
 class Verification(Schema):
     """Whether the query signature is the writer's, and what the answer rests on."""
 
     decision_id = String(
-        allow_none=True, metadata=about("The decision's id in the audit trail; null if not kept.")
+        allow_none=True,
+        metadata=about("The decision's id in the audit trail; null if not kept.", DECISION_ID),
     )
     verdict = String(
         metadata=about("`match`, `inconclusive` or `non_match`.", "match")
@@ -133,7 +137,9 @@ class Verification(Schema):
             0.48,
         )
     )
-    operating_point = String(metadata=about("The target error that was decided by."))
+    operating_point = String(
+        metadata=about("The target error that was decided by.", "fmr_skilled=5%")
+    )
     expected_errors = Nested(
         ExpectedErrors,
         allow_none=True,
@@ -145,8 +151,8 @@ class Verification(Schema):
     references = List(Nested(Similarity))
     quality = Nested(Quality)
     model = Nested(Model)
-    cleaned = String(metadata=about(CLEANED_IMAGE))
-    left_out = String(allow_none=True, metadata=about(LEFT_OUT_IMAGE))
+    cleaned = String(metadata=CLEANED_IMAGE)
+    left_out = String(allow_none=True, metadata=LEFT_OUT_IMAGE)
 
 
 def verification(done: Verified, include: str | None) -> Json:
@@ -176,7 +182,7 @@ class Candidate(Schema):
 class Identification(Schema):
     """Whom the query signature resembles, best first."""
 
-    decision_id = String(metadata=about("The decision's id in the audit trail."))
+    decision_id = String(metadata=about("The decision's id in the audit trail.", DECISION_ID))
     verdict = String(
         metadata=about(f"`identified` or `not_enrolled`. {RESEMBLES}", "identified")
         | {"enum": ["identified", "not_enrolled"]}
@@ -199,8 +205,8 @@ class Identification(Schema):
     gallery_size = Integer(metadata=about("Writers that it was compared with.", 25))
     quality = Nested(Quality)
     model = Nested(Model)
-    cleaned = String(metadata=about(CLEANED_IMAGE))
-    left_out = String(allow_none=True, metadata=about(LEFT_OUT_IMAGE))
+    cleaned = String(metadata=CLEANED_IMAGE)
+    left_out = String(allow_none=True, metadata=LEFT_OUT_IMAGE)
 
 
 def identification(done: Identified, include: str | None) -> Json:

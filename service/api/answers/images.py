@@ -8,15 +8,20 @@ from apiflask.fields import Float, Integer, List, Nested, String
 
 from encoder.imaging.acquire import Acquisition
 from encoder.imaging.preview import marks_png, preview_png
+from service.api.description.schemas import SOMETIMES
 from service.api.requests import CLEANED, LEFT_OUT, about
 
 Json = dict[str, Any]
 
-CLEANED_IMAGE = "The cleaned signature as a data URL of a PNG, if `include=cleaned` asked for it."
-LEFT_OUT_IMAGE = (
+_DATA_URL = "data:image/png;base64,iVBORw0KGgo="
+CLEANED_IMAGE = SOMETIMES | about(
+    "The cleaned signature as a data URL of a PNG, if `include=cleaned` asked for it.", _DATA_URL
+)
+LEFT_OUT_IMAGE = SOMETIMES | about(
     "All ink of the page as a data URL of a PNG, if `include=left-out` asked for it: what was "
     "taken as the signature in black; print, lines and stamps that were left out in brown. Null "
-    "where nothing was left out."
+    "where nothing was left out.",
+    _DATA_URL,
 )
 BOXES = "Where in the image what was found, if it shows more than one signature."
 
@@ -25,7 +30,9 @@ class Warned(Schema):
     """What makes an answer less sure."""
 
     code = String(metadata=about("A stable word for it.", "faint"))
-    message = String(metadata=about("What was found, and what to do."))
+    message = String(
+        metadata=about("What was found, and what to do.", "The ink is faint. Scan it darker.")
+    )
 
 
 class ImageRegion(Schema):
@@ -44,11 +51,15 @@ class Quality(Schema):
     ink_width_px = Integer(metadata=about("Width of the ink in the scan, in pixels.", 540))
     ink_fraction = Float(metadata=about("Share of the ink's box that is ink.", 0.09))
     contrast = Float(metadata=about("Grey levels between paper and ink, 0 to 255.", 148.0))
+    # Not measured on images that an earlier version enrolled, and nor was the region noted.
     complexity = Float(
         metadata=about("By how many full turns the ink's outline winds; an X's winds 3 times.", 21)
+        | SOMETIMES
     )
     warnings = List(Nested(Warned), metadata=about("What makes answers about it less sure.", []))
-    region = Nested(ImageRegion, metadata=about("The part of the image that was looked at."))
+    region = Nested(
+        ImageRegion, metadata=about("The part of the image that was looked at.") | SOMETIMES
+    )
 
 
 class FoundBox(Schema):
@@ -66,7 +77,11 @@ class Refused(Schema):
 
     filename = String(allow_none=True, metadata=about("Its file name as sent.", "scan2.png"))
     code = String(metadata=about("A stable word for the reason.", "no-ink"))
-    reason = String(metadata=about("What was wrong, and what to do."))
+    reason = String(
+        metadata=about(
+            "What was wrong, and what to do.", "No ink was found. Scan the signature again."
+        )
+    )
     boxes = List(Nested(FoundBox), metadata=about(BOXES))
 
 

@@ -66,9 +66,10 @@ class CalibrationByGallery(Schema):
     writers = Integer(metadata=about("Writers in the gallery that told it.", 25))
     references = Integer(metadata=about("References in it.", 125))
     probes = Integer(metadata=about("References that were held out for it.", 125))
-    worked_out_at = AwareDateTime(metadata=about("When it was worked out."))
+    worked_out_at = AwareDateTime(metadata=about("When it was worked out.", "2026-01-31T12:00:00Z"))
     since = AwareDateTime(
-        allow_none=True, metadata=about("Since when it decides; null for a proposal.")
+        allow_none=True,
+        metadata=about("Since when it decides; null for a proposal.", "2026-02-01T09:00:00Z"),
     )
     approved_by = String(
         allow_none=True, metadata=about("Who put it to use; null for a proposal.", "cli:ada")
@@ -96,7 +97,9 @@ class Familiarity(Schema):
     nearest = String(metadata=about("The data set that it is nearest to.", "cedar"))
     writers = Integer(metadata=about("Writers in the gallery that was looked at.", 25))
     references = Integer(metadata=about("References in it.", 125))
-    since = AwareDateTime(metadata=about("When it was looked at, and decisions heed it."))
+    since = AwareDateTime(
+        metadata=about("When it was looked at, and decisions heed it.", "2026-01-31T12:00:00Z")
+    )
 
 
 class UnseenDataSet(Schema):
@@ -120,7 +123,9 @@ class ModelState(Schema):
     """By what the model decides here, and how far that can be relied on."""
 
     model = Nested(Model)
-    own_rule = String(metadata=about("The model's rule without what a gallery told."))
+    own_rule = String(
+        metadata=about("The model's rule without what a gallery told.", "c1d00b3a77e2")
+    )
     calibration = Nested(
         CalibrationByGallery,
         allow_none=True,

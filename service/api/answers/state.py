@@ -15,10 +15,13 @@ from service.api.answers.images import (
     Json,
     Refused,
 )
+from service.api.description.schemas import SOMETIMES
 from service.api.requests import about
 from service.decisions.answering_model import AnsweringModel
 from service.version import VERSION
 
+# An example of such a hash.
+SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 STATED_AT = 5  # References, at which the errors of an operating point are stated.
 
 
@@ -50,7 +53,7 @@ class Model(Schema):
     """The model that made the embeddings and the decision."""
 
     name = String(metadata=about("The model's name.", "lean"))
-    id = String(metadata=about("SHA-256 of its network and its preparation of images."))
+    id = String(metadata=about("SHA-256 of its network and its preparation of images.", SHA256))
     rule = String(
         metadata=about(
             "Names what it decides by: weights, thresholds and likelihood ratios. Calibrating "
@@ -72,14 +75,26 @@ class About(Schema):
 
     version = String(metadata=about("Countersign's version.", "0.1.0"))
     model = Nested(Model)
-    operating_points = List(String(), metadata=about("What `operating_point` may be."))
-    default_operating_point = String(metadata=about("What it is if not given."))
+    operating_points = List(
+        String(),
+        metadata=about("What `operating_point` may be.", ["fmr_skilled=1%", "fmr_skilled=5%"]),
+    )
+    default_operating_point = String(metadata=about("What it is if not given.", "fmr_skilled=5%"))
     expected_errors = Dict(
         keys=String(),
         values=Nested(ExpectedErrors),
         metadata=about(
             "By operating point, how often verdicts err with five references, or fewer where so "
-            "many were not measured. Nothing for a gallery that is unlike anything measured."
+            "many were not measured. Nothing for a gallery that is unlike anything measured.",
+            {
+                "fmr_skilled=5%": {
+                    "references": 5,
+                    "data_sets": 5,
+                    "fmr_skilled": {"mean": 0.06, "worst": 0.12},
+                    "fnmr": {"mean": 0.06, "worst": 0.13},
+                    "refused_genuine": {"mean": 0.03, "worst": 0.05},
+                }
+            },
         ),
     )
     gallery = Nested(GallerySize)
@@ -107,7 +122,7 @@ class Erasure(Schema):
     """An erasure, without what it erased."""
 
     id = Integer(metadata=about("Rises with each erasure.", 7))
-    erased_at = AwareDateTime(metadata=about("When the rows were erased."))
+    erased_at = AwareDateTime(metadata=about("When the rows were erased.", "2026-01-31T12:00:00Z"))
     references = Integer(metadata=about("How many references went with it.", 5))
     state = String(
         metadata=about(
@@ -115,7 +130,8 @@ class Erasure(Schema):
         )
     )
     purged_at = AwareDateTime(
-        allow_none=True, metadata=about("When nothing was found on disk any more.")
+        allow_none=True,
+        metadata=about("When nothing was found on disk any more.", "2026-01-31T12:00:05Z"),
     )
 
 
@@ -151,20 +167,44 @@ class Health(Schema):
 class Readiness(Health):
     """Whether the process can answer, and from what."""
 
-    index = Dict(metadata=about("Size, recall and revision of this process's vector index."))
+    index = Dict(
+        metadata=about(
+            "Size, recall and revision of this process's vector index.",
+            {"kind": "flat", "references": 125, "revision": 130},
+        )
+    )
 
 
 class Problem(Schema):
     """An error, as RFC 9457 has it."""
 
-    type = String(metadata=about("The kind of problem, as a URN."))
-    title = String(metadata=about("The kind of problem, in words."))
+    type = String(
+        metadata=about("The kind of problem, as a URN.", "urn:countersign:problem:images-refused")
+    )
+    title = String(metadata=about("The kind of problem, in words.", "The images cannot be used"))
     status = Integer(metadata=about("The HTTP status.", 422))
-    detail = String(metadata=about("What was expected, what came, and what to do."))
-    instance = String(metadata=about("This request, as a URN; the server's log has its id."))
+    detail = String(
+        metadata=about(
+            "What was expected, what came, and what to do.",
+            "No image can be used. scan2.png: No ink was found. Scan the signature again.",
+        )
+    )
+    instance = String(
+        metadata=about(
+            "This request, as a URN; the server's log has its id.",
+            "urn:uuid:0b5f4c8e-6d0e-4c0b-9d53-3b0c8a0f2a51",
+        )
+    )
     code = String(metadata=about("The kind of problem, as a stable word.", "images-refused"))
-    refused = List(Nested(Refused), metadata=about("Why each image could not be used."))
-    boxes = List(Nested(FoundBox), metadata=about(BOXES))
-    available = List(String(), metadata=about("The operating points that there are."))
+    refused = List(Nested(Refused), metadata=about("Why each image could not be used.") | SOMETIMES)
+    boxes = List(Nested(FoundBox), metadata=about(BOXES) | SOMETIMES)
+    available = List(
+        String(),
+        metadata=about("The operating points that there are.", ["fmr_skilled=5%"]) | SOMETIMES,
+    )
     # A schema has an attribute `fields` of its own.
-    by_field = Dict(data_key="fields", metadata=about("What is wrong with each field."))
+    by_field = Dict(
+        data_key="fields",
+        metadata=about("What is wrong with each field.", {"name": ["expected a name; none came."]})
+        | SOMETIMES,
+    )

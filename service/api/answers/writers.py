@@ -19,6 +19,7 @@ from service.api.answers.images import (
     Warned,
     pictures,
 )
+from service.api.answers.state import SHA256
 from service.api.requests import about
 from service.writers.enroll import Enrollment
 from service.writers.standing import ReferenceStanding
@@ -34,12 +35,12 @@ class Reference(Schema):
     """An enrolled reference signature."""
 
     reference_id = Integer(metadata=about("Its id; never used again after erasure.", 17))
-    sha256 = String(metadata=about("SHA-256 of the uploaded file."))
+    sha256 = String(metadata=about("SHA-256 of the uploaded file.", SHA256))
     media_type = String(metadata=about("Type of the uploaded file.", "image/png"))
     quality = Nested(Quality)
     created_at = AwareDateTime(metadata=about("When it was enrolled.", "2026-01-31T12:00:00Z"))
-    cleaned = String(metadata=about(CLEANED_IMAGE))
-    left_out = String(allow_none=True, metadata=about(LEFT_OUT_IMAGE))
+    cleaned = String(metadata=CLEANED_IMAGE)
+    left_out = String(allow_none=True, metadata=LEFT_OUT_IMAGE)
 
 
 class References(Schema):
@@ -65,7 +66,8 @@ class ReferenceWarned(Warned):
 
     reference_id = Integer(metadata=about("The reference's id.", 17))
     filename = String(
-        allow_none=True, metadata=about("Its file name, where it came with the request.")
+        allow_none=True,
+        metadata=about("Its file name, where it came with the request.", "scan2.png"),
     )
 
 
@@ -120,7 +122,7 @@ class Standing(Schema):
         | {"enum": ["typical", "unlike-others", "copy", "oldest", "not-compared"]}
     )
     copy_of = Integer(
-        allow_none=True, metadata=about("The id of the reference that it copies; else null.")
+        allow_none=True, metadata=about("The id of the reference that it copies; else null.", 11)
     )
 
 
@@ -156,7 +158,9 @@ class Writers(Schema):
     """A page of writers, in order of their ids."""
 
     writers = List(Nested(ListedWriter))
-    next_cursor = String(allow_none=True, metadata=about("For the next page; null on the last."))
+    next_cursor = String(
+        allow_none=True, metadata=about("For the next page; null on the last.", "Qy0xMDAx")
+    )
 
 
 def writers(page: WriterPage) -> Json:

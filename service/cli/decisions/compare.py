@@ -10,13 +10,14 @@ import click
 
 from service.cli.arguments import (
     IMAGE,
+    STDIN,
     operating_point_option,
+    read_image,
     region_of_each,
     region_option,
     regions_option,
 )
-from service.cli.decisions.verify import print_verification
-from service.cli.failures import EXIT_NO, fail
+from service.cli.failures import Failure, fail, failure_of
 from service.cli.output import json_option
 from service.cli.regions import advice
 from service.cli.session import open_encoder
@@ -46,25 +47,37 @@ def compare(
     """Compare the signature in PROBE with REFERENCE files.
 
     Nothing is stored, and no registry is needed. --region is a part of PROBE, --reference-region
-    one of each REFERENCE. Exit codes are those of verify.
+    one of each REFERENCE. A file of - is stdin. Exit codes are those of verify.
 
     \b
     Examples:
       countersign compare cheque.png mandate-1.png mandate-2.png
       countersign compare cheque.png mandate-*.png --json
     """
+    from service.cli.decisions.asking import Asked, print_each
+    from service.cli.decisions.wording import verification_parts
+    from service.cli.places.here import as_json as over_http
+    from service.client.answers import Verification
     from service.decisions.compare import compare as decide
-    from service.transfer.sources.files import read_upload
 
+    if [probe, *references].count(STDIN) > 1:
+        fail("- is stdin, and can be read once.")
     parts = region_of_each(references, regions, REFERENCE_REGION)
     try:
         answer = decide(
-            [read_upload(path, part) for path, part in zip(references, parts, strict=True)],
-            read_upload(probe, region),
+            [read_image(path, part) for path, part in zip(references, parts, strict=True)],
+            read_image(probe, region),
             encoder=open_encoder(),
             operating_point=operating_point,
         )
     except ImagesRefused as error:
-        fail("\n".join((str(error), *advice(error.refused, len(references), REFERENCE_REGION))))
-    print_verification(answer, "the writer of the references", as_json=as_json)
-    raise click.exceptions.Exit(0 if answer.verdict == "match" else EXIT_NO)
+        found = failure_of(error)
+        told = "\n".join((str(error), *advice(error.refused, len(references), REFERENCE_REGION)))
+        raise Failure(told, found.exit_code, found.problem) from None
+    shown = Verification.of(over_http(answer.as_dict()))
+    code = print_each(
+        [Asked(probe.name, shown)],
+        lambda one: list(verification_parts(one, "the writer of the references")),
+        as_json=as_json,
+    )
+    raise click.exceptions.Exit(code)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.arguments import IMAGE, region_option
-from service.cli.failures import EXIT_NO
-from service.cli.output import json_option, print_json, show
-from service.cli.session import caller, open_services
+from service.cli.arguments import images_argument, regions_option
+from service.cli.output import json_option
+from service.cli.places.choice import place, server_options
 from service.decisions.candidates import DEFAULT_CANDIDATES, MOST_CANDIDATES
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("image", type=IMAGE)
+@images_argument
 @click.option(
     "--top",
     metavar="N",
@@ -27,37 +26,33 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many candidates to show at most.",
 )
-@region_option
+@regions_option("--region")
+@server_options
 @json_option
 @click.pass_context
 def identify(
-    ctx: click.Context, image: Path, top: int, region: Region | None, as_json: bool
+    ctx: click.Context,
+    images: tuple[Path, ...],
+    top: int,
+    regions: tuple[Region | None, ...],
+    as_json: bool,
 ) -> None:
-    """Say whose signature IMAGE resembles, if anyone's.
+    """Say whose signature each IMAGE resembles, if anyone's.
 
-    A good forgery resembles its victim: verify before you rely on the answer. The exit code is 0
-    where a writer was identified and 1 where none was. The decision is recorded.
+    A good forgery resembles its victim: verify before you rely on the answer. The decision is
+    recorded. An IMAGE of - is stdin. The exit code is 0 where a writer was identified, 1 where none
+    was, 4 where the image was refused, and 2 where there is no answer; of several images, the first
+    of 4, 1 and 0 that any of them has.
 
     \b
     Examples:
       countersign identify unknown.png
-      countersign identify unknown.png --top 3 --json
+      countersign identify unknown-*.png --top 3 --json
+      countersign identify unknown.png --server https://cs.example --key key
     """
+    from service.cli.decisions.asking import ask_each, print_each
     from service.cli.decisions.wording import identification_parts
-    from service.decisions.identify import identify as decide
-    from service.transfer.sources.files import read_upload
 
-    with open_services() as services:
-        answer = decide(
-            read_upload(image, region),
-            encoder=services.encoder,
-            registry=services.registry,
-            gallery=services.gallery,
-            top=top,
-            caller=caller(),
-        )
-    if as_json:
-        print_json(answer.as_dict())
-    else:
-        show(*identification_parts(answer))
-    ctx.exit(0 if answer.verdict == "identified" else EXIT_NO)
+    with place() as here_or_there:
+        asked = ask_each(images, regions, lambda upload: here_or_there.identify(upload, top))
+    ctx.exit(print_each(asked, lambda answer: list(identification_parts(answer)), as_json=as_json))

@@ -7,63 +7,62 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.cli.arguments import IMAGE, operating_point_option, region_option, writer_argument
-from service.cli.failures import EXIT_NO
-from service.cli.output import json_option, print_json, show
-from service.cli.session import caller, open_registry
+from service.cli.arguments import (
+    images_argument,
+    operating_point_option,
+    regions_option,
+    writer_argument,
+)
+from service.cli.output import json_option
+from service.cli.places.choice import place, server_options
 
 if TYPE_CHECKING:
     from encoder.imaging.region import Region
-    from service.decisions.verify import Verification
 
 
 @click.command()
 @writer_argument
-@click.argument("image", type=IMAGE)
+@images_argument
 @operating_point_option
-@region_option
+@regions_option("--region")
+@server_options
 @json_option
 @click.pass_context
 def verify(
     ctx: click.Context,
     writer_id: str,
-    image: Path,
+    images: tuple[Path, ...],
     operating_point: str | None,
-    region: Region | None,
+    regions: tuple[Region | None, ...],
     as_json: bool,
 ) -> None:
-    """Say whether the signature in IMAGE is WRITER's.
+    """Say whether the signature in each IMAGE is WRITER's.
 
-    It is compared with the references of WRITER. The exit code is 0 for a match, 1 where the
-    answer is inconclusive or no match, and 2 where there is no answer. The decision is recorded.
+    It is compared with the references of WRITER, and the decision is recorded. An IMAGE of - is
+    stdin. The exit code is 0 for a match, 1 for no match, 3 where it is inconclusive, 4 where the
+    image was refused, and 2 where there is no answer; of several images, the first of 4, 1, 3 and 0
+    that any of them has.
 
     \b
     Examples:
       countersign verify C-1001 cheque.png
-      countersign verify C-1001 cheque.png --operating-point fmr_skilled=5%
-      countersign verify C-1001 cheque.png --json | jq -r .verdict
+      countersign verify C-1001 monday-*.png --operating-point fmr_skilled=5%
+      countersign verify C-1001 - --json < cheque.png | jq -r .verdict
+      countersign verify C-1001 cheque.png --server https://cs.example --key key
     """
-    from service.decisions.verify import verify as decide
-    from service.transfer.sources.files import read_upload
-
-    with open_registry() as (_, registry, encoder):
-        answer = decide(
-            writer_id,
-            read_upload(image, region),
-            encoder=encoder,
-            registry=registry,
-            operating_point=operating_point,
-            caller=caller(),
-        )
-    print_verification(answer, f"writer {writer_id}", as_json=as_json)
-    ctx.exit(0 if answer.verdict == "match" else EXIT_NO)
-
-
-def print_verification(answer: Verification, claimed: str, *, as_json: bool) -> None:
-    """Print the answer of verify or compare; `claimed` says whose signature it should be."""
+    from service.cli.decisions.asking import ask_each, print_each
     from service.cli.decisions.wording import verification_parts
 
-    if as_json:
-        print_json(answer.as_dict())
-    else:
-        show(*verification_parts(answer, claimed))
+    with place() as here_or_there:
+        asked = ask_each(
+            images,
+            regions,
+            lambda upload: here_or_there.verify(writer_id, upload, operating_point),
+        )
+    ctx.exit(
+        print_each(
+            asked,
+            lambda answer: list(verification_parts(answer, f"writer {writer_id}")),
+            as_json=as_json,
+        )
+    )

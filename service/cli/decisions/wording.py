@@ -5,13 +5,9 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.panel import Panel
 
-from encoder.cautions import Caution
-from encoder.inference.unseen_errors import UnseenErrors
-from encoder.scoring.decision_rule import Comparison
 from service.cli.output import table
-from service.decisions.calibration_told import UNLIKE, CalibrationTold
-from service.decisions.identify import Identification
-from service.decisions.verify import Verification
+from service.client.answers import ExpectedErrors, Identification, Verification, Warned
+from service.decisions.calibration_told import UNLIKE
 
 TELLING_RATIO = 1.5  # Below it, one explanation is about as likely as the other.
 ROUNDED_FROM = 10  # From this ratio on, two digits are told.
@@ -28,17 +24,16 @@ VERDICTS = {
 
 def verification_parts(answer: Verification, claimed: str) -> Iterator[RenderableType]:
     """Draw the answer of verify or compare; `claimed` says whose signature it should be."""
-    found = answer.comparison
     title, colour, sentence = VERDICTS[answer.verdict]
     count = len(answer.references)
     lines = [
         sentence.format(claimed=claimed),
-        f"Score {found.score:.3f}; {_thresholds(found)} ({found.operating_point}).",
+        f"Score {answer.score:.3f}; {_thresholds(answer)} ({answer.operating_point}).",
         f"Compared with {count} reference{'s' if count != 1 else ''}.",
-        strength(found.log_lr, found.log_lr_bound, "a skilled forger"),
-        strength(found.log_lr_random, found.log_lr_random_bound, "another writer"),
+        strength(answer.log_lr, answer.log_lr_bound, "a skilled forger"),
+        strength(answer.log_lr_random, answer.log_lr_random_bound, "another writer"),
         *_calibration(answer.calibration),
-        *_expected(answer.expected),
+        *_expected(answer.expected_errors),
         *_warnings(answer.warnings),
     ]
     yield Panel("\n".join(lines), title=title, title_align="left", border_style=colour)
@@ -96,7 +91,7 @@ def _nearest(answer: Identification) -> str:
     )
 
 
-def _thresholds(found: Comparison) -> str:
+def _thresholds(found: Verification) -> str:
     return (
         f"the threshold of a match is {found.threshold:.3f}, and below "
         f"{found.non_match_threshold:.3f} it is none"
@@ -116,7 +111,7 @@ def _similarities(answer: Verification) -> RenderableType:
     return drawn
 
 
-def _expected(errors: UnseenErrors | None) -> Iterator[str]:
+def _expected(errors: ExpectedErrors | None) -> Iterator[str]:
     """Say how often such verdicts err, where that was measured."""
     if errors is None:
         return
@@ -131,7 +126,7 @@ def _expected(errors: UnseenErrors | None) -> Iterator[str]:
     yield f"Measured on {errors.data_sets} kinds of signatures unknown to the rule: {said}."
 
 
-def _calibration(told: CalibrationTold | None) -> Iterator[str]:
+def _calibration(told: str | None) -> Iterator[str]:
     """Say where the thresholds were measured on nothing like this gallery."""
     if told == UNLIKE:
         yield (
@@ -140,11 +135,11 @@ def _calibration(told: CalibrationTold | None) -> Iterator[str]:
         )
 
 
-def _warnings(warnings: Sequence[Caution]) -> list[str]:
+def _warnings(warnings: Sequence[Warned]) -> list[str]:
     return [f"Note: {warning.message}" for warning in warnings]
 
 
 def _origin(answer: Verification | Identification) -> str:
     made = f"Decision {answer.decision_id}," if answer.decision_id else "Not recorded;"
     model = answer.model
-    return f"{made} model {model.name} ({model.model_id[:12]}), rule {model.rule_id}"
+    return f"{made} model {model.name} ({model.id[:12]}), rule {model.rule}"

@@ -103,7 +103,7 @@ def import_file(
     Vectors of the model in use are taken over. Vectors of another model are refused, unless the
     file has the images: these are encoded anew. References that are here already are passed
     over, so it can be run again. Whoever is in the file is enrolled, also who was erased here.
-    Rows that cannot be kept are refused, each with its reason; the exit code is 1 then. References
+    Rows that cannot be kept are refused, each with its reason; the exit code is 4 then. References
     that may be another person's are told at the end, as `countersign import` does.
 
     \b

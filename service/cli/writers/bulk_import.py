@@ -49,7 +49,7 @@ def import_source(
 
     Files whose names start with "forged" are skipped. What has been stored stays stored, even if
     the power fails; run the same command again to go on: images that are references already are
-    passed over. Whoever was erased is enrolled again. The exit code is 1 if anything was refused.
+    passed over. Whoever was erased is enrolled again. The exit code is 4 if anything was refused.
 
     At the end all of the source's references are compared: those that are unlike the writer's
     others, and those that are another writer's or resemble theirs as much, are told, and stay.

@@ -3,9 +3,11 @@
 import re
 
 import pytest
+from flask import Flask
 
-# What only some answers have.
-OPTIONAL = {"available", "cleaned", "filename", "refused", "fields", "boxes", "region", "left_out"}
+from service.api.description.operations import describe_operations
+from service.problems import kinds
+
 PYTHON_TYPES = {
     "string": str,
     "integer": int,
@@ -13,6 +15,7 @@ PYTHON_TYPES = {
     "boolean": bool,
     "array": list,
     "object": dict,
+    "null": type(None),
 }
 
 
@@ -40,20 +43,18 @@ def drawn_as(value, schema, spec):
 def assert_conforms(value, schema, spec, where="answer"):
     """Check types, and that names are exactly those drawn; the drawing is what callers read."""
     schema = drawn_as(value, schema, spec)
-    if value is None:
-        assert schema.get("nullable"), where
-        return
-    assert isinstance(value, PYTHON_TYPES[schema["type"]]), where
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    assert any(isinstance(value, PYTHON_TYPES[one]) for one in types), where
     assert value in schema.get("enum", [value]), where
-    if schema["type"] == "array":
+    if isinstance(value, list):
         for item in value:
             assert_conforms(item, schema["items"], spec, f"{where}[]")
     drawn = schema.get("properties", {})
     if drawn:
         assert value.keys() <= drawn.keys(), where
-        assert drawn.keys() - value.keys() <= OPTIONAL, where
+        assert set(schema["required"]) <= value.keys(), where
     any_name = schema.get("additionalProperties")
-    if drawn or any_name:  # {} draws anything.
+    if isinstance(value, dict) and (drawn or any_name):  # {} draws anything.
         for name, item in value.items():
             assert_conforms(item, drawn.get(name) or any_name, spec, f"{where}.{name}")
 
@@ -135,10 +136,115 @@ def test_every_address_of_the_contract_is_drawn(spec):
     }
 
 
+def operations(spec):
+    """Each operation with its path and method."""
+    return [
+        (path, method, operation)
+        for path, drawn in spec["paths"].items()
+        for method, operation in drawn.items()
+    ]
+
+
+def test_every_operation_has_a_name_that_stays(spec):
+    names = [operation["operationId"] for _, _, operation in operations(spec)]
+    assert len(names) == len(set(names))
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)+", name) for name in names)
+    assert set(names) >= {
+        *("create_writer", "list_writers", "get_writer", "rename_writer", "erase_writer"),
+        *("enroll_references", "list_references", "get_reference_image", "erase_reference"),
+        *("verify_signature", "identify_signature", "compare_signatures"),
+        *("get_about", "get_model", "approve_calibration", "list_erasures"),
+        *("check_liveness", "check_readiness", "get_metrics"),
+    }
+
+
+def test_every_operation_but_that_for_life_takes_a_key_or_a_session(spec):
+    assert spec["servers"] == [{"url": "/", "description": "This server."}]
+    assert spec["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    assert spec["components"]["securitySchemes"]["session"]["in"] == "cookie"
+    for path, _, operation in operations(spec):
+        taken = [name for one in operation["security"] for name in one]
+        assert taken == ([] if path == "/healthz" else ["key", "session"]), path
+        # With AUTH=off, who brings neither is answered as well.
+        assert ({} in operation["security"]) == (path != "/healthz")
+
+
+def test_every_post_takes_an_idempotency_key_and_nothing_else_does(spec):
+    for path, method, operation in operations(spec):
+        headers = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
+        assert headers == (["Idempotency-Key"] if method == "post" else []), path
+
+
+def scoped():
+    """An application with a route that states its scope, and a document to complete."""
+    app = Flask("scoped")
+
+    def verify_it(writer_id: str) -> str:
+        return writer_id
+
+    verify_it.required_scope = "verify"
+    app.add_url_rule("/v1/<writer_id>/<int:number>", view_func=verify_it, methods=["POST"])
+    operation = {"description": "Asks."}
+    spec = {"paths": {"/v1/{writer_id}/{number}": {"post": operation}}, "components": {}}
+    return app, spec, operation
+
+
+@pytest.mark.parametrize("keyless", [True, False])
+def test_a_scope_that_a_route_states_is_said(keyless):
+    app, spec, operation = scoped()
+    describe_operations(app, spec, keyless=keyless)
+    assert operation["operationId"] == "verify_it"
+    assert operation["x-required-scope"] == "verify"
+    assert operation["description"] == "Asks.\n\nNeeds the scope `verify`."
+    wanted = [{"key": ["verify"]}, {"session": ["verify"]}]
+    assert operation["security"] == ([*wanted, {}] if keyless else wanted)
+    assert spec["security"] == [{"key": []}, {"session": []}, *([{}] if keyless else [])]
+
+
+def test_examples_are_whole_and_as_drawn(spec):
+    count = 0
+    for path, method, operation in operations(spec):
+        for response in operation["responses"].values():
+            for content in response.get("content", {}).values():
+                if "example" in content:
+                    whole = drawn_as({}, content["schema"], spec)
+                    assert content["example"].keys() == whole["properties"].keys(), path
+                    assert_conforms(content["example"], whole, spec, f"{method} {path}")
+                    count += 1
+    assert count > 12
+
+
+def test_every_problem_has_an_example_where_it_is_named(spec):
+    shown = spec["components"]["examples"]
+    assert shown.keys() == {kind.code for kind in kinds()}
+    for path, _, operation in operations(spec):
+        for status, response in operation["responses"].items():
+            if status >= "400":
+                named = re.findall(r"problem:([a-z-]+)`", response["description"])
+                examples = response["content"]["application/problem+json"]["examples"]
+                assert examples.keys() == set(named), path
+                for code in named:
+                    value = shown[code]["value"]
+                    assert (value["code"], str(value["status"])) == (code, status)
+                    assert_conforms(value, {"$ref": "#/components/schemas/Problem"}, spec)
+
+
+def test_what_some_answers_lack_is_not_required(spec):
+    schemas = spec["components"]["schemas"]
+    assert "x-sometimes" not in str(spec)
+    assert set(schemas["Problem"]["required"]) == {
+        *("type", "title", "status", "detail", "instance", "code")
+    }
+    assert {"cleaned", "left_out"}.isdisjoint(schemas["Verification"]["required"])
+    assert {"verdict", "score", "decision_id"} <= set(schemas["Verification"]["required"])
+    assert schemas["VerifyForm"]["required"] == ["image"]
+
+
 def test_every_reference_within_the_document_leads_somewhere(client, spec):
     text = client.get("/openapi.json").get_data(as_text=True)
-    for name in re.findall(r'"#/components/schemas/([^"]+)"', text):
-        assert name in spec["components"]["schemas"]
+    for name in re.findall(r'"#/components/(\w+/[^"]+)"', text):
+        kind, one = name.split("/")
+        assert one in spec["components"][kind]
 
 
 def test_a_writer_is_drawn_as_json_and_as_a_form(spec):
@@ -165,7 +271,7 @@ def test_every_field_is_described(spec):
 def test_docs_load_nothing_from_elsewhere(client):
     page = client.get("/docs").get_data(as_text=True)
     addresses = re.findall(r'(?:src|href)="([^"]+)"', page)
-    assert len(addresses) >= 5
+    assert len(addresses) >= 7
     for address in addresses:
         assert address.startswith("/"), address
         assert not address.startswith("//"), address

@@ -101,14 +101,9 @@ def test_compare_needs_no_registry(run: Run, answer: Answer, scan: Scan, data_di
 def test_questions_without_an_answer_end_in_2_and_say_why(
     ada: str, run: Run, scan: Scan, tmp_path: Path
 ) -> None:
-    text = tmp_path / "notes.txt"
-    text.write_text("no image")
     probe = scan(ADA, 7)
     for arguments, words in (
         (("verify", "nobody", probe), "'nobody' is not enrolled"),
-        (("verify", ada, text), "expected a PNG"),
-        (("identify", text), "expected a PNG"),
-        (("compare", probe, text), "notes.txt"),
         (("verify", ada, tmp_path / "missing.png"), "does not exist"),
         (("verify", ada, tmp_path), "is a directory"),
         (("verify", ada, probe, "--operating-point", "x"), "fmr_skilled=5%"),
@@ -122,6 +117,23 @@ def test_questions_without_an_answer_end_in_2_and_say_why(
         assert words in result.stderr, arguments
         assert result.stdout == "", arguments
         assert "Traceback" not in result.stderr
+
+
+def test_an_image_that_cannot_be_used_ends_in_4_and_says_why(
+    ada: str, run: Run, scan: Scan, tmp_path: Path
+) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("no image")
+    probe = scan(ADA, 7)
+    for arguments, words in (
+        (("verify", ada, text), "expected a PNG"),
+        (("identify", text), "expected a PNG"),
+        (("compare", text, probe), "expected a PNG"),
+        (("compare", probe, text), "notes.txt"),
+    ):
+        result = run(*arguments)
+        assert (result.exit_code, result.stdout) == (4, ""), arguments
+        assert words in result.stderr, arguments
 
 
 def test_settings_and_models_that_cannot_be_used_are_named(

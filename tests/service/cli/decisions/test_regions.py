@@ -54,7 +54,7 @@ def test_verify_and_identify_name_the_option(
     image = two(7)
     for command in (("verify", ada), ("identify",)):
         refused = run(*command, image)
-        assert refused.exit_code == 2
+        assert refused.exit_code == 4
         assert "two signatures" in refused.stderr
         code, said = answer(*command, image, "--region", upper(refused.stderr))
         assert (code, said["verdict"]) in {(0, "match"), (0, "identified")}
@@ -67,7 +67,7 @@ def test_compare_names_the_option_of_the_image_that_it_is_about(
     probe_region = upper(refused.stderr)
     given = ("compare", two(7), scan(ADA, 0), two(1), "--region", probe_region)
     refused = run(*given)
-    assert refused.exit_code == 2
+    assert refused.exit_code == 4
     assert "two-1.png" in refused.stderr
     region = upper(refused.stderr, "--reference-region")
     assert "give --reference-region 2 times" in refused.stderr
@@ -82,7 +82,7 @@ def test_enroll_names_the_option(
     registry: None, run: Run, answer: Answer, scan: Scan, two: Callable[[int], Path]
 ) -> None:
     refused = run("enroll", "C-1", scan(ADA, 0), two(7))
-    assert refused.exit_code == 1
+    assert refused.exit_code == 4
     assert "Enrolled 1 of 2 images" in refused.stdout
     assert "To choose from two-7.png, add --region" in refused.stdout
     assert "With 2 images, give --region 2 times" in refused.stdout
@@ -99,5 +99,5 @@ def test_an_unusable_image_without_boxes_names_no_option(
     blank = tmp_path / "blank.png"
     blank.write_bytes(encode_png(np.full((200, 500), 240, np.uint8)))
     refused = run("verify", ada, blank)
-    assert refused.exit_code == 2
+    assert refused.exit_code == 4
     assert "--region" not in refused.stderr

@@ -93,7 +93,7 @@ def test_what_is_refused_is_listed(
     place = table.schema.get_field_index("media_type")
     pq.write_table(table.set_column(place, table.schema.field(place), types), file)
     code, said = answer("gallery", "import", file, "--refused", report)
-    assert (code, said["already_there"]) == (1, 2)
+    assert (code, said["already_there"]) == (4, 2)
     lines = report.read_text(encoding="utf-8").splitlines()
     assert lines[0] == "file,writer,code,reason"
     assert lines[1].startswith("row 2,w-1,unsupported-format,")

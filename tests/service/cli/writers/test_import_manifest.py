@@ -99,7 +99,7 @@ def test_bad_lines_are_refused_by_their_number(
     path.write_bytes(path.read_bytes() + b"C-2,scan-2-1.png,B\xe9n\r\n")
     report = tmp_path / "refused.csv"
     code, said = answer("import", path, "--refused", report)
-    assert code == 1
+    assert code == 4
     assert {one["filename"]: one["code"] for one in said["refused"]} == {
         "line 4: scan-1-1.png": "invalid-writer-id",
         "line 5: ": "no-path",

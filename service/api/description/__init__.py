@@ -1,0 +1,1 @@
+"""What completes /openapi.json: names and scopes of operations, required fields, examples."""

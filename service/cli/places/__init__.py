@@ -1,0 +1,1 @@
+"""Where a command is carried out: on the registry itself, or by a server."""

@@ -273,6 +273,7 @@ class ModelState(Answer):
     model: Model
     own_rule: str
     calibration: Mapping[str, Any] | None = None
+    familiarity: Mapping[str, Any] | None = None
     proposal: Mapping[str, Any] | None = None
     unseen: tuple[Any, ...] = ()
 

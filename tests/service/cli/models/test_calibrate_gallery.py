@@ -45,10 +45,21 @@ def test_it_shows_changes_and_takes_back(run: Run, answer: Answer, migrated: Pat
     for value in (tried["before"], tried["after"]):
         assert f"{value['naming']['threshold']:.3f}" in words
     assert "1.0 % [" in words
+    told = tried["familiarity"]
+    # Invented writers are nobody's.
+    assert told["distance"] > told["limit"]
+    assert "unlike anything that the model was calibrated on" in words
+    assert f"{told['distance']:.2f} standard deviations" in words
     assert "Nothing was changed" in shown.stderr
     code, done = answer("calibrate", "--gallery")
     assert (code, done["calibration_id"], done["rule"]) == (0, 1, tried["rule"])
     assert done["rule_before"] == tried["rule_before"]
+    scan = migrated / "query.png"
+    scan.write_bytes(encode_png(synthetic_writer(1).genuine(EACH)))
+    # Who is named, the gallery has said by now; how forgeries score, it cannot.
+    assert "unlike" not in run("identify", scan).stdout
+    said = " ".join(run("verify", "W-1", scan).stdout.replace("│", " ").split())
+    assert "are unlike anything that the thresholds were measured on" in said
     code, again = answer("calibrate", "--gallery")
     assert (again["calibration_id"], again["rule_before"]) == (None, done["rule"])
     assert answer("calibrate", "--gallery", "--undo") == (0, {"calibration_id": None})

@@ -20,8 +20,11 @@ from service.errors import SettingsError
 PREFIX = "COUNTERSIGN_"
 DEFAULT_DATA_DIR = Path("var") / "countersign"
 Calibrate = Literal["propose", "auto", "off"]
+Reject = Literal["software", "human"]
+Blind = Literal["on", "off"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 CALIBRATES: tuple[Calibrate, ...] = ("propose", "auto", "off")
+HUNDRED = 100  # Per cent.
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 
 
@@ -45,6 +48,16 @@ class Settings:
     requests_per_address: int = 128  # In progress at a time, in each process.
     body_timeout: int = 20  # Seconds for a body; one that keeps a slow phone's pace has longer.
     log_level: LogLevel = "info"
+    keep_queries: int = 90  # Days that query images are kept; then their hash alone.
+    keep_decisions: int = 0  # Days that decisions are kept; 0 is for good.
+    review_sample: float = 0.01  # Share of accepted signatures that a person looks at.
+    review_blind: Blind = "off"  # Whether reviewers do not see what the software said.
+    review_claim: int = 15  # Minutes that a decision is a reviewer's alone.
+    reject: Reject = "software"  # Who may reject.
+    rejecters: int = 2  # How many reviewers a rejection takes.
+    audit_key: Path | None = None  # Signs anchors of the audit chain.
+    audit_anchor: str | None = None  # File or URL that the server writes anchors to.
+    audit_anchor_every: int = 60  # Minutes.
 
     @property
     def snapshot_dir(self) -> Path:
@@ -238,6 +251,53 @@ def _whole_number(name: str, least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def _reject(value: str) -> str:
+    if value.lower() not in ("software", "human"):
+        raise SettingsError(
+            f"{PREFIX}REJECT: expected 'software' (a verdict of no match rejects) or 'human' "
+            f"(people alone reject); {value!r} came."
+        )
+    return value.lower()
+
+
+def _review_blind(value: str) -> str:
+    if value.lower() not in ("on", "off"):
+        raise SettingsError(f"{PREFIX}REVIEW_BLIND: expected 'on' or 'off'; {value!r} came.")
+    return value.lower()
+
+
+def _review_sample(value: str) -> float:
+    try:
+        share = float(value.removesuffix("%"))
+    except ValueError:
+        share = -1.0
+    if not (value.endswith("%") and 0 <= share <= HUNDRED):
+        raise SettingsError(
+            f"{PREFIX}REVIEW_SAMPLE: expected a share of accepted signatures such as 1%, from 0% "
+            f"to 100%; {value!r} came."
+        )
+    return share / HUNDRED
+
+
+def _audit_key(value: str) -> Path:
+    file = Path(value)
+    if not file.is_file():
+        raise SettingsError(
+            f"{PREFIX}AUDIT_KEY: expected the file of a key made by `countersign audit key "
+            f"create FILE`; {value!r} is no file."
+        )
+    return file
+
+
+def _audit_anchor(value: str) -> str:
+    if "://" in value and not value.startswith(("https://", "http://")):
+        raise SettingsError(
+            f"{PREFIX}AUDIT_ANCHOR: expected a file, or a URL of http or https; another kind of "
+            "URL came."
+        )
+    return value
+
+
 _READERS: dict[str, Callable[[str], object]] = {
     "database_url": _database_url,
     "data_dir": _data_dir,
@@ -254,4 +314,14 @@ _READERS: dict[str, Callable[[str], object]] = {
     "requests_per_address": _whole_number("REQUESTS_PER_ADDRESS", 1, 2**20),
     "body_timeout": _whole_number("BODY_TIMEOUT", 1, 300),
     "log_level": _log_level,
+    "keep_queries": _whole_number("KEEP_QUERIES", 1, 36_500),
+    "keep_decisions": _whole_number("KEEP_DECISIONS", 0, 36_500),
+    "review_sample": _review_sample,
+    "review_blind": _review_blind,
+    "review_claim": _whole_number("REVIEW_CLAIM", 1, 1440),
+    "reject": _reject,
+    "rejecters": _whole_number("REJECTERS", 1, 9),
+    "audit_key": _audit_key,
+    "audit_anchor": _audit_anchor,
+    "audit_anchor_every": _whole_number("AUDIT_ANCHOR_EVERY", 1, 10_080),
 }

@@ -7,6 +7,7 @@ from flask import Flask, current_app, g
 
 from index.errors import ModelChanged
 from service.auth.caller import caller_of
+from service.decisions.recording import Asked
 from service.models.live_services import LiveServices, Services
 from service.settings import Settings
 
@@ -43,6 +44,16 @@ def enrolling(use_case: Callable[[Services], Answer]) -> Answer:
 def settings() -> Settings:
     """Return how this installation runs; nobody is asked for it."""
     return live_services().settings
+
+
+def asked() -> Asked:
+    """Return who asks in the current request, by the policy of the settings."""
+    return Asked(
+        caller(),
+        str(g.request_id),
+        review_sample=settings().review_sample,
+        reject_alone=settings().reject == "software",
+    )
 
 
 def caller() -> str:

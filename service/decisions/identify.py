@@ -36,7 +36,9 @@ from service.decisions.answering_model import AnsweringModel
 from service.decisions.candidates import DEFAULT_CANDIDATES
 from service.decisions.cautious_verdict import clears_nobody
 from service.decisions.collisions import Rival, collision, not_distinctive, places
+from service.decisions.recording import Asked, Recorded, basis_of, named_in, now
 from service.decisions.replay import replay_of_reference, seen_before
+from service.decisions.verify import ANYBODY, recorded_fields
 from service.writers.copies import MAY_BE_A_COPY
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Acquired, Upload, acquire_one, describe_each
@@ -68,6 +70,7 @@ class Candidate:
     similarity: float  # Of this reference, a cosine.
     reference_count: int  # How many references the score rests on.
     shares_with: tuple[str, ...] = ()  # Other candidates who have a reference of theirs.
+    reference_ids: tuple[int, ...] = ()  # All of theirs; copies count once in the score.
 
     def as_dict(self) -> dict[str, Any]:
         """The candidate as answers show it."""
@@ -93,7 +96,7 @@ class Candidate:
 class Identification:
     """The answer to "whose is it?". It says whom it resembles, not that it is authentic."""
 
-    decision_id: str
+    recorded: Recorded
     verdict: Literal["identified", "not_enrolled"]
     candidates: tuple[Candidate, ...]  # Best first.
     threshold: float
@@ -102,10 +105,21 @@ class Identification:
     model: AnsweringModel
     warnings: tuple[Caution, ...] = ()
 
+    @property
+    def decision_id(self) -> str:
+        """The decision's id in the audit trail."""
+        return self.recorded.decision_id
+
+    @property
+    def writer_id(self) -> str | None:
+        """Who is named, if anybody is."""
+        return self.candidates[0].writer_id if self.verdict == "identified" else None
+
     def as_dict(self) -> dict[str, Any]:
         """The answer, ready for JSON."""
         return {
-            "decision_id": self.decision_id,
+            **recorded_fields(self.recorded),
+            "writer_id": self.writer_id,
             "verdict": self.verdict,
             "warnings": [one.as_dict() for one in self.warnings],
             "candidates": [candidate.as_dict() for candidate in self.candidates],
@@ -123,7 +137,7 @@ def identify(
     registry: Registry,
     gallery: Gallery,
     top: int = DEFAULT_CANDIDATES,
-    caller: str = "anonymous",
+    asked: Asked = ANYBODY,
 ) -> Identification:
     """Find the writers whom a query signature resembles most, and record the decision.
 
@@ -137,8 +151,9 @@ def identify(
     search = _Search(encoder, registry, gallery, gallery_size, max(top, SHORTLIST))
     candidates = search.rank(probe)
     told: tuple[Caution, ...] = ()
+    degrees = 0
     if candidates and not search.reached_by(candidates):
-        candidates, told = search.as_it_lies(acquired.acquisition, candidates)
+        candidates, told, degrees = search.as_it_lies(acquired.acquisition, candidates)
     simple = simple_marks([acquired.acquisition], probe, encoder)[0]
     warnings = (*acquired.acquisition.quality.warnings, *told, *simple)
     threshold = search.threshold(candidates)
@@ -150,11 +165,17 @@ def identify(
     )
     candidates = candidates[:top]
     verdict: Literal["identified", "not_enrolled"] = "identified" if found else "not_enrolled"
+    named = candidates[0].writer_id if found else None
+    mentions = {name for one in candidates for name in (one.writer_id, *one.shares_with)}
+    mentions |= {*named_in(warnings, acquired.sha256, named, registry)}
+    rests_on = _rests_on(candidates, gallery_size, degrees, registry)
+    basis = basis_of(acquired, encoder, verdict, warnings, asked, rests_on)
+    decided_at = now()
     decision_id = registry.decisions.record(
         DecisionRecord(
             kind="identify",
             verdict=verdict,
-            writer_id=candidates[0].writer_id if found else None,
+            writer_id=named,
             operating_point=None,
             score=candidates[0].score if candidates else None,
             log_lr=None,
@@ -164,11 +185,13 @@ def identify(
             reference_ids=tuple(candidate.reference_id for candidate in candidates),
             candidates=[candidate.recorded() for candidate in candidates],
             probe_sha256=acquired.sha256,
-            caller=caller,
+            caller=asked.caller,
+            decided_at=decided_at,
+            basis=replace(basis, mentions=tuple(mentions - {named})),
         )
     )
     return Identification(
-        decision_id=decision_id,
+        recorded=Recorded(decision_id, decided_at, acquired.sha256, asked.request_id),
         verdict=verdict,
         candidates=candidates,
         threshold=threshold,
@@ -177,6 +200,30 @@ def identify(
         model=AnsweringModel.of(encoder),
         warnings=warnings,
     )
+
+
+def _rests_on(
+    candidates: Sequence[Candidate], gallery_size: int, degrees: int, registry: Registry
+) -> dict[str, Any]:
+    """What an identification came from: the candidates, with their references as they are now."""
+    digests = registry.references.digests([n for one in candidates for n in one.reference_ids])
+    return {
+        "gallery_size": gallery_size,
+        "straightened_degrees": degrees,
+        "candidates": [
+            {
+                **one.recorded(),
+                "likeness": one.likeness,
+                "similarity": one.similarity,
+                "shares_with": list(one.shares_with),
+                "references": [
+                    {"reference_id": number, "sha256": digests.get(number)}
+                    for number in one.reference_ids
+                ],
+            }
+            for one in candidates
+        ],
+    }
 
 
 @dataclass(frozen=True)
@@ -221,12 +268,12 @@ class _Search:
 
     def as_it_lies(
         self, acquisition: Acquisition, candidates: tuple[Candidate, ...]
-    ) -> tuple[tuple[Candidate, ...], tuple[Caution, ...]]:
+    ) -> tuple[tuple[Candidate, ...], tuple[Caution, ...], int]:
         """Search anew for a signature that lies askew, sideways or mirrored on its page.
 
         Returns:
             The candidates of the signature straightened, if that finds somebody, or else those
-            given; and what there is to tell.
+            given; what there is to tell; and by how many degrees it was straightened, clockwise.
         """
         probes = describe_posed(acquisition, POSES, self.encoder)
         near = [
@@ -242,11 +289,11 @@ class _Search:
             replace(one, score=penalised(one.score, degrees)) for one in self.rank(probes[[askew]])
         )
         if self.reached_by(straightened):
-            return straightened, (straightened_by(degrees),)
+            return straightened, (straightened_by(degrees),), degrees
         turned = max(range(len(near)), key=near.__getitem__)
         if self.reached_by(self.rank(probes[[turned]])):
-            return candidates, (lies_turned(POSES[turned]),)
-        return candidates, ()
+            return candidates, (lies_turned(POSES[turned]),), 0
+        return candidates, (), 0
 
 
 def _told(
@@ -395,4 +442,5 @@ def _candidate(claim: Claim, scored: ClaimScore, shares_with: tuple[str, ...]) -
         similarity=float(scored.similarities[nearest]),
         reference_count=scored.references,
         shares_with=shares_with,
+        reference_ids=tuple(claim.reference_ids.tolist()),
     )

@@ -1,7 +1,7 @@
 """Verifies a claim: is this signature the claimed writer's? It reads SQL, never the index."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from encoder.cautions import Caution
@@ -17,6 +17,14 @@ from index.registry.registry import Registry
 from service.decisions.answering_model import AnsweringModel
 from service.decisions.cautious_verdict import cautious_verdict
 from service.decisions.contributions import contributions
+from service.decisions.recording import (
+    Asked,
+    Disposition,
+    Recorded,
+    basis_of,
+    named_in,
+    now,
+)
 from service.decisions.replay import replay_of_reference, seen_before
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Acquired, Upload, acquire_one, describe_each
@@ -32,6 +40,8 @@ _FIGURES = (
     "non_match_threshold",
     "operating_point",
 )
+
+ANYBODY = Asked()
 
 
 @dataclass(frozen=True)
@@ -58,13 +68,20 @@ class Verification:
     is how often such verdicts err on signatures of a kind that the rule was not fitted on.
     """
 
-    decision_id: str | None  # None where nothing is recorded.
+    recorded: Recorded | None  # None where nothing is recorded.
     comparison: Comparison
     references: tuple[ComparedReference, ...]
     acquisition: Acquisition
     model: AnsweringModel
     warnings: tuple[Caution, ...] = ()
     expected: UnseenErrors | None = None
+    writer_id: str | None = None  # None where references came with the request.
+    disposition: Disposition | None = None
+
+    @property
+    def decision_id(self) -> str | None:
+        """The decision's id in the audit trail; None where it is not there."""
+        return None if self.recorded is None else self.recorded.decision_id
 
     @property
     def verdict(self) -> Verdict:
@@ -74,8 +91,10 @@ class Verification:
     def as_dict(self) -> dict[str, Any]:
         """The answer, ready for JSON."""
         return {
-            "decision_id": self.decision_id,
+            **recorded_fields(self.recorded),
+            "writer_id": self.writer_id,
             "verdict": self.verdict,
+            "disposition": self.disposition,
             "warnings": [one.as_dict() for one in self.warnings],
             **{name: getattr(self.comparison, name) for name in _FIGURES},
             "contributions": contributions(self.comparison),
@@ -93,7 +112,7 @@ def verify(
     encoder: Encoder,
     registry: Registry,
     operating_point: str | None = None,
-    caller: str = "anonymous",
+    asked: Asked = ANYBODY,
 ) -> Verification:
     """Compare a query signature with the claimed writer's references, and record the decision.
 
@@ -108,12 +127,18 @@ def verify(
     comparison, told = compare_as_it_lies(
         acquired.acquisition, probe, signatures_of(claim, encoder), encoder, operating_point
     )
-    reference_ids = tuple(int(reference_id) for reference_id in claim.reference_ids)
     warnings = (*told, *_warnings(acquired, probe, claim, comparison, registry))
+    reference_ids = tuple(int(reference_id) for reference_id in claim.reference_ids)
+    compared = compared_references(comparison, [(one, None) for one in reference_ids])
+    verdict = cautious_verdict(comparison.verdict, warnings)
+    rests_on = _rests_on(comparison, compared, registry)
+    basis = basis_of(acquired, encoder, verdict, warnings, asked, rests_on)
+    mentions = named_in(warnings, acquired.sha256, writer_id, registry)
+    decided_at = now()
     decision_id = registry.decisions.record(
         DecisionRecord(
             kind="verify",
-            verdict=cautious_verdict(comparison.verdict, warnings),
+            verdict=verdict,
             writer_id=writer_id,
             operating_point=comparison.operating_point,
             score=comparison.score,
@@ -124,18 +149,52 @@ def verify(
             reference_ids=reference_ids,
             candidates=None,
             probe_sha256=acquired.sha256,
-            caller=caller,
+            caller=asked.caller,
+            decided_at=decided_at,
+            basis=replace(basis, mentions=tuple(mentions)),
         )
     )
     return Verification(
-        decision_id,
+        Recorded(decision_id, decided_at, acquired.sha256, asked.request_id),
         comparison,
-        compared_references(comparison, [(one, None) for one in reference_ids]),
+        compared,
         acquired.acquisition,
         AnsweringModel.of(encoder),
         warnings,
         expected_errors(comparison, encoder),
+        writer_id,
+        asked.disposition(verdict),
     )
+
+
+def recorded_fields(recorded: Recorded | None) -> dict[str, Any]:
+    """By what an answer can be found again, ready for JSON; None of it where it is not recorded."""
+    if recorded is None:
+        return dict.fromkeys(("decision_id", "decided_at", "probe_sha256", "request_id"))
+    return {**asdict(recorded), "decided_at": recorded.decided_at.isoformat()}
+
+
+def _rests_on(
+    comparison: Comparison, compared: Sequence[ComparedReference], registry: Registry
+) -> dict[str, Any]:
+    """What a verification came from: figures, and the references as they are now."""
+    ids = [one.reference_id for one in compared if one.reference_id is not None]
+    digests = registry.references.digests(ids)
+    references = [
+        {
+            "reference_id": one.reference_id,
+            "sha256": digests.get(one.reference_id or 0),
+            "similarity": one.similarity,
+            "local_similarity": one.local_similarity,
+            "copy": one.copy,
+        }
+        for one in compared
+    ]
+    return {
+        **{name: getattr(comparison, name) for name in _FIGURES},
+        "contributions": comparison.contributions,
+        "references": references,
+    }
 
 
 def expected_errors(comparison: Comparison, encoder: Encoder) -> UnseenErrors | None:

@@ -10,7 +10,7 @@ import click
 from service.cli.arguments import IMAGE, region_option
 from service.cli.failures import EXIT_NO
 from service.cli.output import json_option, print_json, show
-from service.cli.session import caller, open_services
+from service.cli.session import asked, open_services
 from service.decisions.candidates import DEFAULT_CANDIDATES, MOST_CANDIDATES
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def identify(
             registry=services.registry,
             gallery=services.gallery,
             top=top,
-            caller=caller(),
+            asked=asked(),
         )
     if as_json:
         print_json(answer.as_dict())

@@ -10,7 +10,7 @@ import click
 from service.cli.arguments import IMAGE, operating_point_option, region_option, writer_argument
 from service.cli.failures import EXIT_NO
 from service.cli.output import json_option, print_json, show
-from service.cli.session import caller, open_registry
+from service.cli.session import asked, open_registry
 
 if TYPE_CHECKING:
     from encoder.imaging.region import Region
@@ -53,7 +53,7 @@ def verify(
             encoder=encoder,
             registry=registry,
             operating_point=operating_point,
-            caller=caller(),
+            asked=asked(),
         )
     print_verification(answer, f"writer {writer_id}", as_json=as_json)
     ctx.exit(0 if answer.verdict == "match" else EXIT_NO)

@@ -14,6 +14,8 @@ from service.api import (
     writers,
 )
 from service.api.multipart import RequestInMemory
+from service.api.trail import decisions as recorded_decisions
+from service.api.trail import reviews
 from service.composition import with_model
 from service.models.live_services import LiveServices, Services
 from service.version import VERSION
@@ -43,6 +45,8 @@ def create_app(services: Services) -> APIFlask:
         writers.blueprint,
         references.blueprint,
         decisions.blueprint,
+        recorded_decisions.blueprint,
+        reviews.blueprint,
         health.blueprint,
     ):
         app.register_blueprint(blueprint)

@@ -129,6 +129,11 @@ class AuditLog:
         with self._database.write(WriteLock.AUDIT) as connection:
             return stored.view_image(connection, decision_id, actor)
 
+    def kept_image(self, decision_id: str) -> StoredImage:
+        """Return a decision's query image as `image` does, for what shows it to nobody."""
+        with self._database.read() as connection:
+            return stored.kept_image(connection, decision_id)
+
     def hold(self, decision_id: str, hold: Hold) -> StoredDecision:
         """Keep a decision whole until a day, whatever retention and erasures say.
 

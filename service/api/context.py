@@ -7,10 +7,13 @@ from flask import Flask, current_app, g
 
 from index.errors import ModelChanged
 from service.auth.caller import caller_of
+from service.auth.scopes import SCOPES, Scope
 from service.decisions.recording import Asked
 from service.models.live_services import LiveServices, Services
 from service.settings import Settings
 
+# By AUTH: where nobody is asked for a name, everybody may do everything.
+SCOPES_OF = {"off": frozenset(SCOPES)}
 _EXTENSION = "countersign"
 Answer = TypeVar("Answer")
 
@@ -59,3 +62,8 @@ def asked() -> Asked:
 def caller() -> str:
     """Return who the current request is from."""
     return caller_of(settings())
+
+
+def may(scope: Scope) -> bool:
+    """Whether the caller has a scope, besides the one that the route asks for."""
+    return scope in SCOPES_OF[settings().auth]

@@ -30,7 +30,7 @@ from service.writers.template_codec import signatures_of
 from service.writers.uploads import Acquired, Upload, acquire_one, describe_each
 
 # What answers say of a comparison as a whole; the similarities are told beside each reference.
-_FIGURES = (
+FIGURES = (
     "score",
     "log_lr",
     "log_lr_random",
@@ -96,7 +96,7 @@ class Verification:
             "verdict": self.verdict,
             "disposition": self.disposition,
             "warnings": [one.as_dict() for one in self.warnings],
-            **{name: getattr(self.comparison, name) for name in _FIGURES},
+            **{name: getattr(self.comparison, name) for name in FIGURES},
             "contributions": contributions(self.comparison),
             "expected_errors": None if self.expected is None else self.expected.as_dict(),
             "references": [asdict(reference) for reference in self.references],
@@ -127,7 +127,7 @@ def verify(
     comparison, told = compare_as_it_lies(
         acquired.acquisition, probe, signatures_of(claim, encoder), encoder, operating_point
     )
-    warnings = (*told, *_warnings(acquired, probe, claim, comparison, registry))
+    warnings = (*told, *warnings_of(acquired, probe, claim, comparison, registry))
     reference_ids = tuple(int(reference_id) for reference_id in claim.reference_ids)
     compared = compared_references(comparison, [(one, None) for one in reference_ids])
     verdict = cautious_verdict(comparison.verdict, warnings)
@@ -191,7 +191,7 @@ def _rests_on(
         for one in compared
     ]
     return {
-        **{name: getattr(comparison, name) for name in _FIGURES},
+        **{name: getattr(comparison, name) for name in FIGURES},
         "contributions": comparison.contributions,
         "references": references,
     }
@@ -204,7 +204,7 @@ def expected_errors(comparison: Comparison, encoder: Encoder) -> UnseenErrors | 
     return unseen_errors(encoder.manifest, count, comparison.operating_point, own_bounds=own_bounds)
 
 
-def _warnings(
+def warnings_of(
     acquired: Acquired,
     probe: Signatures,
     claim: Claim,

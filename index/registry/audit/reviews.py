@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, exists, func, insert, literal, or_, select, update
 
 from index.errors import ReviewRefused, UnknownDecision
 from index.registry.audit import chain
@@ -83,11 +83,25 @@ class Reviews:
         with self._database.write(WriteLock.DECISIONS) as connection:
             return claim(connection, reviewer, limit, minutes)
 
+    def is_open(self, decision_id: str) -> bool:
+        """Whether a decision waits for somebody to look at it."""
+        with self._database.read() as connection:
+            return connection.execute(_open(decision_id)).first() is not None
+
+    def is_open_to(self, decision_id: str, reviewer: str) -> bool:
+        """Whether a decision waits, and this reviewer has said nothing of it yet."""
+        said = exists().where(
+            ReviewRow.sequence == DecisionRow.sequence, ReviewRow.reviewer == reviewer
+        )
+        with self._database.read() as connection:
+            return connection.execute(_open(decision_id).where(~said)).first() is not None
+
     def waiting(self) -> int:
         """Return how many decisions wait for somebody to look at them."""
         with self._database.read() as connection:
-            query = select(ReviewTaskRow.sequence).where(ReviewTaskRow.done_at.is_(None))
-            return len(connection.execute(query).all())
+            waiting = ReviewTaskRow.done_at.is_(None)
+            count = select(func.count()).select_from(ReviewTaskRow).where(waiting)
+            return connection.execute(count).scalar_one()
 
     def agreement(self, since: datetime | None = None) -> list[Agreement]:
         """Return how often people said what of which verdicts, of decisions from a time on."""
@@ -146,7 +160,7 @@ def claim(connection: Connection, reviewer: str, limit: int, minutes: int) -> li
     """
     now = datetime.now(UTC)
     until = now + timedelta(minutes=minutes)
-    own = select(ReviewRow.sequence).where(ReviewRow.reviewer == reviewer)
+    said = select(ReviewRow.sequence).where(ReviewRow.reviewer == reviewer)
     query = (
         select(
             DecisionRow.sequence,
@@ -161,8 +175,8 @@ def claim(connection: Connection, reviewer: str, limit: int, minutes: int) -> li
         .join(ReviewTaskRow, ReviewTaskRow.sequence == DecisionRow.sequence)
         .where(
             ReviewTaskRow.done_at.is_(None),
-            DecisionRow.caller != reviewer,
-            DecisionRow.sequence.not_in(own),
+            or_(DecisionRow.caller != reviewer, literal(reviewer == chain.ANYBODY)),
+            DecisionRow.sequence.not_in(said),
             or_(
                 ReviewTaskRow.claimed_by.is_(None),
                 ReviewTaskRow.claimed_by == reviewer,
@@ -175,7 +189,8 @@ def claim(connection: Connection, reviewer: str, limit: int, minutes: int) -> li
     for row in connection.execute(query.limit(limit + LOOKED_AT)).all():
         if len(found) == limit:
             break
-        if not enrolled_by(connection, row.writer_id, reviewer):
+        own = reviewer != chain.ANYBODY and enrolled_by(connection, row.writer_id, reviewer)
+        if not own:
             found.append(_claimed(connection, row, reviewer, until))
     return found
 
@@ -208,6 +223,14 @@ def enrolled_by(connection: Connection, writer_id: str | None, who: str) -> bool
     return writer_id is not None and connection.execute(query).first() is not None
 
 
+def _open(decision_id: str) -> Select[int]:
+    return (
+        select(DecisionRow.sequence)
+        .join(ReviewTaskRow, ReviewTaskRow.sequence == DecisionRow.sequence)
+        .where(DecisionRow.decision_id == decision_id, ReviewTaskRow.done_at.is_(None))
+    )
+
+
 def _claimed(
     connection: Connection, row: Row[Any], reviewer: str, until: datetime
 ) -> QueuedDecision:
@@ -225,13 +248,15 @@ def _claimed(
 def _require_independent(
     connection: Connection, decision: Row[Any], before: Sequence[StoredReview], reviewer: str
 ) -> None:
+    if any(one.reviewer == reviewer for one in before):
+        raise ReviewRefused("You have reviewed this decision already; another person may, too.")
+    if reviewer == chain.ANYBODY:
+        return  # Where nobody is asked for a name, nobody can be told apart.
     if reviewer == decision.caller:
         raise ReviewRefused(
             "The reviewer is neither who ran the decision nor who enrolled the writer; you ran it. "
             "Leave it to another reviewer."
         )
-    if any(one.reviewer == reviewer for one in before):
-        raise ReviewRefused("You have reviewed this decision already; another person may, too.")
     if enrolled_by(connection, decision.writer_id, reviewer):
         raise ReviewRefused(
             "The reviewer is neither who ran the decision nor who enrolled the writer; you "

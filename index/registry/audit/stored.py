@@ -190,6 +190,19 @@ def view_image(connection: Connection, decision_id: str, actor: str) -> StoredIm
         UnknownDecision: there is none of this id.
         QueryNotKept: its image was purged or erased, or never kept.
     """
+    found = kept_image(connection, decision_id)
+    details = {"decision": decision_id}
+    chain.append(connection, chain.AuditEvent("image.viewed", actor, details=details))
+    return found
+
+
+def kept_image(connection: Connection, decision_id: str) -> StoredImage:
+    """Return a decision's query image, for what shows it to nobody.
+
+    Raises:
+        UnknownDecision: there is none of this id.
+        QueryNotKept: its image was purged or erased, or never kept.
+    """
     row = connection.execute(
         select(DecisionRow.sequence, DecisionImageRow.media_type, DecisionImageRow.image)
         .outerjoin(DecisionImageRow, DecisionImageRow.sequence == DecisionRow.sequence)
@@ -199,8 +212,6 @@ def view_image(connection: Connection, decision_id: str, actor: str) -> StoredIm
         raise UnknownDecision(decision_id)
     if row.image is None:
         raise QueryNotKept(decision_id)
-    details = {"decision": decision_id}
-    chain.append(connection, chain.AuditEvent("image.viewed", actor, details=details))
     return StoredImage(row.image, row.media_type)
 
 

@@ -191,6 +191,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     service_errors.StartRefused: INTERNAL,
     service_errors.SwitchRefused: INTERNAL,
     service_errors.NotEnoughWriters: INTERNAL,
+    service_errors.AnchorUnusable: INTERNAL,
     service_errors.ServiceError: INTERNAL,
 }
 

@@ -7,6 +7,8 @@ no module can be called, in `writers/bulk_import.py`). Importing them loads noth
 
 import click
 
+from service.cli.audit.audit import audit_group
+from service.cli.audit.report import report_group
 from service.cli.decisions.compare import compare
 from service.cli.decisions.identify import identify
 from service.cli.decisions.verify import verify
@@ -62,6 +64,7 @@ MODELS = (
     *(calibrate, reencode, model_group),
 )
 SERVER = (serve, db_group)
+AUDIT = (audit_group, report_group)
 
-for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER):
+for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER, *AUDIT):
     main.add_command(command)

@@ -19,11 +19,13 @@ from encoder.errors import EncoderError
 from index.errors import GalleryError
 from service.api.context import live_services
 from service.app import create_app
+from service.audit.started import note_start
 from service.composition import build_services
 from service.errors import ServiceError
 from service.logs import configure_logging
 from service.server.calibrating import Calibrating
 from service.server.front import Front, Limits
+from service.server.housekeeping import Housekeeping
 from service.server.purging import Purging
 from service.server.supervisor import Heartbeat
 from service.settings import Settings
@@ -80,6 +82,8 @@ def run_worker(settings: Settings, listening: socket.socket, heartbeat: Heartbea
         app = build_application(settings)
     purging = Purging(live_services(app))
     purging.start()
+    housekeeping = Housekeeping(live_services(app))
+    housekeeping.start()
     calibrating = Calibrating(live_services(app))
     if settings.calibrate != "off":
         calibrating.start()
@@ -87,6 +91,7 @@ def run_worker(settings: Settings, listening: socket.socket, heartbeat: Heartbea
         asyncio.run(_serve(app, settings, listening, heartbeat))
     finally:
         purging.close()
+        housekeeping.close()
         calibrating.close()
         live_services(app).close()
 
@@ -99,6 +104,7 @@ def build_application(settings: Settings) -> APIFlask:
     """
     try:
         services = build_services(settings)
+        note_start(settings, services.registry, services.encoder.rule.rule_id)
     except (EncoderError, GalleryError, ServiceError) as error:
         print(f"Cannot start: {error}", file=sys.stderr)  # noqa: T201  # The operator's terminal.
         raise SystemExit(1) from None

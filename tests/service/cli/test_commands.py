@@ -35,6 +35,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("index check", "index rebuild", "index stats", "db upgrade", "db current"),
         "gallery export",
         "gallery import",
+        *("audit key create", "audit anchor", "audit verify", "audit export"),
+        "report agreement",
     }
 
 

@@ -19,6 +19,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from index.errors import UnknownDecision
 from index.registry.audit import basis, chain, holds, stored
 from index.registry.audit.basis import DecisionBasis
 from index.registry.audit.holds import Hold
@@ -133,6 +134,21 @@ class AuditLog:
         """Return a decision's query image as `image` does, for what shows it to nobody."""
         with self._database.read() as connection:
             return stored.kept_image(connection, decision_id)
+
+    def proof(self, decision_id: str) -> dict[str, Any]:
+        """Return what a decision's hash is of, its salt (hexadecimal) and the hash.
+
+        Raises:
+            UnknownDecision: there is none of this id.
+        """
+        query = select(DecisionRow.__table__).where(DecisionRow.decision_id == decision_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            raise UnknownDecision(decision_id)
+        content = {name: row[name] for name in HASHED[row["chain_version"]]}
+        salt = None if row["salt"] is None else row["salt"].hex()
+        return {"content": content, "salt": salt, "sha256": row["sha256"]}
 
     def hold(self, decision_id: str, hold: Hold) -> StoredDecision:
         """Keep a decision whole until a day, whatever retention and erasures say.

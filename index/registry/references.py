@@ -18,8 +18,9 @@ from index.errors import DuplicateReference, ImageNotHeld, UnknownReference, Unk
 from index.registry import change_log, embeddings, models
 from index.registry.audit import chain
 from index.registry.audit.chain import ANYBODY, AuditEvent
+from index.registry.audit.erasing import erase_images
 from index.registry.audit.stored_image import StoredImage
-from index.registry.database import Database, WriteLock
+from index.registry.database import Database, WriteLock, lock_also
 from index.registry.disk import erasures
 from index.registry.schema import EmbeddingRow, ReferenceRow, WriterRow
 from index.vectors.unit_vectors import unit_vectors
@@ -165,6 +166,22 @@ class References:
         with self._database.read() as connection:
             rows = connection.execute(_DIGESTS, {"reference_ids": list(reference_ids)}).all()
         return {row.reference_id: row.sha256 for row in rows}
+
+    def images(self, reference_ids: Collection[int]) -> dict[int, tuple[str, StoredImage]]:
+        """Return reference_id -> sha256 and image, of those of these that have one; few."""
+        query = select(
+            ReferenceRow.reference_id,
+            ReferenceRow.sha256,
+            ReferenceRow.media_type,
+            ReferenceRow.image,
+        ).where(ReferenceRow.reference_id.in_(reference_ids))
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return {
+            row.reference_id: (row.sha256, StoredImage(row.image, row.media_type))
+            for row in rows
+            if row.image
+        }
 
     def filenames(self, writer_id: str) -> dict[int, str]:
         """Return reference_id -> file name as sent, of those of a writer's that came with one."""
@@ -402,7 +419,7 @@ def erase(connection: Connection, writer_id: str, reference_id: int, actor: str 
     _require_writer(connection, writer_id)
     with models.counted(connection, [writer_id]):
         found = connection.execute(
-            select(ReferenceRow.reference_id).where(
+            select(ReferenceRow.sha256).where(
                 ReferenceRow.reference_id == reference_id, ReferenceRow.writer_id == writer_id
             )
         ).first()
@@ -412,7 +429,9 @@ def erase(connection: Connection, writer_id: str, reference_id: int, actor: str 
         connection.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id == reference_id))
         connection.execute(delete(ReferenceRow).where(ReferenceRow.reference_id == reference_id))
     change_log.log_erasures(connection, [reference_id])
-    details = {"reference": reference_id}
+    lock_also(connection, WriteLock.DECISIONS)
+    images = erase_images(connection, [found.sha256])
+    details = {"reference": reference_id, **images.details()}
     entry = AuditEvent("reference.erased", actor, subject=writer_id, details=details)
     chain.append(connection, entry)
 

@@ -327,6 +327,7 @@ def erase(connection: Connection, writer_id: str, actor: str = ANYBODY) -> Erase
     erasures.note_writer(connection, writer_id, erasing.image_traces(connection, writer_id))
     own = select(ReferenceRow.reference_id).where(ReferenceRow.writer_id == writer_id)
     reference_ids = list(connection.execute(own).scalars())
+    digests = list(reference_rows.sha256_to_id(connection, writer_id))
     with models.counted(connection, [writer_id]):
         connection.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id.in_(own)))
         connection.execute(delete(ReferenceRow).where(ReferenceRow.writer_id == writer_id))
@@ -334,7 +335,7 @@ def erase(connection: Connection, writer_id: str, actor: str = ANYBODY) -> Erase
     connection.execute(delete(WriterRow).where(WriterRow.writer_id == writer_id))
     change_log.log_erasures(connection, reference_ids)
     lock_also(connection, WriteLock.DECISIONS)
-    decisions = erasing.erase_writer(connection, writer_id)
+    decisions = erasing.erase_writer(connection, writer_id, digests)
     details = {
         **decisions.details(),
         chain.FORGOTTEN: chain.forget(connection, writer_id),

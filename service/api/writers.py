@@ -4,7 +4,7 @@ from typing import Any
 
 from apiflask import APIBlueprint
 from apiflask.schema_adapters.marshmallow import parser
-from flask import request
+from flask import jsonify, request
 from flask.typing import ResponseReturnValue
 
 from service.api.answers import writers as answers
@@ -117,7 +117,7 @@ def erase_one_writer(writer_id: str) -> ResponseReturnValue:
         writer_id, registry=services().registry, gallery=services().gallery, caller=caller()
     )
     if erased.held:
-        return answers.erased(erased)
+        return jsonify(answers.erased(erased))
     return "", 204
 
 

@@ -108,11 +108,11 @@ def read_public_key(file: Path) -> str:
     return _named(key)
 
 
-def make_anchor(registry: Registry, key: Ed25519PrivateKey) -> Anchor:
-    """Sign the end of the chain as it is now."""
+def make_anchor(registry: Registry, key: Ed25519PrivateKey, head: Head | None = None) -> Anchor:
+    """Sign the end of the chain as it is now, or an entry of it that is known to be good."""
     unsigned = Anchor(
         registry.registry_id(),
-        registry.audit.head(),
+        registry.audit.head() if head is None else head,
         datetime.now(UTC).isoformat(timespec="seconds"),
         _named(key.public_key()),
         "",

@@ -95,13 +95,11 @@ class AuditChain:
                 if since is None or row.created_at >= since:
                     yield row
 
-    def entry_of(self, content_sha256: str) -> Row[Any] | None:
-        """Return the first entry that holds this hash of a row elsewhere."""
+    def following(self, number: int, limit: int) -> list[Row[Any]]:
+        """Return up to `limit` entries from a number on, oldest first."""
+        query = select(AuditEntryRow.__table__).where(AuditEntryRow.sequence >= number)
         with self._database.read() as connection:
-            query = select(AuditEntryRow.__table__).where(
-                AuditEntryRow.content_sha256 == content_sha256
-            )
-            return connection.execute(query.order_by(AuditEntryRow.sequence)).first()
+            return list(connection.execute(query.order_by(AuditEntryRow.sequence).limit(limit)))
 
 
 @dataclass(frozen=True)

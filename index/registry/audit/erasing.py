@@ -9,7 +9,7 @@ Decisions of the chain's versions 1 and 2 have no salt and hang on each other: t
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -66,9 +66,27 @@ class Changed:
         return {name: value for name, value in found.items() if value}
 
 
-def erase_writer(connection: Connection, writer_id: str) -> Changed:
-    """Take a writer out of the decisions; the caller holds the decisions' lock."""
-    changed = Changed()
+def erase_images(connection: Connection, digests: Collection[str]) -> Changed:
+    """Remove query images that are the very files of these, but for those held.
+
+    The decisions they came for stay; the caller holds the decisions' lock.
+    """
+    rows = connection.execute(
+        select(DecisionImageRow.sequence, DecisionRow.sha256)
+        .join(DecisionRow, DecisionRow.sequence == DecisionImageRow.sequence)
+        .where(DecisionRow.probe_sha256.in_(digests), ~_is_held())
+    ).all()
+    numbers = [row.sequence for row in rows]
+    connection.execute(delete(DecisionImageRow).where(DecisionImageRow.sequence.in_(numbers)))
+    return Changed(without_image=[row.sha256 for row in rows])
+
+
+def erase_writer(connection: Connection, writer_id: str, digests: Collection[str] = ()) -> Changed:
+    """Take a writer out of the decisions, and the images that are their references, by sha256.
+
+    The caller holds the decisions' lock.
+    """
+    changed = erase_images(connection, digests)
     now = datetime.now(UTC)
     for row, hold in _speaking_of(connection, writer_id):
         if hold is not None and hold.held_until > now:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, exists, or_, select
+from sqlalchemy import Connection, Row, Select, bindparam, exists, or_, select
 
 from index.errors import InvalidCursor, QueryNotKept, UnknownDecision
 from index.registry.audit import chain
@@ -170,16 +170,13 @@ def get(connection: Connection, decision_id: str) -> StoredDecision:
         select(DecisionDetailsRow.details).where(DecisionDetailsRow.sequence == row.sequence)
     ).scalar_one_or_none()
     details = None if found is None else json.loads(found)
-    entry = connection.execute(
-        select(AuditEntryRow.sequence).where(AuditEntryRow.content_sha256 == row.sha256)
-    ).scalars()
     return StoredDecision(
         **_fields(row),
         details=details,
         rule=None if details is None else _rule(connection, details[RULE]),
         hold=_hold(connection, row.sequence),
         reviews=reviews_of(connection, row.sequence),
-        entry=entry.first(),
+        entry=_entry_of(connection, row.sha256),
     )
 
 
@@ -289,6 +286,23 @@ def _hold(connection: Connection, sequence: int) -> StoredHold | None:
         return None
     waits = row.erased_writer is not None
     return StoredHold(row.reason, row.held_by, row.held_since, row.held_until, waits)
+
+
+def _entry_of(connection: Connection, sha256: str) -> int | None:
+    """The number of a decision's entry, also where an erasure has given it another hash since."""
+    query = select(AuditEntryRow.sequence).where(AuditEntryRow.content_sha256 == bindparam("sha"))
+    number = connection.execute(query, {"sha": sha256}).scalars().first()
+    if number is not None:
+        return number
+    changing = (
+        select(AuditEntryRow.details)
+        .where(AuditEntryRow.kind.in_(chain.CHANGING))
+        .order_by(AuditEntryRow.sequence.desc())
+    )
+    for details in connection.execute(changing).scalars():
+        before = {new: old for old, new in details.get(chain.REPLACED, {}).items()}
+        sha256 = before.get(sha256, sha256)
+    return connection.execute(query, {"sha": sha256}).scalars().first()
 
 
 def _cursor(sequence: int) -> str:

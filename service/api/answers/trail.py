@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from apiflask import Schema
-from apiflask.fields import AwareDateTime, Dict, Float, Integer, List, Nested, Raw, String
+from apiflask.fields import AwareDateTime, Boolean, Dict, Float, Integer, List, Nested, Raw, String
 
 from index.registry.audit.reviews import QueuedDecision as Queued
 from index.registry.audit.stored import DecisionPage, StoredDecision, StoredHold, StoredReview
@@ -56,10 +56,8 @@ class Held(Schema):
     held_by = String(metadata=about("Who did so.", "user:ada"))
     held_since = AwareDateTime(metadata=about("When it was put on."))
     held_until = AwareDateTime(metadata=about("When it ends."))
-    in_force = Raw(metadata={"type": "boolean", "description": "Whether it has not ended."})
-    erasure_waits = Raw(
-        metadata={"type": "boolean", "description": "Whether the writer was erased meanwhile."}
-    )
+    in_force = Boolean(metadata=about("Whether it has not ended.", False))
+    erasure_waits = Boolean(metadata=about("Whether the writer was erased meanwhile.", False))
 
 
 class Review(Schema):
@@ -156,7 +154,7 @@ class Reviews(Schema):
     """What was said of a decision so far, by the caller."""
 
     reviews = List(Nested(Review))
-    done = Raw(metadata={"type": "boolean", "description": "Whether nobody else need look at it."})
+    done = Boolean(metadata=about("Whether nobody else need look at it.", False))
 
 
 _HEAD = ("decision_id", "kind", "verdict", "writer_id", "score", "caller", "state")
@@ -222,28 +220,26 @@ def reviews(found: Sequence[StoredReview], *, done: bool) -> Json:
 def _queued(one: Queued, blind: bool) -> Json:
     return {
         "decision_id": one.decision_id,
-        "decided_at": one.created_at.isoformat(),
+        "decided_at": one.created_at,
         "kind": one.kind,
         "verdict": None if blind else one.verdict,
         # Why it waits tells of the verdict, too.
         "why": "review" if blind else one.why,
-        "claimed_until": one.claimed_until.isoformat(),
+        "claimed_until": one.claimed_until,
     }
 
 
 def _head(stored: StoredDecision) -> dict[str, Any]:
     named = {name: getattr(stored, name) for name in _HEAD}
-    return {**named, "decided_at": stored.created_at.isoformat()}
+    return {**named, "decided_at": stored.created_at}
 
 
 def _hold(hold: StoredHold) -> Json:
     return {
         **asdict(hold),
-        "held_since": hold.held_since.isoformat(),
-        "held_until": hold.held_until.isoformat(),
         "in_force": hold.in_force,
     }
 
 
 def _review(one: StoredReview) -> Json:
-    return {**asdict(one), "created_at": one.created_at.isoformat()}
+    return asdict(one)

@@ -12,6 +12,7 @@ from service.api.answers.trail import Decision, Decisions, Replay
 from service.api.context import caller, may, services, settings
 from service.api.forms import JSON, accepts, check_path_ids, check_query
 from service.api.trail.requests import DecisionQuery, NewHold
+from service.audit.evidence import evidence
 from service.audit.replaying import replay
 from service.auth.scopes import requires
 
@@ -79,6 +80,20 @@ def replay_decision(decision_id: str) -> dict[str, Any]:
     search is not repeated, since the gallery has changed.
     """
     return answers.replay(replay(decision_id, services=services(), caller=caller()))
+
+
+@blueprint.get("/<decision_id>/evidence")
+@blueprint.output(FileSchema, content_type="application/zip", description="The archive.")
+@requires("audit")
+def show_evidence(decision_id: str) -> Response:
+    """Get all there is about a decision
+
+    A zip: the record as JSON, the images, a report for people as HTML and PDF, and the proof that
+    it is as it was written. The audit trail says who got it.
+    """
+    data = evidence(decision_id, services=services(), caller=caller())
+    headers = {"Content-Disposition": f'attachment; filename="decision-{decision_id}.zip"'}
+    return Response(data, mimetype="application/zip", headers=headers)
 
 
 @blueprint.put("/<decision_id>/hold")

@@ -55,8 +55,8 @@ def key_group() -> None:
 def create(file: Path, as_json: bool) -> None:
     """Make an Ed25519 key in FILE, for anchors.
 
-    Its public key is in FILE.pub. Keep FILE out of the data folder and out of backups of it, and name it in
-    COUNTERSIGN_AUDIT_KEY. Give FILE.pub to whoever verifies.
+    Its public key is in FILE.pub, for whoever verifies. Keep FILE out of the data folder and of
+    backups of it, and name it in COUNTERSIGN_AUDIT_KEY.
 
     \b
     Examples:
@@ -80,8 +80,9 @@ def create(file: Path, as_json: bool) -> None:
 def anchor(destination: str | None, as_json: bool) -> None:
     """Sign the end of the chain, to keep it elsewhere.
 
-    It is appended to a file, or sent to a URL. The key is the file that COUNTERSIGN_AUDIT_KEY names. A server does so by itself, every
-    COUNTERSIGN_AUDIT_ANCHOR_EVERY minutes, if COUNTERSIGN_AUDIT_ANCHOR says where to.
+    It is appended to a file, or sent to a URL. The key is the file that COUNTERSIGN_AUDIT_KEY
+    names. A server does so by itself, every COUNTERSIGN_AUDIT_ANCHOR_EVERY minutes, if
+    COUNTERSIGN_AUDIT_ANCHOR says where to.
 
     \b
     Examples:
@@ -153,7 +154,7 @@ def export(
 ) -> None:
     """Write the chain's entries as JSON lines, to be verified elsewhere.
 
-    With --json and --output, a count is printed. No personal data is in it: names lie beside the chain. The first line says what it is of. A time
+    No personal data is in it: names lie beside the chain. The first line says what it is of. A time
     is a day, or ISO 8601 with a zone.
 
     \b

@@ -1,15 +1,28 @@
 """Decisions read back and decided anew: equal, or what differs and why it cannot be."""
 
+import json
 from dataclasses import replace
+from functools import partial
 
+import cv2
+import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 
 from encoder.imaging.region import Region
+from encoder.inference.artifact import NETWORK, SHIPPED, read_artifact, write_artifact
+from encoder.inference.encoder import load_encoder
+from encoder.scoring.calibrations import OperatingPoint
+from encoder.synthesis import encode_png
 from index.registry.audit.stored import DecisionFilter
 from service.audit.replaying import replay
+from service.composition import build_model, with_model
 from service.decisions.recording import Asked
 from service.decisions.verify import verify
+from service.models.active_model import keep_model
+from service.models.reencode import reencode
+from service.models.switching import find_model, switch
+from service.writers.enroll import enroll
 from service.writers.erase import erase_reference, erase_writer
 from service.writers.uploads import Upload
 
@@ -108,8 +121,6 @@ def test_an_erased_reference_and_an_erased_writer_are_said(services, verified):
 
 
 def test_a_reference_enrolled_since_changes_nothing(services, verified, uploads):
-    from service.writers.enroll import enroll  # noqa: PLC0415
-
     answer = verified()
     enroll(
         "W-1",
@@ -166,3 +177,90 @@ def test_an_upload_without_a_name_is_replayed(services, verified, uploads):
         registry=services.registry,
     )
     assert again(services, answer).outcome == "equal"
+
+
+def test_two_hundred_decisions_replay_equal_also_after_a_switch_of_the_model(
+    services, uploads, known, ask, other_model
+):
+    """Whole and askew signatures, the writers' own and others', claims and searches."""
+    for seed in range(1, 6):
+        known(seed, count=1 + seed % 3)
+    answers = []
+    for number in range(200):
+        seed, claimed = 1 + number % 5, 1 + (number // 5) % 5
+        probe = turned(uploads(seed, 10 + number // 40)[0], 8 * (number % 3 - 1))
+        if number % 8 == 7:
+            answers.append(ask(probe))
+        else:
+            answers.append(
+                verify(
+                    f"W-{claimed}",
+                    probe,
+                    encoder=services.encoder,
+                    registry=services.registry,
+                )
+            )
+    codes = {one.code for answer in answers for one in answer.warnings}
+    assert "straightened" in codes
+    assert {answer.verdict for answer in answers} >= {"match", "inconclusive", "non_match"}
+    for answer in answers:
+        done = again(services, answer)
+        assert done.outcome == "equal", done
+    other = load_encoder(other_model)
+    keep_model(read_artifact(other_model), services.registry)
+    for _ in reencode(encoder=other, registry=services.registry):
+        pass
+    target = find_model("other", services.registry)
+    build = partial(build_model, services.settings, services.registry)
+    for _ in switch(target, registry=services.registry, build_model=build, caller="test"):
+        pass
+    switched = with_model(services, other.model_id)
+    assert switched.encoder.model_id != services.encoder.model_id
+    for answer in answers[::20]:
+        assert again(switched, answer).outcome == "equal"
+    # Without the model's files, the answer says so.
+    with services.registry._database.write() as connection:
+        connection.execute(text("DELETE FROM model_files"))
+    elsewhere = replace(switched, settings=replace(switched.settings, model=other_model))
+    done = again(elsewhere, answers[0])
+    assert done.outcome == "impossible"
+    assert services.encoder.model_id[:12] in done.reasons[0]
+    switched.gallery.close()
+
+
+def test_a_rule_fitted_anew_since_changes_nothing(services, verified):
+    answer = verified()
+    first = services.encoder.rule.calibrations[0]
+    points = {name: OperatingPoint(50, 40) for name in first.points}
+    rule = replace(services.encoder.rule, calibrations=(replace(first, points=points),))
+    assert rule.rule_id != services.encoder.rule.rule_id
+    later = replace(services, encoder=services.encoder.with_rule(rule))
+    assert again(later, answer).outcome == "equal"
+    refused = verify("W-1", uploads_of(answer, services), encoder=later.encoder,
+                     registry=services.registry)  # fmt: skip
+    assert refused.verdict != answer.verdict
+    assert again(services, refused).outcome == "equal"
+
+
+def uploads_of(answer, services):
+    return Upload(None, services.registry.decisions.kept_image(answer.decision_id).data)
+
+
+def turned(upload, degrees):
+    gray = cv2.imdecode(np.frombuffer(upload.data, np.uint8), cv2.IMREAD_GRAYSCALE)
+    page = cv2.copyMakeBorder(gray, 150, 150, 150, 150, cv2.BORDER_CONSTANT, value=255)
+    height, width = page.shape
+    turning = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1)
+    return Upload(None, encode_png(cv2.warpAffine(page, turning, (width, height), borderValue=255)))
+
+
+@pytest.fixture(scope="session")
+def other_model(tmp_path_factory):
+    """The shipped network under another identity: a comment is appended to its file."""
+    manifest = json.loads((SHIPPED / "manifest.json").read_text(encoding="utf-8"))
+    own = {"format", "files", "preprocessing_sha256", "sha256"}
+    facts = {name: value for name, value in manifest.items() if name not in own}
+    folder = tmp_path_factory.mktemp("models") / "other"
+    network = (SHIPPED / NETWORK).read_bytes() + b"\x32\x01x"  # ONNX's field for comments.
+    write_artifact(folder, {NETWORK: network}, facts | {"name": "other"})
+    return folder

@@ -6,6 +6,7 @@ from typing import TypeVar, cast
 from flask import Flask, current_app, g
 
 from index.errors import ModelChanged
+from service.audit.thumbnails import Thumbnails
 from service.auth.caller import caller_of
 from service.auth.scopes import SCOPES, Scope
 from service.decisions.recording import Asked
@@ -15,17 +16,24 @@ from service.settings import Settings
 # By AUTH: where nobody is asked for a name, everybody may do everything.
 SCOPES_OF = {"off": frozenset(SCOPES)}
 _EXTENSION = "countersign"
+_THUMBNAILS = "countersign-thumbnails"
 Answer = TypeVar("Answer")
 
 
 def install(app: Flask, live: LiveServices) -> None:
     """Let the handlers of `app` work with these services."""
     app.extensions[_EXTENSION] = live
+    app.extensions[_THUMBNAILS] = Thumbnails()
 
 
 def live_services(app: Flask = current_app) -> LiveServices:
     """Return what the handlers of `app` work with."""
     return cast(LiveServices, app.extensions[_EXTENSION])
+
+
+def thumbnails() -> Thumbnails:
+    """Return what tells the first thumbnail of a page from the others."""
+    return cast(Thumbnails, current_app.extensions[_THUMBNAILS])
 
 
 def services() -> Services:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -17,7 +17,7 @@ from service.cli.failures import EXIT_NO
 from service.cli.import_progress import show_refusals
 from service.cli.output import json_option, note, print_json, show
 from service.cli.regions import advice
-from service.cli.session import open_services
+from service.cli.session import caller, open_services
 from service.errors import ImagesRefused, Refusal
 
 if TYPE_CHECKING:
@@ -108,19 +108,15 @@ def _enroll(writer_id: str, name: str, uploads: Sequence[Upload], services: Serv
     if not uploads:
         return Enrollment((), ())
     registry = services.registry
-    encoder, gallery = services.encoder, services.gallery
+    parts: Any = {"encoder": services.encoder, "registry": registry, "gallery": services.gallery}
     try:
         try:
             known = registry.writers.get(writer_id)
         except UnknownWriter:
-            _, made = create_writer(
-                writer_id, name, uploads, encoder=encoder, registry=registry, gallery=gallery
-            )
+            _, made = create_writer(writer_id, name, uploads, caller=caller(), **parts)
             return made
         if name and name != known.name:
             note(f"{writer_id} is known already; the name given with --name is not used.")
-        return add_references(
-            writer_id, uploads, encoder=encoder, registry=registry, gallery=gallery
-        )
+        return add_references(writer_id, uploads, caller=caller(), **parts)
     except ImagesRefused as error:
         return Enrollment((), error.refused)

@@ -104,8 +104,25 @@ def test_a_query_image_is_shown_and_whoever_looks_is_put_on_the_chain(client, se
     services.registry.retention.purge_images(datetime(9000, 1, 1, tzinfo=UTC))
     answer = client.get(f"{one(decided[0])}/image")
     assert (answer.status_code, answer.get_json()["code"]) == (404, "query-not-kept")
-    client.get("/v1/writers/W-1/references/1/image")
-    assert len(entries(services, "image.viewed")) == 2
+
+
+def test_references_looked_at_are_on_the_chain_and_a_page_of_thumbnails_once(
+    client, services, decided, monkeypatch
+):
+    image = "/v1/writers/W-1/references/{}/image"
+    for number in (1, 2, 3, 1):
+        assert client.get(f"{image.format(number)}?cleaned=true").status_code == 200
+    assert client.get("/v1/writers/W-2/references/4/image?cleaned=true").status_code == 200
+    viewed = [(one["reference"], one["cleaned"]) for one in entries(services, "image.viewed")]
+    assert viewed == [(1, True), (4, True)]
+    for _ in range(2):
+        client.get(image.format(1))
+    assert [one["cleaned"] for one in entries(services, "image.viewed")[2:]] == [False, False]
+    monkeypatch.setattr("service.audit.thumbnails.PAGE_S", 0.0)
+    client.get(f"{image.format(2)}?cleaned=true")
+    assert len(entries(services, "image.viewed")) == 5
+    assert client.get(image.format(9)).status_code == 404
+    assert len(entries(services, "image.viewed")) == 5
 
 
 def test_a_decision_is_replayed(client, decided):

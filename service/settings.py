@@ -50,7 +50,7 @@ class Settings:
     log_level: LogLevel = "info"
     keep_queries: int = 90  # Days that query images are kept; then their hash alone.
     keep_decisions: int = 0  # Days that decisions are kept; 0 is for good.
-    review_sample: float = 0.01  # Share of accepted signatures that a person looks at.
+    review_sample: str = "1%"  # Share of accepted signatures that a person looks at.
     review_blind: Blind = "off"  # Whether reviewers do not see what the software said.
     review_claim: int = 15  # Minutes that a decision is a reviewer's alone.
     reject: Reject = "software"  # Who may reject.
@@ -58,6 +58,11 @@ class Settings:
     audit_key: Path | None = None  # Signs anchors of the audit chain.
     audit_anchor: str | None = None  # File or URL that the server writes anchors to.
     audit_anchor_every: int = 60  # Minutes.
+
+    @property
+    def review_share(self) -> float:
+        """The share of accepted signatures that a person looks at, 0 to 1."""
+        return float(self.review_sample.removesuffix("%")) / HUNDRED
 
     @property
     def snapshot_dir(self) -> Path:
@@ -266,7 +271,7 @@ def _review_blind(value: str) -> str:
     return value.lower()
 
 
-def _review_sample(value: str) -> float:
+def _review_sample(value: str) -> str:
     try:
         share = float(value.removesuffix("%"))
     except ValueError:
@@ -276,7 +281,7 @@ def _review_sample(value: str) -> float:
             f"{PREFIX}REVIEW_SAMPLE: expected a share of accepted signatures such as 1%, from 0% "
             f"to 100%; {value!r} came."
         )
-    return share / HUNDRED
+    return value
 
 
 def _audit_key(value: str) -> Path:

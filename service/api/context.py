@@ -62,7 +62,7 @@ def asked() -> Asked:
     return Asked(
         caller(),
         str(g.request_id),
-        review_sample=settings().review_sample,
+        review_sample=settings().review_share,
         reject_alone=settings().reject == "software",
     )
 

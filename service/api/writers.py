@@ -18,7 +18,9 @@ from service.writers.erase import erase_writer
 from service.writers.standing import reference_standings
 
 HELD = "The writer was erased; decisions under a hold stay whole until its end."
-HELD_CONTENT = {"application/json": {"schema": ErasedButHeld}}
+HELD_ANSWER: Any = {
+    200: {"description": HELD, "content": {"application/json": {"schema": ErasedButHeld}}}
+}
 
 blueprint = APIBlueprint(
     "writers",
@@ -104,7 +106,7 @@ def rename_writer(writer_id: str, json_data: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.delete("/<writer_id>")
 @blueprint.output({}, status_code=204, description="The writer was erased.")
-@blueprint.doc(responses={200: {"description": HELD, "content": HELD_CONTENT}})
+@blueprint.doc(responses=HELD_ANSWER)
 def erase_one_writer(writer_id: str) -> ResponseReturnValue:
     """Erase a writer
 

@@ -67,7 +67,7 @@ def asked() -> Asked:
     settings = read_settings()
     return Asked(
         caller(),
-        review_sample=settings.review_sample,
+        review_sample=settings.review_share,
         reject_alone=settings.reject == "software",
     )
 

@@ -86,7 +86,7 @@ class AuditChain:
 
     def entries(
         self, since: datetime | None = None, until: datetime | None = None
-    ) -> Iterator[Row[Any]]:
+    ) -> Iterator[Row[*tuple[Any, ...]]]:
         """Yield the entries of a time, oldest first, all of one moment; `until` is left out."""
         with self._database.snapshot() as connection:
             for row in read_entries(connection):
@@ -95,7 +95,7 @@ class AuditChain:
                 if since is None or row.created_at >= since:
                     yield row
 
-    def following(self, number: int, limit: int) -> list[Row[Any]]:
+    def following(self, number: int, limit: int) -> list[Row[*tuple[Any, ...]]]:
         """Return up to `limit` entries from a number on, oldest first."""
         query = select(AuditEntryRow.__table__).where(AuditEntryRow.sequence >= number)
         with self._database.read() as connection:
@@ -157,7 +157,7 @@ def forget(connection: Connection, text: str) -> list[int]:
     return sorted(set(numbers))
 
 
-def read_entries(connection: Connection, after: int = 0) -> Iterator[Row[Any]]:
+def read_entries(connection: Connection, after: int = 0) -> Iterator[Row[*tuple[Any, ...]]]:
     """Yield the entries after a number, oldest first, a batch at a time."""
     while True:
         query = select(AuditEntryRow.__table__).where(AuditEntryRow.sequence > after)

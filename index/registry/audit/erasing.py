@@ -176,7 +176,7 @@ def _is_held() -> Any:
 
 def _speaking_of(
     connection: Connection, writer_id: str
-) -> list[tuple[Mapping[Any, Any], Row[Any] | None]]:
+) -> list[tuple[Mapping[Any, Any], Row[*tuple[Any, ...]] | None]]:
     """The decisions that speak of a writer, each with the hold on it."""
     own = select(DecisionRow.sequence).where(DecisionRow.writer_id == writer_id)
     named = select(DecisionMentionRow.sequence).where(DecisionMentionRow.writer_id == writer_id)

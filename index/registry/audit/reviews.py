@@ -232,7 +232,7 @@ def _open(decision_id: str) -> Select[int]:
 
 
 def _claimed(
-    connection: Connection, row: Row[Any], reviewer: str, until: datetime
+    connection: Connection, row: Row[*tuple[Any, ...]], reviewer: str, until: datetime
 ) -> QueuedDecision:
     connection.execute(
         update(ReviewTaskRow)
@@ -246,7 +246,10 @@ def _claimed(
 
 
 def _require_independent(
-    connection: Connection, decision: Row[Any], before: Sequence[StoredReview], reviewer: str
+    connection: Connection,
+    decision: Row[*tuple[Any, ...]],
+    before: Sequence[StoredReview],
+    reviewer: str,
 ) -> None:
     if any(one.reviewer == reviewer for one in before):
         raise ReviewRefused("You have reviewed this decision already; another person may, too.")

@@ -98,7 +98,7 @@ class _Told:
     def gone(self) -> set[str]:
         return self.replaced | self.removed
 
-    def take(self, row: Row[Any]) -> None:
+    def take(self, row: Row[*tuple[Any, ...]]) -> None:
         if row.content_sha256 not in {None, GENESIS_SHA256}:
             self.recorded[bytes.fromhex(row.content_sha256)] = row.sequence
         if row.kind not in chain.CHANGING:
@@ -260,7 +260,7 @@ class _Beside:
         """How many of the decisions have their image."""
         return len(self._images)
 
-    def fault(self, row: Row[Any], told: _Told, rules: set[str]) -> str | None:
+    def fault(self, row: Row[*tuple[Any, ...]], told: _Told, rules: set[str]) -> str | None:
         """Say what is wrong with what lies beside a decision; None where all is right."""
         text = self._details.get(row.sequence)
         if (None if text is None else text_sha256(text)) != row.details_sha256:
@@ -288,7 +288,9 @@ def _verify_reviews(connection: Connection, report: TrailReport, told: _Told) ->
             report.reviews += 1
 
 
-def _batches(connection: Connection, query: Any, number: Any) -> Iterator[Sequence[Row[Any]]]:
+def _batches(
+    connection: Connection, query: Any, number: Any
+) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
     """Yield the rows of a query in the order of their numbers, some at a time."""
     after = 0
     while True:

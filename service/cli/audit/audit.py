@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from service.cli.audit.times import MOMENT
+from service.cli.audit.times import moment
 from service.cli.failures import EXIT_NO, fail
 from service.cli.output import json_option, note, print_json, show
 from service.cli.session import caller, open_registry_alone
@@ -145,8 +145,8 @@ def verify(
 
 
 @audit_group.command()
-@click.option("--from", "since", type=MOMENT, help="Entries from this time on.")
-@click.option("--to", "until", type=MOMENT, help="Entries before this time.")
+@click.option("--from", "since", metavar="TIME", callback=moment, help="Entries from this time on.")
+@click.option("--to", "until", metavar="TIME", callback=moment, help="Entries before this time.")
 @click.option("--output", type=NEW_FILE, help="File to write; else standard output.")
 @json_option
 def export(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from service.cli.audit.times import MOMENT
+from service.cli.audit.times import moment
 from service.cli.output import json_option, print_json, show, table
 from service.cli.session import open_registry_alone
 
@@ -23,7 +23,9 @@ def report_group() -> None:
 
 
 @report_group.command()
-@click.option("--from", "since", type=MOMENT, help="Decisions from this time on.")
+@click.option(
+    "--from", "since", metavar="TIME", callback=moment, help="Decisions from this time on."
+)
 @json_option
 def agreement(since: datetime | None, as_json: bool) -> None:
     """Show how often people agreed with the software.

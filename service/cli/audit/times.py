@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import click
 
-
-class Moment(click.ParamType):
-    """ISO 8601: a day begins in UTC, and a time must name its zone."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it, or end the command with what was expected."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            found = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"expected a day such as 2026-01-31 or a time; {value!r} came.", param, ctx)
-        if found.tzinfo is None and len(value) > len("2026-01-31"):
-            self.fail(f"expected a time with its zone, such as {value}Z.", param, ctx)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+A_DAY = "2026-01-31"
 
 
-MOMENT = Moment()
+def moment(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """Read an option in ISO 8601, its callback: a day begins in UTC, a time must name its zone.
+
+    Raises:
+        BadParameter: saying what was expected.
+    """
+    if value is None:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        message = f"expected a day such as {A_DAY} or a time; {value!r} came."
+        raise click.BadParameter(message, ctx, param) from None
+    if found.tzinfo is None and len(value) > len(A_DAY):
+        message = f"expected a time with its zone, such as {value}Z."
+        raise click.BadParameter(message, ctx, param)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found

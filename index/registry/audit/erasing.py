@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, or_, select, union, update
+from sqlalchemy import Connection, Row, and_, delete, select, union, update
 
 from index.registry.audit.chain import REMOVED, REPLACED, WITHOUT_IMAGE
 from index.registry.audit.reviews import review_sha256
@@ -165,10 +165,7 @@ def _is_held() -> Any:
         select(DecisionHoldRow.sequence)
         .where(
             DecisionHoldRow.sequence == DecisionRow.sequence,
-            or_(
-                DecisionHoldRow.held_until > datetime.now(UTC),
-                DecisionHoldRow.erased_writer.is_not(None),
-            ),
+            DecisionHoldRow.held_until > datetime.now(UTC),
         )
         .exists()
     )

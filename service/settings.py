@@ -107,8 +107,10 @@ def require_allowed(settings: Settings) -> None:
 
     Raises:
         SettingsError: AUTH=off on an address that other machines can reach; several workers on a
-            file that one process at a time can open.
+            file that one process at a time can open; anchors without a key, or with one that lies
+            beside what it should protect.
     """
+    _require_apart(settings)
     if settings.workers > 1 and settings.index_url.startswith("milvus+file:"):
         raise SettingsError(
             f"{PREFIX}INDEX_URL names a file of milvus-lite, which one process at a time can open, "
@@ -120,6 +122,21 @@ def require_allowed(settings: Settings) -> None:
             f"{PREFIX}AUTH=off lets anyone who reaches the server enroll and erase writers, so it "
             f"is allowed on a loopback address only; {PREFIX}HOST is {settings.host!r}. "
             f"Set {PREFIX}HOST=127.0.0.1."
+        )
+
+
+def _require_apart(settings: Settings) -> None:
+    """Refuse anchors that nobody signs, or that whoever edits the database could sign."""
+    if settings.audit_anchor is not None and settings.audit_key is None:
+        raise SettingsError(
+            f"{PREFIX}AUDIT_ANCHOR says where anchors go, and nothing signs them. Set "
+            f"{PREFIX}AUDIT_KEY too; `countersign audit key create FILE` makes a key."
+        )
+    key = settings.audit_key
+    if key is not None and settings.data_dir.resolve() in key.resolve().parents:
+        raise SettingsError(
+            f"{PREFIX}AUDIT_KEY: expected a file outside the data folder {settings.data_dir}: "
+            "whoever can edit the database must not be able to sign. Move the key."
         )
 
 

@@ -17,9 +17,7 @@ def canonical(content: Mapping[str, object]) -> str:
     Raises:
         ValueError: a number is not finite: SQL and JSON would keep something else.
     """
-    return json.dumps(
-        content, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_moment
-    )
+    return _ENCODER.encode(content)
 
 
 def seal(content: Mapping[str, object], salt: bytes) -> str:
@@ -36,3 +34,6 @@ def _moment(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="microseconds")
     raise TypeError(f"Expected what JSON can hold, or a time; got {type(value).__name__}.")
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, default=_moment)

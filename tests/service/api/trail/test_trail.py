@@ -2,14 +2,17 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import pytest
 from sqlalchemy import text
 
+from service.api.context import SCOPES_OF
 from service.app import create_app
 from service.auth.caller import CALLERS
+from service.auth.scopes import SCOPES
 
 DECISIONS = "/v1/decisions"
 
@@ -241,3 +244,29 @@ def test_the_queue_gives_each_decision_to_one_reviewer_at_a_time(
     again = other.get("/v1/reviews/queue?limit=5").get_json()
     assert again["waiting"] == 2
     assert second["decision_id"] not in [found["decision_id"] for found in again["decisions"]]
+
+
+@pytest.mark.parametrize("blind", ["off", "on"])
+def test_who_still_has_to_review_sees_no_other_review(
+    services, settings, monkeypatch, decided, blind
+):
+    """And, where it is set so, nothing of what the software said; who has reviewed sees all."""
+    services = replace(services, settings=replace(settings, review_blind=blind))
+    first = as_caller(services, monkeypatch, "user:first")
+    first.post(f"{one(decided[0])}/reviews", json={"outcome": "reject"})
+    monkeypatch.setitem(SCOPES_OF, "off", frozenset({"read", "review"}))
+    second = as_caller(services, monkeypatch, "user:second")
+    read = second.get(one(decided[0])).get_json()
+    assert read["reviews"] == []
+    shown = (read["verdict"], read["score"], read["details"], read["rule"])
+    assert shown == (None,) * 4 if blind == "on" else None not in shown
+    queued = second.get("/v1/reviews/queue?limit=9").get_json()["decisions"]
+    verdicts = {found["verdict"] for found in queued}
+    assert (verdicts == {None}) == (blind == "on")
+    second.post(f"{one(decided[0])}/reviews", json={"outcome": "reject"})
+    read = second.get(one(decided[0])).get_json()
+    assert [found["reviewer"] for found in read["reviews"]] == ["user:first", "user:second"]
+    assert read["verdict"] == "match"
+    monkeypatch.setitem(SCOPES_OF, "off", frozenset(SCOPES))
+    third = as_caller(services, monkeypatch, "user:auditor")
+    assert len(third.get(one(decided[0])).get_json()["reviews"]) == 2

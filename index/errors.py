@@ -12,6 +12,9 @@ GalleryError
 ├── ModelChanged            another model is active now than the one an enrollment used
 ├── UnknownCalibration      the gallery was never calibrated so, or nothing was put to use
 ├── CalibrationOutdated     it was worked out for another model or rule than decides now
+├── UnknownDecision         no decision of this id was recorded
+├── QueryNotKept            the query image of a decision was purged or erased
+├── ReviewRefused           who may not review a decision, or reviewed it already
 ├── InvalidVector           not finite unit vectors of the expected size
 ├── InvalidPieces           more bytes than are kept of a signature's pieces, or not one for each
 ├── InvalidCursor           a page cursor that was not given out here
@@ -151,6 +154,32 @@ class CalibrationOutdated(GalleryError):
             "rule than decides now. Run `countersign calibrate --gallery` for a new one."
         )
         self.calibration_id = calibration_id
+
+
+class UnknownDecision(GalleryError):
+    """The audit trail has no decision of this id."""
+
+    def __init__(self, decision_id: str) -> None:
+        super().__init__(
+            f"There is no decision with the id {decision_id[:40]!r}; GET /v1/decisions lists those "
+            "there are."
+        )
+        self.decision_id = decision_id
+
+
+class QueryNotKept(GalleryError):
+    """The query image of a decision is not kept any more; its hash may be."""
+
+    def __init__(self, decision_id: str) -> None:
+        super().__init__(
+            f"The query image of decision {decision_id} is not kept any more: its time was over, "
+            "it was erased, or the decision is older than the keeping of images."
+        )
+        self.decision_id = decision_id
+
+
+class ReviewRefused(GalleryError):
+    """Somebody may not review a decision; the message says why."""
 
 
 class InvalidVector(GalleryError):

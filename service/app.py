@@ -14,6 +14,8 @@ from service.api import (
     writers,
 )
 from service.api.multipart import RequestInMemory
+from service.api.trail import decisions as recorded_decisions
+from service.api.trail import reviews
 from service.composition import with_model
 from service.models.live_services import LiveServices, Services
 from service.observability.metrics import Metrics
@@ -45,6 +47,8 @@ def create_app(services: Services, metrics: Metrics | None = None) -> APIFlask:
         writers.blueprint,
         references.blueprint,
         decisions.blueprint,
+        recorded_decisions.blueprint,
+        reviews.blueprint,
         health.blueprint,
     ):
         app.register_blueprint(blueprint)

@@ -4,6 +4,7 @@ ServiceError
 ├── SettingsError           a COUNTERSIGN_* variable that cannot be used; refused at start
 ├── StartRefused            the registry is not in a state that this server can serve
 ├── SwitchRefused           a model cannot become the active one yet
+├── AnchorUnusable          an anchor or an export of the audit chain that cannot be relied on
 ├── NotEnoughWriters        too few are enrolled for the gallery to calibrate itself
 ├── ModelNotReady           the active model was switched and is not open here
 ├── Overloaded              the server takes no more for the moment, or is about to end
@@ -49,6 +50,10 @@ class StartRefused(ServiceError):
 
 class SwitchRefused(ServiceError):
     """A model cannot be made the active one; the message says why, and which command helps."""
+
+
+class AnchorUnusable(ServiceError):
+    """An anchor, or an export of the audit chain, is garbled, foreign or was changed."""
 
 
 class NotEnoughWriters(ServiceError):

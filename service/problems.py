@@ -106,6 +106,13 @@ KINDS: dict[type[Exception], ProblemKind] = {
         404, "unknown-reference", "The reference is not known"
     ),
     index_errors.ImageNotHeld: ProblemKind(404, "image-not-held", "The image is not held here"),
+    index_errors.UnknownDecision: ProblemKind(404, "unknown-decision", "The decision is not known"),
+    index_errors.QueryNotKept: ProblemKind(
+        404, "query-not-kept", "The query image is not kept any more"
+    ),
+    index_errors.ReviewRefused: ProblemKind(
+        409, "review-refused", "The decision may not be reviewed so"
+    ),
     index_errors.WriterExists: ProblemKind(409, "writer-exists", "The writer exists already"),
     index_errors.DuplicateReference: ProblemKind(
         409, "duplicate-reference", "The image is a reference already"
@@ -188,6 +195,7 @@ KINDS: dict[type[Exception], ProblemKind] = {
     service_errors.StartRefused: INTERNAL,
     service_errors.SwitchRefused: INTERNAL,
     service_errors.NotEnoughWriters: INTERNAL,
+    service_errors.AnchorUnusable: INTERNAL,
     service_errors.ServiceError: INTERNAL,
 }
 

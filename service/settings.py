@@ -21,10 +21,13 @@ PREFIX = "COUNTERSIGN_"
 DEFAULT_DATA_DIR = Path("var") / "countersign"
 Calibrate = Literal["propose", "auto", "off"]
 LogFormat = Literal["text", "json"]
+Reject = Literal["software", "human"]
+Blind = Literal["on", "off"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Origin = Literal["environment", "option", "default", "data folder"]
 CALIBRATES: tuple[Calibrate, ...] = ("propose", "auto", "off")
 LOG_FORMATS: tuple[LogFormat, ...] = ("text", "json")
+HUNDRED = 100  # Per cent.
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # Those whose values can hold a password: COUNTERSIGN_<NAME>_FILE names a file with the value.
@@ -61,6 +64,20 @@ class Settings:
     server: str | None = None  # The server that commands ask; None is the registry itself.
     key: str | None = field(default=None, repr=False)  # Theirs, if they ask a server.
     key_file: Path | None = None  # Where it is kept, if not in `key`.
+    keep_queries: int = 90  # Days that query images are kept; then their hash alone.
+    review_sample: str = "1%"  # Share of accepted signatures that a person looks at.
+    review_blind: Blind = "off"  # Whether reviewers do not see what the software said.
+    review_claim: int = 15  # Minutes that a decision is a reviewer's alone.
+    reject: Reject = "software"  # Who may reject.
+    rejecters: int = 2  # How many reviewers a rejection takes.
+    audit_key: Path | None = None  # Signs anchors of the audit chain.
+    audit_anchor: str | None = None  # File or URL that the server writes anchors to.
+    audit_anchor_every: int = 60  # Minutes.
+
+    @property
+    def review_share(self) -> float:
+        """The share of accepted signatures that a person looks at, 0 to 1."""
+        return float(self.review_sample.removesuffix("%")) / HUNDRED
 
     @property
     def snapshot_dir(self) -> Path:
@@ -133,13 +150,15 @@ def require_allowed(settings: Settings) -> None:
 
     Raises:
         SettingsError: AUTH=off on an address that other machines can reach; several workers on a
-            file that one process at a time can open; a certificate without its key.
+            file that one process at a time can open; a certificate without its key; anchors without
+            a key, or with one that lies beside what it should protect.
     """
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise SettingsError(
             f"{PREFIX}TLS_CERT and {PREFIX}TLS_KEY belong together: expected both or neither; "
             f"{PREFIX}{'TLS_KEY' if settings.tls_cert else 'TLS_CERT'} is missing."
         )
+    _require_apart(settings)
     if settings.workers > 1 and settings.index_url.startswith("milvus+file:"):
         raise SettingsError(
             f"{PREFIX}INDEX_URL names a file of milvus-lite, which one process at a time can open, "
@@ -151,6 +170,21 @@ def require_allowed(settings: Settings) -> None:
             f"{PREFIX}AUTH=off lets anyone who reaches the server enroll and erase writers, so it "
             f"is allowed on a loopback address only; {PREFIX}HOST is {settings.host!r}. "
             f"Set {PREFIX}HOST=127.0.0.1."
+        )
+
+
+def _require_apart(settings: Settings) -> None:
+    """Refuse anchors that nobody signs, or that whoever edits the database could sign."""
+    if settings.audit_anchor is not None and settings.audit_key is None:
+        raise SettingsError(
+            f"{PREFIX}AUDIT_ANCHOR says where anchors go, and nothing signs them. Set "
+            f"{PREFIX}AUDIT_KEY too; `countersign audit key create FILE` makes a key."
+        )
+    key = settings.audit_key
+    if key is not None and settings.data_dir.resolve() in key.resolve().parents:
+        raise SettingsError(
+            f"{PREFIX}AUDIT_KEY: expected a file outside the data folder {settings.data_dir}: "
+            "whoever can edit the database must not be able to sign. Move the key."
         )
 
 
@@ -372,6 +406,53 @@ def _whole_number(name: str, least: int, most: int) -> Callable[[str], int]:
     return read
 
 
+def _reject(value: str) -> str:
+    if value.lower() not in ("software", "human"):
+        raise SettingsError(
+            f"{PREFIX}REJECT: expected 'software' (a verdict of no match rejects) or 'human' "
+            f"(people alone reject); {value!r} came."
+        )
+    return value.lower()
+
+
+def _review_blind(value: str) -> str:
+    if value.lower() not in ("on", "off"):
+        raise SettingsError(f"{PREFIX}REVIEW_BLIND: expected 'on' or 'off'; {value!r} came.")
+    return value.lower()
+
+
+def _review_sample(value: str) -> str:
+    try:
+        share = float(value.removesuffix("%"))
+    except ValueError:
+        share = -1.0
+    if not (value.endswith("%") and 0 <= share <= HUNDRED):
+        raise SettingsError(
+            f"{PREFIX}REVIEW_SAMPLE: expected a share of accepted signatures such as 1%, from 0% "
+            f"to 100%; {value!r} came."
+        )
+    return value
+
+
+def _audit_key(value: str) -> Path:
+    file = Path(value)
+    if not file.is_file():
+        raise SettingsError(
+            f"{PREFIX}AUDIT_KEY: expected the file of a key made by `countersign audit key "
+            f"create FILE`; {value!r} is no file."
+        )
+    return file
+
+
+def _audit_anchor(value: str) -> str:
+    if "://" in value and not value.startswith(("https://", "http://")):
+        raise SettingsError(
+            f"{PREFIX}AUDIT_ANCHOR: expected a file, or a URL of http or https; another kind of "
+            "URL came."
+        )
+    return value
+
+
 _READERS: dict[str, Callable[[str], object]] = {
     "database_url": _database_url,
     "data_dir": _data_dir,
@@ -396,4 +477,13 @@ _READERS: dict[str, Callable[[str], object]] = {
     "server": _server,
     "key": str,  # The client says what it expects of these two, where they are used.
     "key_file": Path,
+    "keep_queries": _whole_number("KEEP_QUERIES", 1, 36_500),
+    "review_sample": _review_sample,
+    "review_blind": _review_blind,
+    "review_claim": _whole_number("REVIEW_CLAIM", 1, 1440),
+    "reject": _reject,
+    "rejecters": _whole_number("REJECTERS", 1, 9),
+    "audit_key": _audit_key,
+    "audit_anchor": _audit_anchor,
+    "audit_anchor_every": _whole_number("AUDIT_ANCHOR_EVERY", 1, 10_080),
 }

@@ -163,6 +163,27 @@ class DecisionRule:
         text = json.dumps(_identity(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+    @cached_property
+    def canonical(self) -> str:
+        """All of the rule but the blocks, the gallery's part too, as JSON in its one form."""
+        gallery = None if self.gallery is None else self.gallery.as_dict()
+        return json.dumps(
+            {"rule": self.as_dict(), "gallery": gallery}, sort_keys=True, separators=(",", ":")
+        )
+
+    @classmethod
+    def from_canonical(cls, data: Mapping[str, Any], blocks: Blocks) -> "DecisionRule":
+        """The rule that `canonical` wrote, read from JSON, for embeddings of these blocks.
+
+        Raises:
+            UnusableRule: a part is missing or garbled, or it is for other blocks.
+        """
+        try:
+            rule, gallery = cls.from_dict(data["rule"], blocks), data["gallery"]
+        except KeyError as error:
+            raise UnusableRule(f"The decision rule lacks {error}.") from error
+        return rule if gallery is None else replace(rule, gallery=OwnGallery.from_dict(gallery))
+
     def claim(self, probe: Signatures, references: Signatures) -> ClaimScore:
         """Score one signature (n = 1) against references, one or more.
 

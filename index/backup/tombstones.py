@@ -92,7 +92,7 @@ def repeat_erasures(connection: Connection, given: Sequence[Tombstone]) -> Repea
     erased = count = 0
     for subject, writer_id in subjects.all_writers(connection).items():
         if subject in wanted:
-            count += writers.erase(connection, writer_id)
+            count += writers.erase(connection, writer_id).reference_count
             erased += 1
     for subject, (writer_id, reference_id) in subjects.all_references(connection).items():
         if subject in wanted:

@@ -1,5 +1,8 @@
 """The audit trail: decisions in a chain of hashes, written and verified.
 
+From version 3 on, each decision has an entry on the audit chain too, so that none can be cut off,
+and what was erased or purged is told from what was tampered with.
+
 A decision's hash covers the columns that its chain version lists. A new column of the table needs
 a new version here, or a reason in `NOT_HASHED`: decisions that are there already stay intact then.
 
@@ -7,19 +10,24 @@ a new version here, or a reason in `NOT_HASHED`: decisions that are there alread
 connection of a transaction that somebody else begins and commits.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import secrets
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
-from index.registry.audit.chain import AuditEvent, append
+from index.errors import UnknownDecision
+from index.registry.audit import basis, chain, holds, stored
+from index.registry.audit.basis import DecisionBasis
+from index.registry.audit.holds import Hold
+from index.registry.audit.sealing import SALT_BYTES, canonical, seal, text_sha256
+from index.registry.audit.stored import DecisionFilter, DecisionPage, StoredDecision
+from index.registry.audit.stored_image import StoredImage
 from index.registry.database import Database, WriteLock
-from index.registry.schema import AuditEntryRow, DecisionRow
+from index.registry.schema import DecisionRow
 
 
 @dataclass(frozen=True)
@@ -42,14 +50,15 @@ class DecisionRecord:
     candidates: Sequence[Mapping[str, object]] | None
     probe_sha256: str
     caller: str
+    decided_at: datetime | None = None  # None is now.
+    basis: DecisionBasis | None = None  # What it rests on, if that is kept.
 
 
 @dataclass(frozen=True)
 class ChainReport:
     """The audit trail re-computed: `broken_at` is the first decision that does not fit.
 
-    `reason` says why: its content, its place, or a chain version that is not known here. `cut`
-    decisions before the first were deleted for their age, which is on record.
+    `reason` says why: its content, its place, or a chain version that is not known here.
 
     A chain cannot show that its last rows were cut off: keep `length` and `head_sha256`
     somewhere else and compare.
@@ -59,7 +68,6 @@ class ChainReport:
     head_sha256: str
     broken_at: str | None
     reason: str | None = None
-    cut: int = 0
 
     @property
     def intact(self) -> bool:
@@ -91,28 +99,75 @@ class AuditLog:
 
     def verify(self) -> ChainReport:
         """Compute the audit trail's hashes again, oldest first, up to the first that differs."""
-        with self._database.read() as connection:
-            report = cut_off(connection)
+        report = ChainReport(0, GENESIS_SHA256, None)
         sequence, previous = 0, -1
-        while report.intact and sequence != previous:
-            previous = sequence
-            with self._database.read() as connection:
-                sequence, report = verify_batch(connection, sequence, report)
+        with self._database.snapshot() as connection:
+            gone = chain.changed_by_leave(connection)
+            while report.intact and sequence != previous:
+                previous = sequence
+                sequence, report = verify_batch(connection, sequence, report, gone)
         return report
 
-    def cut(self, before: datetime) -> int:
-        """Delete the decisions made before a moment, some thousands at most; return how many.
+    def page(self, wanted: DecisionFilter, cursor: str | None, limit: int) -> DecisionPage:
+        """Return a page of the decisions that a filter lets through, the newest first.
 
-        The newest stays, to go on from. An entry of the audit chain says where the rest begins.
+        Raises:
+            InvalidCursor: the cursor is not an earlier page's.
+        """
+        with self._database.read() as connection:
+            return stored.page(connection, wanted, cursor, limit)
+
+    def get(self, decision_id: str) -> StoredDecision:
+        """Return one decision with what it rests on, as far as that is still kept.
+
+        Raises:
+            UnknownDecision: there is none of this id.
+        """
+        with self._database.read() as connection:
+            return stored.get(connection, decision_id)
+
+    def image(self, decision_id: str, actor: str) -> StoredImage:
+        """Return a decision's query image; who looked at it is put on the audit chain.
+
+        Raises:
+            UnknownDecision: there is none of this id.
+            QueryNotKept: its image was purged or erased.
+        """
+        with self._database.write(WriteLock.AUDIT) as connection:
+            return stored.view_image(connection, decision_id, actor)
+
+    def kept_image(self, decision_id: str) -> StoredImage:
+        """Return a decision's query image as `image` does, for what shows it to nobody."""
+        with self._database.read() as connection:
+            return stored.kept_image(connection, decision_id)
+
+    def proof(self, decision_id: str) -> dict[str, Any]:
+        """Return what a decision's hash is of, its salt (hexadecimal) and the hash.
+
+        Raises:
+            UnknownDecision: there is none of this id.
+        """
+        query = select(DecisionRow.__table__).where(DecisionRow.decision_id == decision_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            raise UnknownDecision(decision_id)
+        content = {name: row[name] for name in HASHED[row["chain_version"]]}
+        salt = None if row["salt"] is None else row["salt"].hex()
+        return {"content": content, "salt": salt, "sha256": row["sha256"]}
+
+    def hold(self, decision_id: str, hold: Hold) -> StoredDecision:
+        """Keep a decision whole until a day, whatever retention and erasures say.
+
+        Raises:
+            UnknownDecision: there is none of this id.
         """
         with self._database.write(WriteLock.DECISIONS) as connection:
-            return cut(connection, before)
+            holds.put(connection, decision_id, hold)
+            return stored.get(connection, decision_id)
 
 
 GENESIS_SHA256 = "0" * 64
-CUT = "decisions.cut"
-CUT_AT_ONCE = 5000
-CUTTER = "retention"
 _BATCH = 1000
 
 _VERSION_1 = (
@@ -134,10 +189,17 @@ _VERSION_1 = (
     "previous_sha256",
 )
 # What is hashed by each chain version. Versions are only ever added: their rows are out there.
-HASHED: Mapping[int, tuple[str, ...]] = {1: _VERSION_1, 2: (*_VERSION_1, "chain_version")}
+_VERSION_2 = (*_VERSION_1, "chain_version")
+HASHED: Mapping[int, tuple[str, ...]] = {
+    1: _VERSION_1,
+    2: _VERSION_2,
+    3: (*_VERSION_2, "details_sha256"),
+}
+SALTED_FROM = 3
 NOT_HASHED: Mapping[str, str] = {
     "sequence": "the database numbers the row; the chain itself holds the order",
     "sha256": "it is the hash",
+    "salt": "it is the key of the hash",
 }
 CHAIN_VERSION = max(HASHED)
 
@@ -155,12 +217,6 @@ _MATCHED = (
     .order_by(DecisionRow.writer_id)
     .limit(MATCHED_SHOWN)
 )
-_LAST_CUT = (
-    select(AuditEntryRow.details)
-    .where(AuditEntryRow.kind == CUT)
-    .order_by(AuditEntryRow.sequence.desc())
-    .limit(1)
-)
 _LAST_SHA256 = select(DecisionRow.sha256).order_by(DecisionRow.sequence.desc()).limit(1)
 _INSERT = insert(DecisionRow)
 
@@ -172,9 +228,10 @@ def record(connection: Connection, decision: DecisionRecord) -> str:
         ValueError: a number is not finite: SQL and JSON would keep something else.
     """
     previous = connection.execute(_LAST_SHA256).scalar_one_or_none()
+    details = None if decision.basis is None else canonical(decision.basis.complete())
     row: dict[str, Any] = {
         "decision_id": uuid4().hex,
-        "created_at": datetime.now(UTC),
+        "created_at": decision.decided_at or datetime.now(UTC),
         "kind": decision.kind,
         "verdict": decision.verdict,
         "writer_id": decision.writer_id,
@@ -190,8 +247,19 @@ def record(connection: Connection, decision: DecisionRecord) -> str:
         "caller": decision.caller,
         "previous_sha256": GENESIS_SHA256 if previous is None else previous,
         "chain_version": CHAIN_VERSION,
+        "details_sha256": None if details is None else text_sha256(details),
+        "salt": secrets.token_bytes(SALT_BYTES),
     }
-    connection.execute(_INSERT, {**row, "sha256": _sha256(row)})
+    sha256 = row_sha256(row)
+    # Before the row: the chain's first entry holds the head of the decisions before it.
+    entry = chain.AuditEvent(
+        f"decision.{decision.kind}", outcome=decision.verdict, content_sha256=sha256
+    )
+    chain.append(connection, entry)
+    inserted = connection.execute(_INSERT.values(**row, sha256=sha256))
+    if decision.basis is not None and details is not None:
+        sequence = int(inserted.inserted_primary_key[0])  # type: ignore[index]  # It was inserted.
+        basis.keep(connection, sequence, decision.basis, details)
     return str(row["decision_id"])
 
 
@@ -201,48 +269,12 @@ def matched_others(connection: Connection, probe_sha256: str, writer_id: str | N
     return [one for one in connection.execute(_MATCHED, asked).scalars() if one is not None]
 
 
-def cut_off(connection: Connection) -> ChainReport:
-    """Return where the chain begins: at its very start, or where the last cut was put on record."""
-    details = connection.execute(_LAST_CUT).scalar_one_or_none()
-    if details is None:
-        return ChainReport(0, GENESIS_SHA256, None)
-    return ChainReport(0, str(details["last_sha256"]), None, cut=int(details["total"]))
-
-
-def cut(connection: Connection, before: datetime) -> int:
-    """Delete the oldest decisions up to the first that is not older; the caller holds the lock.
-
-    Nothing is deleted from the middle: what is left is a chain.
-    """
-    kept = connection.execute(
-        select(func.min(DecisionRow.sequence)).where(DecisionRow.created_at >= before)
-    ).scalar_one_or_none()
-    newest = connection.execute(select(func.max(DecisionRow.sequence))).scalar_one_or_none()
-    old = (
-        select(DecisionRow.sequence, DecisionRow.sha256)
-        .where(DecisionRow.sequence < (newest or 0))
-        .order_by(DecisionRow.sequence)
-        .limit(CUT_AT_ONCE)
-    )
-    if kept is not None:
-        old = old.where(DecisionRow.sequence < kept)
-    rows = connection.execute(old).all()
-    if not rows:
-        return 0
-    connection.execute(delete(DecisionRow).where(DecisionRow.sequence <= rows[-1].sequence))
-    details = {
-        "decisions": len(rows),
-        "total": cut_off(connection).cut + len(rows),
-        "last_sha256": rows[-1].sha256,
-    }
-    append(connection, AuditEvent(CUT, CUTTER, details=details))
-    return len(rows)
-
-
 def verify_batch(
-    connection: Connection, sequence: int, report: ChainReport
+    connection: Connection, sequence: int, report: ChainReport, gone: Container[str] = ()
 ) -> tuple[int, ChainReport]:
     """Check the decisions after `sequence` against the report so far; one batch.
+
+    Of those that are `gone`, by their hashes, the audit chain says that they were erased or purged.
 
     Returns the last sequence read and the report carried on; the same sequence at the end.
     """
@@ -257,40 +289,37 @@ def verify_batch(
         .all()
     )
     for row in rows:
-        reason = _broken(row, report.head_sha256)
+        reason = broken(row, report.head_sha256, gone)
         if reason is not None:
-            return row["sequence"], replace(report, broken_at=row["decision_id"], reason=reason)
+            found = ChainReport(report.length, report.head_sha256, row["decision_id"], reason)
+            return row["sequence"], found
         sequence = row["sequence"]
-        report = replace(report, length=report.length + 1, head_sha256=row["sha256"])
+        report = ChainReport(report.length + 1, row["sha256"], None)
     return sequence, report
 
 
-def _broken(row: Mapping[Any, Any], previous_sha256: str) -> str | None:
+def broken(row: Mapping[Any, Any], previous_sha256: str, gone: Container[str] = ()) -> str | None:
     """Say why a decision does not fit after the one before it; None where it does."""
     if row["chain_version"] not in HASHED:
         return (
             f"its chain version is {row['chain_version']}, expected one of "
             f"{', '.join(map(str, HASHED))}: it was changed, or a newer version wrote it"
         )
-    if row["previous_sha256"] != previous_sha256:
+    if row["previous_sha256"] != previous_sha256 and row["previous_sha256"] not in gone:
         return "it does not follow the decision before it"
-    if row["sha256"] != _sha256(row):
+    if row["sha256"] != row_sha256(row):
         return "its content is not what its hash says"
     return None
+
+
+def row_sha256(row: Mapping[Any, Any]) -> str:
+    """Return the hash of a decision's row, over the columns that its version lists."""
+    content = {name: row[name] for name in HASHED[row["chain_version"]]}
+    if row["chain_version"] >= SALTED_FROM:
+        return seal(content, row["salt"] or b"")
+    return text_sha256(canonical(content))
 
 
 def _stored(number: float | None) -> float | None:
     # As SQLite gives it back: a real number always, and zero without a sign.
     return None if number is None else float(number) + 0.0
-
-
-def _sha256(row: Mapping[Any, Any]) -> str:
-    # One form for one content: sorted keys, shortest floats, UTC to the microsecond.
-    content = {name: row[name] for name in HASHED[row["chain_version"]]}
-    canonical = json.dumps(
-        {**content, "created_at": content["created_at"].isoformat(timespec="microseconds")},
-        sort_keys=True,
-        separators=(",", ":"),
-        allow_nan=False,
-    )
-    return hashlib.sha256(canonical.encode()).hexdigest()

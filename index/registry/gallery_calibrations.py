@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Row, Select, bindparam, insert, select
 
 from index.errors import CalibrationOutdated, UnknownCalibration
 from index.registry import models
+from index.registry.audit import chain
+from index.registry.audit.chain import AuditEvent
 from index.registry.database import Database
 from index.registry.schema import CalibrationSwitchRow, GalleryCalibrationRow, ModelSwitchRow
 
@@ -278,3 +280,5 @@ def _switch(connection: Connection, model_id: str, calibration_id: int | None, c
             caller=caller,
         )
     )
+    details = {"model": model_id, "calibration": calibration_id}
+    chain.append(connection, AuditEvent("calibration.switched", caller, details=details))

@@ -17,6 +17,8 @@ from sqlalchemy import Connection, bindparam, distinct, func, insert, select, up
 from sqlalchemy.orm import aliased
 
 from index.errors import InvalidVector, ModelChanged, UnknownModel
+from index.registry.audit import chain
+from index.registry.audit.chain import AuditEvent
 from index.registry.database import Database
 from index.registry.schema import (
     EmbeddingRow,
@@ -326,4 +328,6 @@ def switch(connection: Connection, model_id: str, caller: str) -> int:
                 model_id=model_id, switched_at=datetime.now(UTC), caller=caller
             )
         )
+        entry = AuditEvent("model.switched", caller, details={"model": model_id})
+        chain.append(connection, entry)
     return lacking

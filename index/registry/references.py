@@ -16,7 +16,11 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select
 
 from index.errors import DuplicateReference, ImageNotHeld, UnknownReference, UnknownWriter
 from index.registry import change_log, embeddings, models
-from index.registry.database import Database
+from index.registry.audit import chain
+from index.registry.audit.chain import ANYBODY, AuditEvent
+from index.registry.audit.erasing import erase_images
+from index.registry.audit.stored_image import StoredImage
+from index.registry.database import Database, WriteLock, lock_also
 from index.registry.disk import erasures
 from index.registry.schema import EmbeddingRow, ReferenceRow, WriterRow
 from index.vectors.unit_vectors import unit_vectors
@@ -74,14 +78,6 @@ class StoredReference:
 
 
 @dataclass(frozen=True)
-class StoredImage:
-    """An image as it was uploaded, or its cleaned preview."""
-
-    data: bytes
-    media_type: str
-
-
-@dataclass(frozen=True)
 class Holder:
     """A writer who has an image as a reference."""
 
@@ -97,9 +93,16 @@ class References:
         self._database = database
 
     def add(
-        self, writer_id: str, model_id: str, references: Sequence[NewReference]
+        self,
+        writer_id: str,
+        model_id: str,
+        references: Sequence[NewReference],
+        *,
+        actor: str = ANYBODY,
     ) -> list[Reference]:
         """Add references under a model, all or none, in the given order.
+
+        Who did so, `actor`, is put on the audit chain with it; as by every change below.
 
         Raises:
             UnknownWriter: nobody is enrolled under this id.
@@ -110,7 +113,12 @@ class References:
             InvalidPieces: they are more bytes than are kept, or not one for each reference.
         """
         with self._database.write() as connection:
-            return add(connection, writer_id, model_id, references)
+            added = add(connection, writer_id, model_id, references)
+            if added:
+                details = {"references": [one.reference_id for one in added]}
+                entry = AuditEvent("reference.added", actor, subject=writer_id, details=details)
+                chain.append(connection, entry)
+            return added
 
     def held(self, images: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those of these (writer_id, sha256) that are references; thousands at most."""
@@ -142,6 +150,39 @@ class References:
         with self._database.read() as connection:
             return image(connection, writer_id, reference_id, cleaned)
 
+    def view_image(
+        self, writer_id: str, reference_id: int, *, cleaned: bool = False, actor: str = ANYBODY
+    ) -> StoredImage:
+        """Return an image as `image` does, and put on the audit chain who looked at it."""
+        with self._database.write(WriteLock.AUDIT) as connection:
+            found = image(connection, writer_id, reference_id, cleaned)
+            details = {"reference": reference_id, "cleaned": cleaned}
+            entry = AuditEvent("image.viewed", actor, subject=writer_id, details=details)
+            chain.append(connection, entry)
+            return found
+
+    def digests(self, reference_ids: Collection[int]) -> dict[int, str]:
+        """Return reference_id -> sha256 of the image, of those of these that are there."""
+        with self._database.read() as connection:
+            rows = connection.execute(_DIGESTS, {"reference_ids": list(reference_ids)}).all()
+        return {row.reference_id: row.sha256 for row in rows}
+
+    def images(self, reference_ids: Collection[int]) -> dict[int, tuple[str, StoredImage]]:
+        """Return reference_id -> sha256 and image, of those of these that have one; few."""
+        query = select(
+            ReferenceRow.reference_id,
+            ReferenceRow.sha256,
+            ReferenceRow.media_type,
+            ReferenceRow.image,
+        ).where(ReferenceRow.reference_id.in_(reference_ids))
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return {
+            row.reference_id: (row.sha256, StoredImage(row.image, row.media_type))
+            for row in rows
+            if row.image
+        }
+
     def filenames(self, writer_id: str) -> dict[int, str]:
         """Return reference_id -> file name as sent, of those of a writer's that came with one."""
         with self._database.read() as connection:
@@ -157,7 +198,7 @@ class References:
         with self._database.read() as connection:
             return holders(connection, digests)
 
-    def erase(self, writer_id: str, reference_id: int) -> None:
+    def erase(self, writer_id: str, reference_id: int, *, actor: str = ANYBODY) -> None:
         """Erase one reference for good, as `Writers.erase` does.
 
         Raises:
@@ -165,7 +206,7 @@ class References:
             UnknownReference: the writer has no such reference.
         """
         self._database.write_despite_full(
-            lambda connection: erase(connection, writer_id, reference_id)
+            lambda connection: erase(connection, writer_id, reference_id, actor)
         )
         self._database.cut_off_log()
 
@@ -186,6 +227,9 @@ class References:
 _HELD = select(ReferenceRow.sha256).where(
     ReferenceRow.writer_id == bindparam("writer_id"),
     ReferenceRow.sha256.in_(bindparam("digests", expanding=True)),
+)
+_DIGESTS = select(ReferenceRow.reference_id, ReferenceRow.sha256).where(
+    ReferenceRow.reference_id.in_(bindparam("reference_ids", expanding=True))
 )
 _PREVIEWS = select(ReferenceRow.reference_id, ReferenceRow.cleaned_png).where(
     ReferenceRow.reference_id.in_(bindparam("reference_ids", expanding=True))
@@ -365,7 +409,7 @@ def holders(connection: Connection, digests: Collection[str]) -> list[Holder]:
     return [Holder(*row) for row in rows]
 
 
-def erase(connection: Connection, writer_id: str, reference_id: int) -> None:
+def erase(connection: Connection, writer_id: str, reference_id: int, actor: str = ANYBODY) -> None:
     """Delete one reference and its embeddings.
 
     Raises:
@@ -375,7 +419,7 @@ def erase(connection: Connection, writer_id: str, reference_id: int) -> None:
     _require_writer(connection, writer_id)
     with models.counted(connection, [writer_id]):
         found = connection.execute(
-            select(ReferenceRow.reference_id).where(
+            select(ReferenceRow.sha256).where(
                 ReferenceRow.reference_id == reference_id, ReferenceRow.writer_id == writer_id
             )
         ).first()
@@ -385,6 +429,11 @@ def erase(connection: Connection, writer_id: str, reference_id: int) -> None:
         connection.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id == reference_id))
         connection.execute(delete(ReferenceRow).where(ReferenceRow.reference_id == reference_id))
     change_log.log_erasures(connection, [reference_id])
+    lock_also(connection, WriteLock.DECISIONS)
+    images = erase_images(connection, [found.sha256])
+    details = {"reference": reference_id, **images.details()}
+    entry = AuditEvent("reference.erased", actor, subject=writer_id, details=details)
+    chain.append(connection, entry)
 
 
 def sampled(connection: Connection, limit: int) -> dict[int, str]:

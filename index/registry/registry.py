@@ -7,6 +7,9 @@ from sqlalchemy import select
 
 from index.registry import change_log
 from index.registry.audit.chain import AuditChain
+from index.registry.audit.retention import Retention
+from index.registry.audit.reviews import Reviews
+from index.registry.audit.verification import TrailVerification
 from index.registry.audit_log import AuditLog
 from index.registry.change_log import ChangeLog
 from index.registry.database import Database
@@ -42,6 +45,9 @@ class Registry:
         self.decisions = AuditLog(self._database)
         self.audit = AuditChain(self._database)
         self.expired = Expired(self._database)
+        self.trail = TrailVerification(self._database)
+        self.reviews = Reviews(self._database)
+        self.retention = Retention(self._database)
         self.erasures = Erasures(self._database)
         self.purge = Purge(self._database, self.erasures)
 

@@ -249,13 +249,16 @@ class DecisionRow(Base):
 
     No foreign keys: the trail outlives the writers, references and models that it speaks of.
     `chain_version` says which columns `sha256` covers. Its default is for servers of the version
-    before it, which write lines of version 1 until they are replaced.
+    before it, which write lines of version 1 until they are replaced. From version 3 on the hash is
+    salted, so that nothing can be guessed back from it once `salt` was replaced by an erasure.
     """
 
     __tablename__ = "decisions"
     __table_args__ = (
         CheckConstraint("kind IN ('verify', 'identify')", name="kind"),
         Index(None, "probe_sha256"),  # Whom the same image matched before.
+        Index(None, "writer_id"),
+        Index(None, "created_at"),
         {"sqlite_autoincrement": True},
     )
     sequence: Mapped[int] = mapped_column(RowNumber, primary_key=True)
@@ -277,6 +280,98 @@ class DecisionRow(Base):
     previous_sha256: Mapped[Sha256]
     sha256: Mapped[Sha256]
     chain_version: Mapped[int] = mapped_column(server_default="1")
+    details_sha256: Mapped[Sha256 | None]
+    salt: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+class DecisionRuleRow(Base):
+    """A rule that decided, as it was: canonical JSON, by its hash."""
+
+    __tablename__ = "decision_rules"
+    rule_sha256: Mapped[str] = mapped_column(Sha256Text, primary_key=True)
+    rule_id: Mapped[str] = mapped_column(String(64))
+    rule: Mapped[str] = mapped_column(Text)
+
+
+class DecisionDetailsRow(Base):
+    """What a decision rests on: canonical JSON, whose hash is the decision's `details_sha256`."""
+
+    __tablename__ = "decision_details"
+    sequence: Mapped[int] = mapped_column(
+        RowNumber, ForeignKey("decisions.sequence"), primary_key=True, autoincrement=False
+    )
+    details: Mapped[str] = mapped_column(Text)
+
+
+class DecisionImageRow(Base):
+    """The query image of a decision, as it came, for as long as it is kept."""
+
+    __tablename__ = "decision_images"
+    sequence: Mapped[int] = mapped_column(
+        RowNumber, ForeignKey("decisions.sequence"), primary_key=True, autoincrement=False
+    )
+    media_type: Mapped[str] = mapped_column(String(64))
+    image: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class DecisionMentionRow(Base):
+    """A writer whom a decision speaks of, besides the one in its own row: a candidate, say."""
+
+    __tablename__ = "decision_mentions"
+    __table_args__ = (Index(None, "sequence"),)
+    writer_id: Mapped[str] = mapped_column(WriterIdText, primary_key=True)
+    sequence: Mapped[int] = mapped_column(
+        RowNumber, ForeignKey("decisions.sequence"), primary_key=True, autoincrement=False
+    )
+
+
+class DecisionHoldRow(Base):
+    """A decision that must stay whole until a day; `erased_writer` waits for it to be erased."""
+
+    __tablename__ = "decision_holds"
+    __table_args__ = (Index(None, "held_until"),)
+    sequence: Mapped[int] = mapped_column(
+        RowNumber, ForeignKey("decisions.sequence"), primary_key=True, autoincrement=False
+    )
+    reason: Mapped[str] = mapped_column(Text)
+    held_by: Mapped[str] = mapped_column(String(200))
+    held_since: Mapped[Moment]
+    held_until: Mapped[Moment]
+    erased_writer: Mapped[WriterId | None]
+
+
+class ReviewRow(Base):
+    """What a person said of a decision; its hash, salted, is on the audit chain."""
+
+    __tablename__ = "reviews"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('accept', 'reject', 'unsure', 'escalate')", name="outcome"),
+        UniqueConstraint("sequence", "reviewer"),
+        {"sqlite_autoincrement": True},
+    )
+    review_id: Mapped[int] = mapped_column(RowNumber, primary_key=True)
+    sequence: Mapped[int] = mapped_column(RowNumber, ForeignKey("decisions.sequence"))
+    reviewer: Mapped[str] = mapped_column(String(200))
+    outcome: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(200))
+    comment: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[Moment]
+    salt: Mapped[bytes] = mapped_column(LargeBinary)
+    sha256: Mapped[Sha256]
+
+
+class ReviewTaskRow(Base):
+    """A decision that waits for a person, and who has taken it on until when."""
+
+    __tablename__ = "review_tasks"
+    __table_args__ = (Index(None, "done_at"),)
+    sequence: Mapped[int] = mapped_column(
+        RowNumber, ForeignKey("decisions.sequence"), primary_key=True, autoincrement=False
+    )
+    why: Mapped[str] = mapped_column(String(16))
+    claimed_by: Mapped[str | None] = mapped_column(String(200))
+    claimed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class AuditEntryRow(Base):
@@ -287,7 +382,11 @@ class AuditEntryRow(Base):
     """
 
     __tablename__ = "audit_entries"
-    __table_args__ = (Index(None, "kind"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index(None, "kind"),
+        Index(None, "content_sha256"),
+        {"sqlite_autoincrement": True},
+    )
     sequence: Mapped[int] = mapped_column(RowNumber, primary_key=True)
     created_at: Mapped[Moment]
     kind: Mapped[str] = mapped_column(String(64))

@@ -16,7 +16,10 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert,
 from index.errors import InvalidCursor, InvalidWriter, UnknownWriter, WriterExists
 from index.registry import change_log, models
 from index.registry import references as reference_rows
-from index.registry.database import Database
+from index.registry.audit import chain, erasing
+from index.registry.audit.chain import ANYBODY, AuditEvent
+from index.registry.audit.erasing import HeldDecision
+from index.registry.database import Database, WriteLock, lock_also
 from index.registry.disk import erasures
 from index.registry.disk.subjects import new_token
 from index.registry.identifiers import (
@@ -56,6 +59,15 @@ class WriterPage:
     next_cursor: str | None
 
 
+@dataclass(frozen=True)
+class ErasedWriter:
+    """An erasure: how many references went, its entry on the audit chain, and what stays held."""
+
+    reference_count: int
+    entry: int
+    held: tuple[HeldDecision, ...] = ()
+
+
 class Writers:
     """Who is enrolled; every method is one transaction."""
 
@@ -68,8 +80,12 @@ class Writers:
         name: str,
         model_id: str | None = None,
         references: Sequence[NewReference] = (),
+        *,
+        actor: str = ANYBODY,
     ) -> tuple[Writer, list[Reference]]:
         """Enroll a writer, with references under a model if there are any: all or nothing.
+
+        Who did so, `actor`, is put on the audit chain with it; as by every change below.
 
         Raises:
             InvalidWriter: the id or the name cannot be kept.
@@ -87,6 +103,9 @@ class Writers:
                 if model_id is None:
                     raise ValueError("Expected the model that encoded the references, got None.")
                 added = reference_rows.add(connection, writer_id, model_id, references)
+            details = {"references": [one.reference_id for one in added]}
+            entry = AuditEvent("writer.enrolled", actor, subject=writer_id, details=details)
+            chain.append(connection, entry)
             return get(connection, writer_id), added
 
     def get(self, writer_id: str) -> Writer:
@@ -122,7 +141,7 @@ class Writers:
         with self._database.read() as connection:
             return page(connection, cursor, limit, search)
 
-    def rename(self, writer_id: str, name: str) -> Writer:
+    def rename(self, writer_id: str, name: str, *, actor: str = ANYBODY) -> Writer:
         """Give a writer another name.
 
         Raises:
@@ -131,10 +150,11 @@ class Writers:
         """
         with self._database.write() as connection:
             rename(connection, writer_id, name)
+            chain.append(connection, AuditEvent("writer.renamed", actor, subject=writer_id))
             return get(connection, writer_id)
 
-    def erase(self, writer_id: str) -> int:
-        """Erase a writer with all references for good; return how many references there were.
+    def erase(self, writer_id: str, *, actor: str = ANYBODY) -> ErasedWriter:
+        """Erase a writer with all references for good, and take them out of the decisions.
 
         The rows are gone when this returns. The bytes are too, unless a reader holds the log: then
         `Registry.purge` finishes it. The snapshots of indexes are for `Gallery.forget_snapshots`.
@@ -142,11 +162,15 @@ class Writers:
         Raises:
             UnknownWriter: nobody is enrolled under this id.
         """
-        count = self._database.write_despite_full(lambda connection: erase(connection, writer_id))
+        erased = self._database.write_despite_full(
+            lambda connection: erase(connection, writer_id, actor)
+        )
         self._database.cut_off_log()
-        return count
+        return erased
 
-    def enroll_many(self, model_id: str, enrollments: Sequence[NewEnrollment]) -> int:
+    def enroll_many(
+        self, model_id: str, enrollments: Sequence[NewEnrollment], *, actor: str = ANYBODY
+    ) -> int:
         """Enroll some thousands at most, of whatever writers, all or none; return what was new.
 
         Unknown writers are created, and images that a writer has already are passed over: the work
@@ -163,8 +187,12 @@ class Writers:
             names[one.writer_id] = names.get(one.writer_id) or one.name
         new = [(one.writer_id, one.reference) for one in enrollments if one.reference]
         with self._database.write() as connection:
-            enroll_missing(connection, names)
-            return reference_rows.add_in_bulk(connection, model_id, new)
+            created = enroll_missing(connection, names)
+            added = reference_rows.add_in_bulk(connection, model_id, new)
+            if created or added:
+                details = {"writers": created, "references": added}
+                chain.append(connection, AuditEvent("gallery.imported", actor, details=details))
+            return added
 
 
 _NAMED = select(WriterRow.writer_id, WriterRow.name).where(
@@ -199,10 +227,11 @@ def names_of(connection: Connection, writer_ids: Collection[str]) -> dict[str, s
     return {row.writer_id: row.name for row in rows}
 
 
-def enroll_missing(connection: Connection, names: Mapping[str, str]) -> None:
+def enroll_missing(connection: Connection, names: Mapping[str, str]) -> int:
     """Enroll those of these writers, id -> name, who are unknown; name those who have no name.
 
-    A name that somebody has already stays. For some thousands at a time.
+    Returns how many were unknown. A name that somebody has already stays. For some thousands at
+    a time.
 
     Raises:
         InvalidWriter: the id or the name cannot be kept.
@@ -227,6 +256,7 @@ def enroll_missing(connection: Connection, names: Mapping[str, str]) -> None:
     for writer_id, name in names.items():
         if name and known.get(writer_id) == "":
             rename(connection, writer_id, name)
+    return len(new)
 
 
 def exists(connection: Connection, writer_id: str) -> bool:
@@ -286,26 +316,37 @@ def rename(connection: Connection, writer_id: str, name: str) -> None:
         raise UnknownWriter(writer_id)
 
 
-def erase(connection: Connection, writer_id: str) -> int:
-    """Delete a writer, the references and their embeddings; return how many references.
+def erase(connection: Connection, writer_id: str, actor: str = ANYBODY) -> ErasedWriter:
+    """Delete a writer, the references and their embeddings, and take them out of the decisions.
 
-    The audit trail keeps its lines, which hold no name and no image.
+    The audit chain keeps its entries, and forgets whom they were about. Decisions under a hold stay
+    whole until it ends.
 
     Raises:
         UnknownWriter: nobody is enrolled under this id.
     """
     if not exists(connection, writer_id):
         raise UnknownWriter(writer_id)
-    erasures.note_writer(connection, writer_id)
+    erasures.note_writer(connection, writer_id, erasing.image_traces(connection, writer_id))
     own = select(ReferenceRow.reference_id).where(ReferenceRow.writer_id == writer_id)
     reference_ids = list(connection.execute(own).scalars())
+    digests = list(reference_rows.sha256_to_id(connection, writer_id))
     with models.counted(connection, [writer_id]):
         connection.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id.in_(own)))
         connection.execute(delete(ReferenceRow).where(ReferenceRow.writer_id == writer_id))
     connection.execute(delete(IdempotencyKeyRow).where(IdempotencyKeyRow.writer_id == writer_id))
     connection.execute(delete(WriterRow).where(WriterRow.writer_id == writer_id))
     change_log.log_erasures(connection, reference_ids)
-    return len(reference_ids)
+    lock_also(connection, WriteLock.DECISIONS)
+    decisions = erasing.erase_writer(connection, writer_id, digests)
+    details = {
+        **decisions.details(),
+        chain.FORGOTTEN: chain.forget(connection, writer_id),
+        "references": len(reference_ids),
+        "held": len(decisions.held),
+    }
+    entry = chain.append(connection, AuditEvent("writer.erased", actor, details=details))
+    return ErasedWriter(len(reference_ids), entry, tuple(decisions.held))
 
 
 def _writers() -> Select[str, str, datetime, int]:

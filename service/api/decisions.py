@@ -8,7 +8,7 @@ from flask import Response, jsonify
 from encoder.cautions import Caution
 from service.api.answers import decisions as answers
 from service.api.answers.decisions import RESEMBLES, Identification, Verification
-from service.api.context import caller, metrics, services
+from service.api.context import asked, metrics, services
 from service.api.forms import accepts, check_path_ids, check_query, upload_of, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.request_log import note_decision
@@ -45,7 +45,7 @@ def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Res
         encoder=services().encoder,
         registry=services().registry,
         operating_point=form_and_files_data.get("operating_point"),
-        caller=caller(),
+        asked=asked(),
         stage=metrics().stages("verify"),
     )
     metrics().scored(verification.comparison.score)
@@ -69,7 +69,7 @@ def identify_signature(form_and_files_data: dict[str, Any]) -> Response:
         registry=services().registry,
         gallery=services().gallery,
         top=form_and_files_data["top"],
-        caller=caller(),
+        asked=asked(),
         stage=metrics().stages("identify"),
     )
     _count("identify", identification)

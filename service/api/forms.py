@@ -1,6 +1,7 @@
 """Checks of bodies and path parameters that schemas cannot make, and the reading of uploads."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
@@ -12,15 +13,17 @@ from flask import request
 from werkzeug.datastructures import FileStorage
 
 from encoder.imaging.region import Region
-from index.errors import UnknownReference
+from index.errors import UnknownDecision, UnknownReference
 from index.registry.identifiers import WRITER_ID_EXPECTED, is_writer_id
 from service.api.multipart import MULTIPART
-from service.api.requests import MAX_ID, Body, ImageQuery, WriterQuery
+from service.api.requests import MAX_ID, Body, ImageQuery, WriterQuery, names_of
+from service.api.trail.requests import DecisionQuery, QueueQuery
 from service.errors import InvalidInput, UnsupportedBody
 from service.writers.uploads import Upload
 
 JSON = "application/json"
 MAX_FILENAME = 255
+DECISION_ID = re.compile("[0-9a-f]{32}", re.ASCII)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,6 +33,8 @@ R = TypeVar("R")
 QUERIES: Mapping[str, type[Body]] = {
     "writers.list_writers": WriterQuery,
     "references.show_image": ImageQuery,
+    "trail.list_decisions": DecisionQuery,
+    "reviews.take_on": QueueQuery,
 }
 
 
@@ -179,7 +184,7 @@ def check_query() -> None:
         InvalidInput: naming each, and where it belongs.
     """
     expected = QUERIES.get(request.endpoint or "")
-    names = set() if expected is None else set(expected().fields)
+    names = set() if expected is None else set(names_of(expected()))
     advice = f"expected {', '.join(sorted(names))}." if names else "there are none here."
     if request.method == "POST":
         advice = "send it in the body."
@@ -199,6 +204,7 @@ def check_path_ids() -> None:
     Raises:
         InvalidInput: the writer's id has not the form of one.
         UnknownReference: the number is larger than any reference's id can be.
+        UnknownDecision: no decision's id has this form.
     """
     ids = request.view_args or {}
     writer_id = ids.get("writer_id")
@@ -208,6 +214,9 @@ def check_path_ids() -> None:
     reference_id = ids.get("reference_id", 0)
     if reference_id > MAX_ID:
         raise UnknownReference(str(writer_id), reference_id)
+    decision_id = ids.get("decision_id")
+    if decision_id is not None and not DECISION_ID.fullmatch(decision_id):
+        raise UnknownDecision(decision_id)
 
 
 def upload_of(file: FileStorage, region: Region | None = None) -> Upload:

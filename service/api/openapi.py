@@ -32,6 +32,7 @@ EXAMPLE_REQUEST = "urn:uuid:0b5f4c8e-6d0e-4c0b-9d53-3b0c8a0f2a51"
 # In 3.1 a null is a type of its own, and a security scheme takes the scopes that it needs.
 OPENAPI_VERSION = "3.1.0"
 
+LISTS = frozenset({"/v1/writers", "/v1/decisions"})
 APPROVAL = "/v1/model/calibration"
 # The server answers these however much is asked of it.
 UNLIMITED = frozenset({LIVENESS, "/readyz", "/metrics"})
@@ -42,7 +43,7 @@ def _everywhere(_path: str, _method: str) -> bool:
 
 
 def _of_images(path: str, method: str) -> bool:
-    return method == "post" and path != APPROVAL
+    return method == "post" and path != APPROVAL and "{decision_id}" not in path
 
 
 def _of_approval(path: str, _method: str) -> bool:
@@ -54,14 +55,17 @@ APPLIES: dict[str, Callable[[str, str], bool]] = {
     "unknown-address": lambda _path, _method: False,
     "erasure-incomplete": lambda _path, _method: False,
     "unknown-writer": lambda path, _method: "{writer_id}" in path,
+    "unknown-decision": lambda path, _method: "{decision_id}" in path,
+    "query-not-kept": lambda path, _method: path == "/v1/decisions/{decision_id}/image",
+    "review-refused": lambda path, _method: path.endswith("/reviews"),
     "unknown-reference": lambda path, _method: "{reference_id}" in path,
-    "image-not-held": lambda path, _method: path.endswith("/image"),
     "cross-site-request": lambda _path, method: method not in {"get", "head"},
+    "image-not-held": lambda path, _method: "{reference_id}" in path and path.endswith("/image"),
     "writer-exists": lambda path, _method: path == "/v1/writers",
     "duplicate-reference": lambda path, _method: path.endswith("/references"),
     "no-references": lambda path, _method: path.endswith("/verify"),
     "invalid-writer": lambda path, method: path.startswith("/v1/writers") and method != "get",
-    "invalid-cursor": lambda path, method: path == "/v1/writers" and method == "get",
+    "invalid-cursor": lambda path, method: path in LISTS and method == "get",
     "unknown-operating-point": lambda path, _method: path.endswith(("/verify", "/compare")),
     "oversize-image": _of_images,
     "undecodable-image": _of_images,
@@ -237,7 +241,7 @@ def _statuses(path: str, method: str, operation: Spec) -> set[int]:
     if path != LIVENESS:
         # Whoever calls has to be known there, and allowed to.
         statuses |= {401, 403}
-    if method in {"post", "patch"}:
+    if method in {"post", "patch", "put"}:
         statuses |= {408, 411, 413, 415, 422}
     if operation.get("parameters"):
         statuses.add(422)

@@ -7,7 +7,7 @@ from flask import Response
 
 from service.api.answers import writers as answers
 from service.api.answers.writers import Enrolled, References
-from service.api.context import enrolling, services
+from service.api.context import caller, enrolling, services, thumbnails
 from service.api.forms import accepts, check_path_ids, check_query, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.requests import ImageQuery, ReferenceForm
@@ -48,6 +48,7 @@ def enroll_references(writer_id: str, form_and_files_data: dict[str, Any]) -> di
             encoder=parts.encoder,
             registry=parts.registry,
             gallery=parts.gallery,
+            caller=caller(),
         )
     )
     return answers.enrolled(enrollment, form_and_files_data.get("include"))
@@ -67,11 +68,14 @@ def list_references(writer_id: str) -> dict[str, Any]:
 def show_image(writer_id: str, reference_id: int, query_data: dict[str, Any]) -> Response:
     """Show a reference's image
 
-    The file as it was uploaded, or with `cleaned=true` the cleaned signature as a PNG.
+    The file as it was uploaded, or with `cleaned=true` the cleaned signature as a PNG. The audit
+    trail says who looked at it; cleaned ones, which a page shows many of, count once a minute.
     """
-    stored = services().registry.references.image(
-        writer_id, reference_id, cleaned=query_data["cleaned"]
-    )
+    references, cleaned = services().registry.references, query_data["cleaned"]
+    if cleaned and not thumbnails().begins(caller(), writer_id):
+        stored = references.image(writer_id, reference_id, cleaned=True)
+    else:
+        stored = references.view_image(writer_id, reference_id, cleaned=cleaned, actor=caller())
     return Response(stored.data, mimetype=stored.media_type)
 
 
@@ -85,6 +89,10 @@ def erase_one_reference(writer_id: str, reference_id: int) -> str:
     holds them from now on; `/v1/erasures` says when no file does.
     """
     erase_reference(
-        writer_id, reference_id, registry=services().registry, gallery=services().gallery
+        writer_id,
+        reference_id,
+        registry=services().registry,
+        gallery=services().gallery,
+        caller=caller(),
     )
     return ""

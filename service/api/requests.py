@@ -57,12 +57,17 @@ def about(description: str, example: object = None) -> dict[str, Any]:
     return {"description": description} | ({} if example is None else {"example": example})
 
 
+def names_of(schema: Schema) -> list[str]:
+    """Return the names of a schema's fields, as requests have them."""
+    return [field.data_key or name for name, field in schema.fields.items()]
+
+
 class Body(Schema):
     """A request's fields; a field that is not among them is refused, naming those that are."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        names = ", ".join(self.fields)
+        names = ", ".join(names_of(self))
         self.error_messages["unknown"] = f"not a field here; expected {names}."
         self.error_messages["type"] = f"expected a JSON object with the fields {names}."
 

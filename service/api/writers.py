@@ -4,17 +4,23 @@ from typing import Any
 
 from apiflask import APIBlueprint
 from apiflask.schema_adapters.marshmallow import parser
-from flask import request
+from flask import jsonify, request
+from flask.typing import ResponseReturnValue
 
 from service.api.answers import writers as answers
-from service.api.answers.writers import CreatedWriter, ShownWriter, Writer, Writers
-from service.api.context import enrolling, services
+from service.api.answers.writers import CreatedWriter, ErasedButHeld, ShownWriter, Writer, Writers
+from service.api.context import caller, enrolling, services
 from service.api.forms import JSON, accepts, check_path_ids, check_query, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.requests import NewWriter, NewWriterForm, WriterChange, WriterQuery
 from service.writers.enroll import create_writer
 from service.writers.erase import erase_writer
 from service.writers.standing import reference_standings
+
+HELD = "The writer was erased; decisions under a hold stay whole until its end."
+HELD_ANSWER: Any = {
+    200: {"description": HELD, "content": {"application/json": {"schema": ErasedButHeld}}}
+}
 
 blueprint = APIBlueprint(
     "writers",
@@ -54,6 +60,7 @@ def create_one_writer() -> dict[str, Any]:
             encoder=parts.encoder,
             registry=parts.registry,
             gallery=parts.gallery,
+            caller=caller(),
         )
     )
     return answers.created_writer(writer, enrollment, fields.get("include"))
@@ -94,21 +101,27 @@ def get_writer(writer_id: str) -> dict[str, Any]:
 @blueprint.output(Writer)
 def rename_writer(writer_id: str, json_data: dict[str, Any]) -> dict[str, Any]:
     """Rename a writer"""
-    return answers.writer(services().registry.writers.rename(writer_id, json_data["name"]))
+    renamed = services().registry.writers.rename(writer_id, json_data["name"], actor=caller())
+    return answers.writer(renamed)
 
 
 @blueprint.delete("/<writer_id>")
 @blueprint.output({}, status_code=204, description="The writer was erased.")
-@blueprint.doc(operation_id="erase_writer")
-def erase_one_writer(writer_id: str) -> str:
+@blueprint.doc(operation_id="erase_writer", responses=HELD_ANSWER)
+def erase_one_writer(writer_id: str) -> ResponseReturnValue:
     """Erase a writer
 
     For good: the writer, their references, images, vectors and pieces of strokes, and what
     snapshots hold of them. No answer holds them from now on; `/v1/erasures` says when no file does.
-    Decisions stay in the audit trail, under the writer's id and without a name.
+    Decisions stay in the audit trail without the writer's id, their images and what they rest on.
+    Where decisions are under a hold, the answer is 200 and says which stay whole until when.
     """
-    erase_writer(writer_id, registry=services().registry, gallery=services().gallery)
-    return ""
+    erased = erase_writer(
+        writer_id, registry=services().registry, gallery=services().gallery, caller=caller()
+    )
+    if erased.held:
+        return jsonify(answers.erased(erased))
+    return "", 204
 
 
 def _new_writer_fields() -> dict[str, Any]:

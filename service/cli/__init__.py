@@ -7,6 +7,8 @@ no module can be called, in `writers/bulk_import.py`). Importing them loads noth
 
 import click
 
+from service.cli.audit.audit import audit_group
+from service.cli.audit.report import report_group
 from service.cli.decisions.compare import compare
 from service.cli.decisions.identify import identify
 from service.cli.decisions.recorded import decisions_group
@@ -76,5 +78,7 @@ MODELS = (
 SERVER = (serve, ready, db_group, keys_group, version_of_all, completion)
 OPERATION = (backup, restore, erasures_group, doctor)
 
-for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER, *OPERATION):
+AUDIT = (audit_group, report_group)
+
+for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER, *OPERATION, *AUDIT):
     main.add_command(command)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from encoder.inference.encoder import Encoder
     from index.registry.registry import Registry
+    from service.decisions.recording import Asked
     from service.models.live_services import Services
     from service.settings import Settings
 
@@ -56,6 +57,19 @@ def open_encoder() -> Encoder:
     from service.settings import read_settings
 
     return load_encoder(read_settings().model)
+
+
+def asked() -> Asked:
+    """Who asks by a command, by the policy of the settings."""
+    from service.decisions.recording import Asked
+    from service.settings import read_settings
+
+    settings = read_settings()
+    return Asked(
+        caller(),
+        review_sample=settings.review_share,
+        reject_alone=settings.reject == "software",
+    )
 
 
 def caller() -> str:

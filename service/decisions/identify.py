@@ -37,8 +37,10 @@ from service.decisions.calibration_told import CalibrationTold, of_identificatio
 from service.decisions.candidates import DEFAULT_CANDIDATES
 from service.decisions.cautious_verdict import clears_nobody
 from service.decisions.collisions import Rival, collision, not_distinctive, places
+from service.decisions.recording import Asked, Recorded, basis_of, named_in, now
 from service.decisions.replay import replay_of_reference, seen_before
 from service.decisions.stages import Stages, unmeasured
+from service.decisions.verify import ANYBODY, recorded_fields
 from service.writers.copies import MAY_BE_A_COPY
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Acquired, Upload, acquire_one, describe_each
@@ -70,6 +72,7 @@ class Candidate:
     similarity: float  # Of this reference, a cosine.
     reference_count: int  # How many references the score rests on.
     shares_with: tuple[str, ...] = ()  # Other candidates who have a reference of theirs.
+    reference_ids: tuple[int, ...] = ()  # All of theirs; copies count once in the score.
 
     def as_dict(self) -> dict[str, Any]:
         """The candidate as answers show it."""
@@ -95,7 +98,7 @@ class Candidate:
 class Identification:
     """The answer to "whose is it?". It says whom it resembles, not that it is authentic."""
 
-    decision_id: str
+    recorded: Recorded
     verdict: Literal["identified", "not_enrolled"]
     candidates: tuple[Candidate, ...]  # Best first.
     threshold: float
@@ -105,10 +108,21 @@ class Identification:
     warnings: tuple[Caution, ...] = ()
     calibration: CalibrationTold | None = None
 
+    @property
+    def decision_id(self) -> str:
+        """The decision's id in the audit trail."""
+        return self.recorded.decision_id
+
+    @property
+    def writer_id(self) -> str | None:
+        """Who is named, if anybody is."""
+        return self.candidates[0].writer_id if self.verdict == "identified" else None
+
     def as_dict(self) -> dict[str, Any]:
         """The answer, ready for JSON."""
         return {
-            "decision_id": self.decision_id,
+            **recorded_fields(self.recorded),
+            "writer_id": self.writer_id,
             "verdict": self.verdict,
             "calibration": self.calibration,
             "warnings": [one.as_dict() for one in self.warnings],
@@ -127,7 +141,7 @@ def identify(  # noqa: PLR0913  # All but what is asked about by name.
     registry: Registry,
     gallery: Gallery,
     top: int = DEFAULT_CANDIDATES,
-    caller: str = "anonymous",
+    asked: Asked = ANYBODY,
     stage: Stages = unmeasured,
 ) -> Identification:
     """Find the writers whom a query signature resembles most, and record the decision.
@@ -143,10 +157,11 @@ def identify(  # noqa: PLR0913  # All but what is asked about by name.
     # As many as are compared in full, however few are asked for: the others say how many fit.
     search = _Search(encoder, registry, gallery, gallery_size, max(top, SHORTLIST))
     told: tuple[Caution, ...] = ()
+    degrees = 0
     with stage("search"):
         candidates = search.rank(probe)
         if candidates and not search.reached_by(candidates):
-            candidates, told = search.as_it_lies(acquired.acquisition, candidates)
+            candidates, told, degrees = search.as_it_lies(acquired.acquisition, candidates)
     simple = simple_marks([acquired.acquisition], probe, encoder)[0]
     warnings = (*acquired.acquisition.quality.warnings, *told, *simple)
     threshold = search.threshold(candidates)
@@ -158,10 +173,16 @@ def identify(  # noqa: PLR0913  # All but what is asked about by name.
     )
     candidates = candidates[:top]
     verdict: Literal["identified", "not_enrolled"] = "identified" if found else "not_enrolled"
+    named = candidates[0].writer_id if found else None
+    mentions = {name for one in candidates for name in (one.writer_id, *one.shares_with)}
+    mentions |= {*named_in(warnings, acquired.sha256, named, registry)}
+    rests_on = _rests_on(candidates, gallery_size, degrees, registry)
+    basis = basis_of(acquired, encoder, verdict, warnings, asked, rests_on)
+    decided_at = now()
     record = DecisionRecord(
         kind="identify",
         verdict=verdict,
-        writer_id=candidates[0].writer_id if found else None,
+        writer_id=named,
         operating_point=None,
         score=candidates[0].score if candidates else None,
         log_lr=None,
@@ -171,12 +192,14 @@ def identify(  # noqa: PLR0913  # All but what is asked about by name.
         reference_ids=tuple(candidate.reference_id for candidate in candidates),
         candidates=[candidate.recorded() for candidate in candidates],
         probe_sha256=acquired.sha256,
-        caller=caller,
+        caller=asked.caller,
+        decided_at=decided_at,
+        basis=replace(basis, mentions=tuple(mentions - {named})),
     )
     with stage("record"):
         decision_id = registry.decisions.record(record)
     return Identification(
-        decision_id=decision_id,
+        recorded=Recorded(decision_id, decided_at, acquired.sha256, asked.request_id),
         verdict=verdict,
         candidates=candidates,
         threshold=threshold,
@@ -186,6 +209,30 @@ def identify(  # noqa: PLR0913  # All but what is asked about by name.
         warnings=warnings,
         calibration=of_identification(encoder),
     )
+
+
+def _rests_on(
+    candidates: Sequence[Candidate], gallery_size: int, degrees: int, registry: Registry
+) -> dict[str, Any]:
+    """What an identification came from: the candidates, with their references as they are now."""
+    digests = registry.references.digests([n for one in candidates for n in one.reference_ids])
+    return {
+        "gallery_size": gallery_size,
+        "straightened_degrees": degrees,
+        "candidates": [
+            {
+                **one.recorded(),
+                "likeness": one.likeness,
+                "similarity": one.similarity,
+                "shares_with": list(one.shares_with),
+                "references": [
+                    {"reference_id": number, "sha256": digests.get(number)}
+                    for number in one.reference_ids
+                ],
+            }
+            for one in candidates
+        ],
+    }
 
 
 @dataclass(frozen=True)
@@ -230,12 +277,12 @@ class _Search:
 
     def as_it_lies(
         self, acquisition: Acquisition, candidates: tuple[Candidate, ...]
-    ) -> tuple[tuple[Candidate, ...], tuple[Caution, ...]]:
+    ) -> tuple[tuple[Candidate, ...], tuple[Caution, ...], int]:
         """Search anew for a signature that lies askew, sideways or mirrored on its page.
 
         Returns:
             The candidates of the signature straightened, if that finds somebody, or else those
-            given; and what there is to tell.
+            given; what there is to tell; and by how many degrees it was straightened, clockwise.
         """
         probes = describe_posed(acquisition, POSES, self.encoder)
         near = [
@@ -251,11 +298,11 @@ class _Search:
             replace(one, score=penalised(one.score, degrees)) for one in self.rank(probes[[askew]])
         )
         if self.reached_by(straightened):
-            return straightened, (straightened_by(degrees),)
+            return straightened, (straightened_by(degrees),), degrees
         turned = max(range(len(near)), key=near.__getitem__)
         if self.reached_by(self.rank(probes[[turned]])):
-            return candidates, (lies_turned(POSES[turned]),)
-        return candidates, ()
+            return candidates, (lies_turned(POSES[turned]),), 0
+        return candidates, (), 0
 
 
 def _told(
@@ -404,4 +451,5 @@ def _candidate(claim: Claim, scored: ClaimScore, shares_with: tuple[str, ...]) -
         similarity=float(scored.similarities[nearest]),
         reference_count=scored.references,
         shares_with=shares_with,
+        reference_ids=tuple(claim.reference_ids.tolist()),
     )

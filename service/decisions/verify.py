@@ -1,7 +1,7 @@
 """Verifies a claim: is this signature the claimed writer's? It reads SQL, never the index."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from encoder.cautions import Caution
@@ -18,13 +18,21 @@ from service.decisions.answering_model import AnsweringModel
 from service.decisions.calibration_told import CalibrationTold, of_comparison
 from service.decisions.cautious_verdict import cautious_verdict
 from service.decisions.contributions import contributions
+from service.decisions.recording import (
+    Asked,
+    Disposition,
+    Recorded,
+    basis_of,
+    named_in,
+    now,
+)
 from service.decisions.replay import replay_of_reference, seen_before
 from service.decisions.stages import Stages, unmeasured
 from service.writers.template_codec import signatures_of
 from service.writers.uploads import Acquired, Upload, acquire_one, describe_each
 
 # What answers say of a comparison as a whole; the similarities are told beside each reference.
-_FIGURES = (
+FIGURES = (
     "score",
     "log_lr",
     "log_lr_random",
@@ -34,6 +42,8 @@ _FIGURES = (
     "non_match_threshold",
     "operating_point",
 )
+
+ANYBODY = Asked()
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class Verification:
     `calibration` whether this installation's are of a kind that is known; None where nobody looked.
     """
 
-    decision_id: str | None  # None where nothing is recorded.
+    recorded: Recorded | None  # None where nothing is recorded.
     comparison: Comparison
     references: tuple[ComparedReference, ...]
     acquisition: Acquisition
@@ -69,6 +79,13 @@ class Verification:
     warnings: tuple[Caution, ...] = ()
     expected: UnseenErrors | None = None
     calibration: CalibrationTold | None = None
+    writer_id: str | None = None  # None where references came with the request.
+    disposition: Disposition | None = None
+
+    @property
+    def decision_id(self) -> str | None:
+        """The decision's id in the audit trail; None where it is not there."""
+        return None if self.recorded is None else self.recorded.decision_id
 
     @property
     def verdict(self) -> Verdict:
@@ -78,11 +95,13 @@ class Verification:
     def as_dict(self) -> dict[str, Any]:
         """The answer, ready for JSON."""
         return {
-            "decision_id": self.decision_id,
+            **recorded_fields(self.recorded),
+            "writer_id": self.writer_id,
             "verdict": self.verdict,
+            "disposition": self.disposition,
             "warnings": [one.as_dict() for one in self.warnings],
-            **{name: getattr(self.comparison, name) for name in _FIGURES},
             "calibration": self.calibration,
+            **{name: getattr(self.comparison, name) for name in FIGURES},
             "contributions": contributions(self.comparison),
             "expected_errors": None if self.expected is None else self.expected.as_dict(),
             "references": [asdict(reference) for reference in self.references],
@@ -98,7 +117,7 @@ def verify(  # noqa: PLR0913  # All but what is asked about by name.
     encoder: Encoder,
     registry: Registry,
     operating_point: str | None = None,
-    caller: str = "anonymous",
+    asked: Asked = ANYBODY,
     stage: Stages = unmeasured,
 ) -> Verification:
     """Compare a query signature with the claimed writer's references, and record the decision.
@@ -118,11 +137,17 @@ def verify(  # noqa: PLR0913  # All but what is asked about by name.
         comparison, told = compare_as_it_lies(
             acquired.acquisition, probe, signatures_of(claim, encoder), encoder, operating_point
         )
-        warnings = (*told, *_warnings(acquired, probe, claim, comparison, registry))
+        warnings = (*told, *warnings_of(acquired, probe, claim, comparison, registry))
     reference_ids = tuple(int(reference_id) for reference_id in claim.reference_ids)
+    compared = compared_references(comparison, [(one, None) for one in reference_ids])
+    verdict = cautious_verdict(comparison.verdict, warnings)
+    rests_on = _rests_on(comparison, compared, registry)
+    basis = basis_of(acquired, encoder, verdict, warnings, asked, rests_on)
+    mentions = named_in(warnings, acquired.sha256, writer_id, registry)
+    decided_at = now()
     record = DecisionRecord(
         kind="verify",
-        verdict=cautious_verdict(comparison.verdict, warnings),
+        verdict=verdict,
         writer_id=writer_id,
         operating_point=comparison.operating_point,
         score=comparison.score,
@@ -133,20 +158,54 @@ def verify(  # noqa: PLR0913  # All but what is asked about by name.
         reference_ids=reference_ids,
         candidates=None,
         probe_sha256=acquired.sha256,
-        caller=caller,
+        caller=asked.caller,
+        decided_at=decided_at,
+        basis=replace(basis, mentions=tuple(mentions)),
     )
     with stage("record"):
         decision_id = registry.decisions.record(record)
     return Verification(
-        decision_id,
+        Recorded(decision_id, decided_at, acquired.sha256, asked.request_id),
         comparison,
-        compared_references(comparison, [(one, None) for one in reference_ids]),
+        compared,
         acquired.acquisition,
         AnsweringModel.of(encoder),
         warnings,
         expected_errors(comparison, encoder),
         of_comparison(comparison, encoder),
+        writer_id,
+        asked.disposition(verdict),
     )
+
+
+def recorded_fields(recorded: Recorded | None) -> dict[str, Any]:
+    """By what an answer can be found again, ready for JSON; None of it where it is not recorded."""
+    if recorded is None:
+        return dict.fromkeys(("decision_id", "decided_at", "probe_sha256", "request_id"))
+    return {**asdict(recorded), "decided_at": recorded.decided_at.isoformat()}
+
+
+def _rests_on(
+    comparison: Comparison, compared: Sequence[ComparedReference], registry: Registry
+) -> dict[str, Any]:
+    """What a verification came from: figures, and the references as they are now."""
+    ids = [one.reference_id for one in compared if one.reference_id is not None]
+    digests = registry.references.digests(ids)
+    references = [
+        {
+            "reference_id": one.reference_id,
+            "sha256": digests.get(one.reference_id or 0),
+            "similarity": one.similarity,
+            "local_similarity": one.local_similarity,
+            "copy": one.copy,
+        }
+        for one in compared
+    ]
+    return {
+        **{name: getattr(comparison, name) for name in FIGURES},
+        "contributions": comparison.contributions,
+        "references": references,
+    }
 
 
 def expected_errors(comparison: Comparison, encoder: Encoder) -> UnseenErrors | None:
@@ -161,7 +220,7 @@ def expected_errors(comparison: Comparison, encoder: Encoder) -> UnseenErrors | 
     return unseen_errors(encoder.manifest, count, comparison.operating_point, own_bounds=own_bounds)
 
 
-def _warnings(
+def warnings_of(
     acquired: Acquired,
     probe: Signatures,
     claim: Claim,

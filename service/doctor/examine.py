@@ -19,7 +19,7 @@ Check = Callable[[Installation], Iterator[Finding]]
 OF_REGISTRY: Mapping[str, Check] = {
     "model": registry.model,
     "index": registry.index,
-    "decisions": registry.decisions,
+    "audit trail": registry.audit_trail,
     "erasures": registry.erasures,
     "last backup": registry.last_backup,
     "clock": host.clock,

@@ -59,18 +59,20 @@ def index(installation: Installation) -> Iterator[Finding]:
     )
 
 
-def decisions(installation: Installation) -> Iterator[Finding]:
-    """Is the chain of decisions as it was written?"""
-    report = installation.registry.decisions.verify()
-    cut = f", {report.cut} older ones were cut off for their age" if report.cut else ""
+def audit_trail(installation: Installation) -> Iterator[Finding]:
+    """Is everything on the audit chain, and beside it, as it was written?"""
+    report = installation.registry.trail.verify()
     if report.intact:
-        yield ok("decisions", f"the chain of {report.length} decisions is intact{cut}")
+        yield ok(
+            "audit trail", f"{report.entries} entries and {report.decisions} decisions are intact"
+        )
         return
+    first = report.findings[0]
     yield failure(
-        "decisions",
-        f"decision {report.broken_at} is not as it was written: {report.reason}",
+        "audit trail",
+        f"{report.finding_count} findings; {first.where}: {first.what}",
         "Somebody changed the database, or it is damaged. Keep a copy of it, restore the last "
-        "backup elsewhere, and compare.",
+        "backup elsewhere, and compare. `countersign audit verify` tells all.",
     )
 
 

@@ -19,12 +19,23 @@ IDEMPOTENCY_KEPT = timedelta(hours=24)
 CALLER = "retention"
 
 
+def queries(settings: Settings, registry: Registry, now: datetime) -> int:
+    """Delete query images older than COUNTERSIGN_KEEP_QUERIES; their hashes stay."""
+    before = now - timedelta(days=settings.keep_queries)
+    return _until_none(lambda: registry.retention.purge_images(before))
+
+
+def erased_after_holds(_settings: Settings, registry: Registry, _now: datetime) -> int:
+    """Go on with erasures that met holds which are over."""
+    return _until_none(registry.retention.erase_after_holds)
+
+
 def decisions(settings: Settings, registry: Registry, now: datetime) -> int:
-    """Cut off decisions older than COUNTERSIGN_KEEP_DECISIONS; it is on record where."""
+    """Delete decisions older than COUNTERSIGN_KEEP_DECISIONS, but for those under a hold."""
     if settings.keep_decisions is None:
         return 0
     before = now - timedelta(days=settings.keep_decisions)
-    return _until_none(lambda: registry.decisions.cut(before))
+    return _until_none(lambda: registry.retention.purge_decisions(before))
 
 
 def idempotency_keys(_settings: Settings, registry: Registry, now: datetime) -> int:
@@ -38,10 +49,14 @@ def backups(settings: Settings, _registry: Registry, now: datetime) -> int:
 
 
 PURGES: Mapping[str, Callable[[Settings, Registry, datetime], int]] = {
+    "queries": queries,
+    "erased after holds": erased_after_holds,
     "decisions": decisions,
     "idempotency_keys": idempotency_keys,
     "backups": backups,
 }
+# Of these, the registry itself puts on the audit chain which rows went.
+ON_RECORD = frozenset({"queries", "erased after holds", "decisions"})
 
 
 def purge_expired(settings: Settings, registry: Registry, now: datetime) -> dict[str, int]:
@@ -59,8 +74,9 @@ def purge_expired(settings: Settings, registry: Registry, now: datetime) -> dict
                 done[kind] = count
         except (GalleryError, OSError) as error:
             logger.warning("Expired %s wait to be deleted: %s", kind, error)
+    if told := {kind: count for kind, count in done.items() if kind not in ON_RECORD}:
+        registry.audit.append(AuditEvent("purge.done", CALLER, details=told))
     if done:
-        registry.audit.append(AuditEvent("purge.done", CALLER, details=done))
         logger.info("deleted for their age: %s", done)
     return done
 

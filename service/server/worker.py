@@ -20,12 +20,14 @@ from encoder.errors import EncoderError
 from index.errors import GalleryError
 from service.api.context import live_services
 from service.app import create_app
+from service.audit.started import note_start
 from service.composition import build_services
 from service.errors import ServiceError
 from service.logs import configure_logging
 from service.observability.metrics import Metrics
 from service.observability.publishing import Publishing
 from service.observability.shared_values import share_values
+from service.server.anchoring import Anchoring
 from service.server.calibrating import Calibrating
 from service.server.front import Front, Limits
 from service.server.purging import Purging
@@ -103,6 +105,9 @@ def run_worker(
     purging.start()
     retaining = Retaining(live_services(app))
     retaining.start()
+    anchoring = Anchoring(live_services(app))
+    if settings.audit_anchor is not None:
+        anchoring.start()
     calibrating = Calibrating(live_services(app))
     if settings.calibrate != "off":
         calibrating.start()
@@ -112,6 +117,7 @@ def run_worker(
         publishing.close()
         purging.close()
         retaining.close()
+        anchoring.close()
         calibrating.close()
         live_services(app).close()
 
@@ -124,6 +130,7 @@ def build_application(settings: Settings, metrics: Metrics | None = None) -> API
     """
     try:
         services = build_services(settings)
+        note_start(settings, services.registry, services.encoder.rule.rule_id)
     except (EncoderError, GalleryError, ServiceError) as error:
         print(f"Cannot start: {error}", file=sys.stderr)  # noqa: T201  # The operator's terminal.
         raise SystemExit(1) from None

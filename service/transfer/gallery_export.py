@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from encoder.inference.encoder import Encoder
+from index.registry.audit.chain import ANYBODY, AuditEvent
 from index.registry.following.consistent_reader import ConsistentReader
 from index.registry.registry import Registry
 from service.errors import InvalidInput
@@ -39,7 +40,7 @@ class Exported:
 
 
 def export_gallery(
-    file: Path, *, encoder: Encoder, registry: Registry, images: bool
+    file: Path, *, encoder: Encoder, registry: Registry, images: bool, caller: str = ANYBODY
 ) -> Generator[Exported, None, None]:
     """Write writers, references and the encoder's vectors, yielding how far it is.
 
@@ -64,6 +65,8 @@ def export_gallery(
         for others in gallery.other_writers(ROWS):
             written.write_writers(others)
         yield Exported(total.writers, references, total.writers, total.references, revision)
+    details = {"writers": total.writers, "references": references, "images": images}
+    registry.audit.append(AuditEvent("gallery.exported", caller, details=details))
 
 
 def _header(encoder: Encoder, gallery: ConsistentReader, images: bool) -> Header:

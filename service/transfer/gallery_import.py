@@ -16,6 +16,7 @@ from encoder.imaging.decode import MEDIA_TYPES, ImageLimits
 from encoder.imaging.quality import Quality
 from encoder.inference.encoder import Encoder
 from encoder.scoring.local_descriptors import SCALE, SHAPE_SIZE, unpack
+from index.registry.audit.chain import ANYBODY
 from index.registry.embeddings import MAX_PIECES_BYTES
 from index.registry.identifiers import (
     MAX_NAME_LENGTH,
@@ -42,7 +43,7 @@ Problem = tuple[str, str]
 
 
 def import_gallery(
-    reader: GalleryReader, *, encoder: Encoder, registry: Registry
+    reader: GalleryReader, *, encoder: Encoder, registry: Registry, caller: str = ANYBODY
 ) -> Generator[ImportedBatch, None, None]:
     """Enroll a file's rows, yielding each batch once it is stored.
 
@@ -57,7 +58,7 @@ def import_gallery(
     if header.model_id != encoder.model_id:
         _require_images(header, encoder)
         items = _images(reader)
-        yield from import_images(items, encoder=encoder, registry=registry)
+        yield from import_images(items, encoder=encoder, registry=registry, caller=caller)
         return
     if header.dimension != encoder.dimension:
         raise InvalidInput(
@@ -67,7 +68,7 @@ def import_gallery(
     place, pieces = 1, encoder.knows_pieces
     for rows in reader.batches(AT_ONCE):
         outcomes = _enrollments(rows, place, images=header.images, pieces=pieces)
-        yield store(outcomes, encoder.model_id, registry)
+        yield store(outcomes, encoder.model_id, registry, caller)
         place += len(rows)
 
 

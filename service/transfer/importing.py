@@ -18,6 +18,7 @@ import cv2
 
 from encoder.errors import ImageError
 from encoder.inference.encoder import Encoder
+from index.registry.audit.chain import ANYBODY
 from index.registry.registry import Registry
 from index.registry.writers import NewEnrollment
 from service.transfer.sources.files import FileRefusal, ImageFile
@@ -99,6 +100,7 @@ def import_images(
     encoder: Encoder,
     registry: Registry,
     batch_size: int = BATCH,
+    caller: str = ANYBODY,
 ) -> Generator[ImportedBatch, None, None]:
     """Enroll images, yielding each batch once it is stored, in one transaction.
 
@@ -124,9 +126,8 @@ def import_images(
             if not running:
                 return
             outcomes = [one for piece in running.popleft() for one in piece.result()]
-            yield store(
-                count_once(outcomes, encoder.model_id, registry), encoder.model_id, registry
-            )
+            once = count_once(outcomes, encoder.model_id, registry)
+            yield store(once, encoder.model_id, registry, caller)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         gc.unfreeze()
@@ -170,13 +171,16 @@ def _copy_refused(one: NewEnrollment, found: Copied) -> FileRefusal:
     return FileRefusal(where, "near-duplicate", reason(found), one.writer_id)
 
 
-def store(outcomes: Sequence[Outcome], model_id: str, registry: Registry) -> ImportedBatch:
+def store(
+    outcomes: Sequence[Outcome], model_id: str, registry: Registry, caller: str = ANYBODY
+) -> ImportedBatch:
     """Store what is new, in one transaction; writers who lack a name get the one that came."""
     refused = tuple(one for one in outcomes if isinstance(one, FileRefusal))
     held = [one for one in outcomes if isinstance(one, Held)]
     new = [one for one in outcomes if isinstance(one, NewEnrollment)]
     named = [NewEnrollment(one.image.writer_id, one.writer_name) for one in held if one.writer_name]
-    enrolled = registry.writers.enroll_many(model_id, [*new, *named]) if new or named else 0
+    every = [*new, *named]
+    enrolled = registry.writers.enroll_many(model_id, every, actor=caller) if every else 0
     references = (*(one.image for one in held), *_imported(new))
     return ImportedBatch(len(outcomes), enrolled, len(references) - enrolled, refused, references)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from encoder.imaging.acquire import Acquisition
 from encoder.inference.encoder import Encoder
+from index.registry.audit.chain import ANYBODY
 from index.registry.embeddings import Claim
 from index.registry.references import NewReference, Reference
 from index.registry.registry import Registry
@@ -40,7 +41,7 @@ class Enrollment:
     acquisitions: tuple[Acquisition, ...] = ()
 
 
-def create_writer(
+def create_writer(  # noqa: PLR0913  # Who, by whom, and what it works with.
     writer_id: str,
     name: str,
     uploads: Sequence[Upload] = (),
@@ -48,6 +49,7 @@ def create_writer(
     encoder: Encoder,
     registry: Registry,
     gallery: Gallery | None = None,
+    caller: str = ANYBODY,
 ) -> tuple[Writer, Enrollment]:
     """Create a writer, with references if images came; all in one transaction.
 
@@ -61,7 +63,9 @@ def create_writer(
     if uploads and not new:
         raise _all_refused(refused, "No writer was created.")
     told = _told(writer_id, new, None, Enrolled(encoder, registry, gallery))
-    writer, references = registry.writers.create(writer_id, name, encoder.model_id, new)
+    writer, references = registry.writers.create(
+        writer_id, name, encoder.model_id, new, actor=caller
+    )
     done = _enrollment(references, new, refused, None, told)
     return writer, replace(done, acquisitions=acquisitions)
 
@@ -73,6 +77,7 @@ def enroll(
     encoder: Encoder,
     registry: Registry,
     gallery: Gallery | None = None,
+    caller: str = ANYBODY,
 ) -> Enrollment:
     """Add reference signatures to a known writer; the usable ones are stored in one transaction.
 
@@ -91,7 +96,7 @@ def enroll(
     if not new:
         raise _all_refused(refused, "Nothing was stored.")
     told = _told(writer_id, new, held, Enrolled(encoder, registry, gallery))
-    references = registry.references.add(writer_id, model_id, new)
+    references = registry.references.add(writer_id, model_id, new, actor=caller)
     done = _enrollment(references, new, refused, held, told)
     return replace(done, acquisitions=acquisitions)
 

@@ -7,34 +7,44 @@ until it is proved gone, the list of erasures says so.
 import logging
 
 from index.errors import GalleryError
+from index.registry.audit.chain import ANYBODY
 from index.registry.registry import Registry
+from index.registry.writers import ErasedWriter
 from index.sync.gallery_interface import Gallery
 
 logger = logging.getLogger(__name__)
 
 
-def erase_writer(writer_id: str, *, registry: Registry, gallery: Gallery) -> int:
+def erase_writer(
+    writer_id: str, *, registry: Registry, gallery: Gallery, caller: str = ANYBODY
+) -> ErasedWriter:
     """Erase a writer for good: rows, images, vectors, and snapshots that could hold them.
 
-    Returns how many references there were.
+    Decisions lose whom they are about and what they rest on. Those under a hold stay whole until it
+    ends; the answer names them.
 
     Raises:
         UnknownWriter: nobody is known by that id.
     """
-    count = registry.writers.erase(writer_id)
+    erased = registry.writers.erase(writer_id, actor=caller)
     _forget_or_warn(gallery)
-    return count
+    return erased
 
 
 def erase_reference(
-    writer_id: str, reference_id: int, *, registry: Registry, gallery: Gallery
+    writer_id: str,
+    reference_id: int,
+    *,
+    registry: Registry,
+    gallery: Gallery,
+    caller: str = ANYBODY,
 ) -> None:
     """Erase one reference for good, as `erase_writer` does for all of a writer.
 
     Raises:
         UnknownWriter, UnknownReference: there is no such writer, or no such reference of theirs.
     """
-    registry.references.erase(writer_id, reference_id)
+    registry.references.erase(writer_id, reference_id, actor=caller)
     _forget_or_warn(gallery)
 
 

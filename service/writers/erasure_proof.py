@@ -39,7 +39,7 @@ def erase_with_proof(
     # Listed a moment before: what is enrolled in between is counted, and not listed.
     references = registry.references.of_writer(writer_id)
     subject = registry.erasures.subject_of(writer_id)
-    count = erase_writer(writer_id, registry=registry, gallery=gallery)
+    erased = erase_writer(writer_id, registry=registry, gallery=gallery, caller=caller)
     registry.purge.attempt(settings.snapshot_dir, lambda: forget(gallery))
     return _signed(
         {
@@ -49,7 +49,9 @@ def erase_with_proof(
             "writer_id": writer_id,
             "enrolled": registry.writers.knows(writer_id),
             "erased_by": caller,
-            "reference_count": count,
+            "reference_count": erased.reference_count,
+            "audit_entry": erased.entry,
+            "held": [asdict(one) for one in erased.held],
             "references": [_reference(one) for one in references],
             **_state(registry, gallery, subject),
             "backups_before_upgrades": len(list(settings.backup_dir.glob("*.zip"))),

@@ -49,6 +49,7 @@ ON_POSTGRESQL_TOO = {
     "test_rows",
     "test_shared_gallery",
     "test_sync_worker",
+    "test_trail",
     "test_writers",
 }
 if TYPE_CHECKING:

@@ -12,7 +12,9 @@ import pytest
 from alembic import command
 from sqlalchemy import create_engine, text
 
-from index.errors import SchemaMismatch
+from index.errors import QueryNotKept, SchemaMismatch
+from index.registry.audit.chain import AuditChain, AuditEvent
+from index.registry.audit.stored import DecisionFilter
 from index.registry.audit_log import (
     CHAIN_VERSION,
     GENESIS_SHA256,
@@ -65,6 +67,8 @@ OTHER = {
     "previous_sha256": "'else'",
     "sha256": "'else'",
     "chain_version": "CASE chain_version WHEN 1 THEN 2 ELSE 1 END",
+    "details_sha256": "'else'",
+    "salt": "NULL",
 }
 
 
@@ -105,6 +109,12 @@ def copy(old: sqlite3.Connection, url: str) -> None:
         connection.execute(
             text("SELECT setval(pg_get_serial_sequence('decisions', 'sequence'), :last)"),
             {"last": OLD},
+        )
+        connection.execute(
+            text(
+                "SELECT setval(pg_get_serial_sequence('revisions', 'revision'), "
+                "(SELECT max(revision) FROM revisions))"
+            )
         )
     database.close()
 
@@ -162,7 +172,9 @@ def test_tampering_is_found_in_old_decisions_and_in_new_ones(continued):
     columns = {column.name for column in DecisionRow.__table__.columns}
     assert OTHER.keys() == columns - {"sequence"}
     for sequence in (1, 4, OLD, OLD + 1, OLD + 2):
-        for column, other in OTHER.items():
+        own = OTHER.keys() - ({"details_sha256", "salt"} if sequence <= OLD else set())
+        for column in own:
+            other = OTHER[column]
             report = tampered(
                 continued, f"UPDATE decisions SET {column} = {other} WHERE sequence = {sequence}"
             )
@@ -188,7 +200,8 @@ def test_a_decision_of_an_unknown_chain_version_is_broken_and_says_why(continued
     report = tampered(continued, "UPDATE decisions SET chain_version = 99 WHERE sequence = 8")
     assert report.length == OLD
     assert report.reason == (
-        "its chain version is 99, expected one of 1, 2: it was changed, or a newer version wrote it"
+        "its chain version is 99, expected one of 1, 2, 3: it was changed, or a newer version "
+        "wrote it"
     )
 
 
@@ -204,6 +217,53 @@ def test_decisions_that_a_server_of_the_version_before_still_writes_are_intact(u
         ):
             connection.execute(text(statement))
     assert upgraded.decisions.verify() == ChainReport(OLD, OLD_HEAD, None)
+
+
+def test_old_decisions_are_read_back_and_the_whole_trail_goes_on_from_their_head(url, upgraded):
+    """Entries of the chain as version 0009 wrote them, over decisions of version 0004."""
+    database = Database(url)
+    downgraded(database, "0009")
+    chain = AuditChain(database)
+    chain.append(AuditEvent("writer.renamed", "key:1", subject="C-1"))
+    database.close()
+    upgrade(url)
+    page = upgraded.decisions.page(DecisionFilter(), None, 50)
+    assert len(page.decisions) == OLD
+    assert {one.state for one in page.decisions} == {"without-details"}
+    oldest = upgraded.decisions.get(page.decisions[-1].decision_id)
+    assert (oldest.details, oldest.rule, oldest.entry) == (None, None, None)
+    with pytest.raises(QueryNotKept):
+        upgraded.decisions.kept_image(oldest.decision_id)
+    upgraded.decisions.record(DECISION)
+    report = upgraded.trail.verify()
+    assert report.intact, report.findings
+    assert (report.decisions, report.entries) == (OLD + 1, 3)
+    engine = create_engine(url)
+    with engine.begin() as connection:  # The old tail cut off, which nothing told before.
+        connection.execute(text("DELETE FROM decisions WHERE sequence >= 7"))
+        connection.execute(text("DELETE FROM audit_entries WHERE sequence = 3"))
+    engine.dispose()
+    report = upgraded.trail.verify()
+    assert [one.where for one in report.findings] == ["entry 1"]
+    assert "missing" in report.findings[0].what
+
+
+def test_an_erasure_leaves_decisions_of_the_version_before_as_they_hang_together(upgraded):
+    before = upgraded.decisions.verify()
+    upgraded.decisions.record(DECISION)
+    upgraded.writers.erase("C-1")
+    report = upgraded.trail.verify()
+    assert report.intact, report.findings
+    assert report.erased == 1
+    assert before.length == OLD
+    assert upgraded.decisions.page(DecisionFilter(writer_id="C-1"), None, 50).decisions
+
+
+def downgraded(database: Database, revision: str) -> None:
+    with database.write() as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
 
 
 def test_sqlite_adds_the_column_in_place(tmp_path):

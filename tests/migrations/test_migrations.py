@@ -9,16 +9,15 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, insert
 
 import index
 from index.errors import RegistryUnavailable, SchemaMismatch
-from index.registry.audit_log import DecisionRecord
 from index.registry.database import Database
 from index.registry.gallery_calibrations import InUse, NewCalibration
 from index.registry.references import NewReference
 from index.registry.registry import Registry
-from index.registry.schema import Base
+from index.registry.schema import Base, DecisionRow
 from index.registry.schema_version import (
     _config,
     current_revision,
@@ -26,22 +25,7 @@ from index.registry.schema_version import (
     require_current,
     upgrade,
 )
-
-DECISION = DecisionRecord(
-    kind="verify",
-    verdict="match",
-    writer_id="C-1",
-    operating_point="fmr_skilled=5%",
-    score=0.7,
-    log_lr=1.2,
-    threshold=0.5,
-    non_match_threshold=0.1,
-    model_id="m" * 64,
-    reference_ids=(1,),
-    candidates=None,
-    probe_sha256="2" * 64,
-    caller="test",
-)
+from tests.index.registry.test_audit_log import OLD_DECISION
 
 
 @pytest.fixture
@@ -232,8 +216,11 @@ def test_a_registry_of_an_older_schema_goes_on_with_its_models_own_rule(request,
     registry.models.register("m" * 64, "model", 4)
     registry.models.begin("m" * 64, "start")
     registry.writers.create("C-1", "Ada Lind", "m" * 64, [new])
-    registry.decisions.record(DECISION)
     registry.close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(insert(DecisionRow).values(**OLD_DECISION))
+    engine.dispose()
     run_alembic(url, command.downgrade, "0007")
     with pytest.raises(SchemaMismatch, match="countersign db upgrade"):
         require_current(url)

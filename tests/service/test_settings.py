@@ -51,6 +51,19 @@ def test_an_empty_variable_is_as_good_as_none():
         ("INDEX_URL", "milvus:", "expected 'faiss:'"),
         ("MODEL", "/nowhere/at/all", "is not a folder"),
         ("CALIBRATE", "always", "one of propose, auto, off"),
+        ("KEEP_QUERIES", "0", "a whole number from 1 to 36500"),
+        ("KEEP_DECISIONS", "90d", "a whole number from 0 to 36500"),
+        ("REVIEW_SAMPLE", "1", "a share of accepted signatures such as 1%"),
+        ("REVIEW_SAMPLE", "101%", "from 0% to 100%"),
+        ("REVIEW_SAMPLE", "nan%", "from 0% to 100%"),
+        ("REVIEW_BLIND", "yes", "expected 'on' or 'off'"),
+        ("REVIEW_CLAIM", "0", "a whole number from 1 to 1440"),
+        ("REJECT", "nobody", "'software'"),
+        ("REJECTERS", "0", "a whole number from 1 to 9"),
+        ("AUDIT_KEY", "/nowhere/at/all", "countersign audit key create"),
+        ("AUDIT_ANCHOR", "ftp://host/file", "http or https"),
+        ("AUDIT_ANCHOR", "anchors.jsonl", "nothing signs them"),
+        ("AUDIT_ANCHOR_EVERY", "0", "a whole number from 1 to 10080"),
         ("LOG_LEVEL", "loud", "one of debug, info, warning, error"),
         ("LOG_FORMAT", "xml", "one of text, json"),
         ("TLS_CERT", "/nowhere/at/all.pem", "is no file"),
@@ -102,6 +115,18 @@ def test_a_password_is_not_repeated():
 def test_a_misspelt_setting_is_refused_with_its_right_name():
     with pytest.raises(SettingsError, match=r"Did you mean COUNTERSIGN_DATABASE_URL\?"):
         read_settings({"COUNTERSIGN_DATABSE_URL": "sqlite:///x.db"})
+
+
+def test_a_key_beside_the_database_is_refused(tmp_path):
+    key = tmp_path / "audit.pem"
+    key.write_text("x")
+    with pytest.raises(SettingsError, match="outside the data folder"):
+        read_settings({"COUNTERSIGN_DATA_DIR": str(tmp_path), "COUNTERSIGN_AUDIT_KEY": str(key)})
+
+
+@pytest.mark.parametrize(("said", "share"), [("0%", 0.0), ("1%", 0.01), ("2.5%", 0.025)])
+def test_a_share_is_read_in_per_cent(said, share):
+    assert read_settings({"COUNTERSIGN_REVIEW_SAMPLE": said}).review_share == share
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.20"])

@@ -7,21 +7,26 @@ and nobody can guess back what was committed to.
 
 import hashlib
 import hmac
-import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select
 
+from index.registry.audit.sealing import SALT_BYTES, canonical
 from index.registry.database import Database, WriteLock, lock_also
 from index.registry.schema import AuditEntryRow, AuditNameRow, DecisionRow
 
 GENESIS_SHA256 = "0" * 64
 STARTED = "chain.started"
-SALT_BYTES = 32
+ANYBODY = "anonymous"  # Who changes something where nobody is asked for a name.
+# What an entry's details say of rows elsewhere that were changed by leave, by their hashes: those
+# replaced (old hash to new), those removed, and those whose image alone was removed; and of which
+# entries the names are forgotten, by number.
+REPLACED, REMOVED, WITHOUT_IMAGE, FORGOTTEN = "replaced", "removed", "without_image", "forgotten"
+_BATCH = 5000
 
 # What is hashed by each version of an entry. Versions are only ever added: rows are out there.
 HASHED: Mapping[int, tuple[str, ...]] = {
@@ -49,12 +54,13 @@ Part = Literal["actor", "subject"]
 class AuditEvent:
     """Something that matters: `kind` is dotted, as in `writer.renamed`.
 
-    `actor` and `subject` (an id, an address) lie beside the chain. `details` are numbers, codes and
-    hashes, never about a person. `content_sha256` is of a row that lies elsewhere, as a decision.
+    `actor` and `subject` (an id, an address) lie beside the chain; None where a row elsewhere has
+    them. `details` are numbers, codes and hashes, never about a person. `content_sha256` is of a
+    row that lies elsewhere, as a decision.
     """
 
     kind: str
-    actor: str
+    actor: str | None = None
     outcome: str = "done"
     subject: str | None = None
     details: Mapping[str, object] = field(default_factory=dict)
@@ -96,6 +102,37 @@ class AuditChain:
             row = connection.execute(query.limit(1)).first()
         return None if row is None else LatestEntry(*row)
 
+    def head(self) -> "Head":
+        """Return where the chain ends now; an anchor signs it."""
+        with self._database.read() as connection:
+            row = connection.execute(_LAST.limit(1)).first()
+        return Head(0, GENESIS_SHA256) if row is None else Head(row.sequence, row.sha256)
+
+    def entries(
+        self, since: datetime | None = None, until: datetime | None = None
+    ) -> Iterator[Row[*tuple[Any, ...]]]:
+        """Yield the entries of a time, oldest first, all of one moment; `until` is left out."""
+        with self._database.snapshot() as connection:
+            for row in read_entries(connection):
+                if until is not None and row.created_at >= until:
+                    return
+                if since is None or row.created_at >= since:
+                    yield row
+
+    def following(self, number: int, limit: int) -> list[Row[*tuple[Any, ...]]]:
+        """Return up to `limit` entries from a number on, oldest first."""
+        query = select(AuditEntryRow.__table__).where(AuditEntryRow.sequence >= number)
+        with self._database.read() as connection:
+            return list(connection.execute(query.order_by(AuditEntryRow.sequence).limit(limit)))
+
+
+@dataclass(frozen=True)
+class Head:
+    """The end of the chain: the last entry's number, 0 for none, and its hash."""
+
+    sequence: int
+    sha256: str
+
 
 def append(connection: Connection, event: AuditEvent) -> int:
     """Put an entry at the end of the chain in the caller's transaction; return its number.
@@ -106,17 +143,19 @@ def append(connection: Connection, event: AuditEvent) -> int:
     previous = connection.execute(_LAST_SHA256).scalar_one_or_none()
     if previous is None:
         previous = _start(connection)
-    names: list[tuple[Part, str]] = [("actor", event.actor)]
-    if event.subject is not None:
-        names.append(("subject", event.subject))
-    salted = {part: (text, secrets.token_bytes(SALT_BYTES)) for part, text in names}
+    names: dict[Part, str | None] = {"actor": event.actor, "subject": event.subject}
+    salted = {
+        part: (text, secrets.token_bytes(SALT_BYTES))
+        for part, text in names.items()
+        if text is not None
+    }
     sequence = _insert(
         connection,
         {
             "kind": event.kind,
             "outcome": event.outcome,
-            "actor_hmac": commitment(*salted["actor"]),
-            "subject_hmac": commitment(*salted["subject"]) if "subject" in salted else None,
+            "actor_hmac": _committed(salted.get("actor")),
+            "subject_hmac": _committed(salted.get("subject")),
             "details": dict(event.details),
             "content_sha256": event.content_sha256,
             "previous_sha256": previous,
@@ -126,13 +165,40 @@ def append(connection: Connection, event: AuditEvent) -> int:
         {"sequence": sequence, "part": part, "text": text, "salt": salt}
         for part, (text, salt) in salted.items()
     ]
-    connection.execute(insert(AuditNameRow), rows)
+    if rows:
+        connection.execute(insert(AuditNameRow), rows)
     return sequence
 
 
-def forget(connection: Connection, text: str) -> int:
-    """Erase a name from beside the chain, with its salts; return how many entries had it."""
-    return connection.execute(delete(AuditNameRow).where(AuditNameRow.text == text)).rowcount
+def forget(connection: Connection, text: str) -> list[int]:
+    """Erase a name from beside the chain, with its salts; return the numbers of its entries.
+
+    Put them under FORGOTTEN into the entry that says why: a name missing otherwise is tampering.
+    """
+    known = AuditNameRow.text == text
+    numbers = connection.execute(select(AuditNameRow.sequence).where(known)).scalars().all()
+    connection.execute(delete(AuditNameRow).where(known))
+    return sorted(set(numbers))
+
+
+def read_entries(connection: Connection, after: int = 0) -> Iterator[Row[*tuple[Any, ...]]]:
+    """Yield the entries after a number, oldest first, a batch at a time."""
+    while True:
+        query = select(AuditEntryRow.__table__).where(AuditEntryRow.sequence > after)
+        rows = connection.execute(query.order_by(AuditEntryRow.sequence).limit(_BATCH)).all()
+        if not rows:
+            return
+        yield from rows
+        after = rows[-1].sequence
+
+
+def changed_by_leave(connection: Connection) -> set[str]:
+    """Return the hashes of rows that an entry says were replaced or removed."""
+    query = select(AuditEntryRow.details).where(AuditEntryRow.kind.in_(CHANGING))
+    found: set[str] = set()
+    for details in connection.execute(query).scalars():
+        found |= {*details.get(REPLACED, {}), *details.get(REMOVED, ())}
+    return found
 
 
 def commitment(text: str, salt: bytes) -> str:
@@ -142,17 +208,17 @@ def commitment(text: str, salt: bytes) -> str:
 
 def sha256(row: Mapping[Any, Any]) -> str:
     """Return the hash of an entry's row, over the columns that its version lists."""
-    # One form for one content: sorted keys, shortest floats, UTC to the microsecond.
     content = {name: row[name] for name in HASHED[row["chain_version"]]}
-    canonical = json.dumps(
-        {**content, "created_at": content["created_at"].isoformat(timespec="microseconds")},
-        sort_keys=True,
-        separators=(",", ":"),
-        allow_nan=False,
-    )
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
+def _committed(salted: tuple[str, bytes] | None) -> str | None:
+    return None if salted is None else commitment(*salted)
+
+
+# The kinds of entries that say what was changed by leave.
+CHANGING = ("writer.erased", "reference.erased", "purge.done")
+_LAST = select(AuditEntryRow.sequence, AuditEntryRow.sha256).order_by(AuditEntryRow.sequence.desc())
 _LAST_SHA256 = select(AuditEntryRow.sha256).order_by(AuditEntryRow.sequence.desc()).limit(1)
 _LAST_DECISION = select(DecisionRow.sha256).order_by(DecisionRow.sequence.desc()).limit(1)
 

@@ -154,8 +154,8 @@ def keep_tombstones(connection: Connection, given: Sequence[Tombstone]) -> None:
         connection.execute(insert(ErasureRow), rows)
 
 
-def note_writer(connection: Connection, writer_id: str) -> None:
-    """Note that a writer is being erased; call it while the rows are there."""
+def note_writer(connection: Connection, writer_id: str, images: Sequence[bytes] = ()) -> None:
+    """Note that a writer is being erased, with more images; call it while the rows are there."""
     row = connection.execute(
         select(WriterRow.name, WriterRow.search_text).where(WriterRow.writer_id == writer_id)
     ).one()
@@ -163,6 +163,8 @@ def note_writer(connection: Connection, writer_id: str) -> None:
     traces.of_text(row.name)
     # Under the id, which the audit trail keeps, stands the name as searches see it.
     traces.of_text(row.search_text.partition("\n")[2])
+    for image in images:
+        traces.of_bytes(image, IMAGE_WINDOWS)
     own = connection.execute(
         select(ReferenceRow.reference_id).where(ReferenceRow.writer_id == writer_id)
     ).scalars()

@@ -17,15 +17,22 @@ from index.registry.disk.traces import Found
 
 logger = logging.getLogger(__name__)
 
-# What is enrolled may hold the same bytes: another's scan of one form, a name that others have.
+# What is kept may hold the same bytes: another's scan of one form, a name that others have, a query
+# image that came since or is under a hold, what a reviewer wrote.
 _HELD = text(
     "SELECT EXISTS (SELECT 1 FROM writers WHERE instr(CAST(name AS BLOB), :found)"
     " OR instr(CAST(search_text AS BLOB), :found))"
     " OR EXISTS (SELECT 1 FROM signature_references WHERE instr(image, :found)"
     " OR instr(cleaned_png, :found) OR instr(CAST(filename AS BLOB), :found))"
     " OR EXISTS (SELECT 1 FROM embeddings WHERE instr(vector, :found) OR instr(pieces, :found))"
+    " OR EXISTS (SELECT 1 FROM decision_images WHERE instr(image, :found))"
+    " OR EXISTS (SELECT 1 FROM reviews WHERE instr(CAST(comment AS BLOB), :found)"
+    " OR instr(CAST(reason AS BLOB), :found))"
 ).bindparams(bindparam("found", type_=LargeBinary))
-_TABLES = "writers, signature_references, embeddings, idempotency_keys"
+_TABLES = (
+    "writers, signature_references, embeddings, idempotency_keys, decisions, decision_details, "
+    "decision_images, decision_mentions, reviews, audit_names"
+)
 _OLD_READERS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
     " AND pid <> pg_backend_pid() AND xact_start < :erased_at AND backend_xmin IS NOT NULL"

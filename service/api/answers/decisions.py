@@ -87,16 +87,43 @@ class Contribution(Schema):
     meaning = String(metadata=about("What was compared, in words.", "How the strokes run."))
 
 
-class Verification(Schema):
-    """Whether the query signature is the writer's, and what the answer rests on."""
+class Kept(Schema):
+    """By what an answer can be found again."""
 
     decision_id = String(
         allow_none=True,
         metadata=about("The decision's id in the audit trail; null if not kept.", DECISION_ID),
     )
+    decided_at = String(
+        allow_none=True,
+        metadata=about("When it was decided, UTC; null if not kept.", "2026-05-04T09:30:00+00:00"),
+    )
+    probe_sha256 = String(
+        allow_none=True, metadata=about("SHA-256 of the query image as it came; null if not kept.")
+    )
+    request_id = String(
+        allow_none=True, metadata=about("The request's id, as in X-Request-ID; null if not kept.")
+    )
+    writer_id = String(
+        allow_none=True, metadata=about("Whose signature it was claimed or found to be.", "C-1001")
+    )
+
+
+class Verification(Kept):
+    """Whether the query signature is the writer's, and what the answer rests on."""
+
     verdict = String(
         metadata=about("`match`, `inconclusive` or `non_match`.", "match")
         | {"enum": ["match", "inconclusive", "non_match"]}
+    )
+    disposition = String(
+        allow_none=True,
+        metadata=about(
+            "What becomes of the claim: `accept`, `review` by a person, or `reject`, which is "
+            "never answered where COUNTERSIGN_REJECT is `human`. Null if not kept.",
+            "accept",
+        )
+        | {"enum": ["accept", "review", "reject", None]},
     )
     warnings = List(Nested(Warned), metadata=about(WARNINGS, []))
     score = Float(
@@ -179,10 +206,9 @@ class Candidate(Schema):
     )
 
 
-class Identification(Schema):
+class Identification(Kept):
     """Whom the query signature resembles, best first."""
 
-    decision_id = String(metadata=about("The decision's id in the audit trail.", DECISION_ID))
     verdict = String(
         metadata=about(f"`identified` or `not_enrolled`. {RESEMBLES}", "identified")
         | {"enum": ["identified", "not_enrolled"]}

@@ -8,8 +8,8 @@ from apiflask.fields import AwareDateTime, Integer, List, Nested, String
 
 from encoder.cautions import as_stored
 from index.registry.references import Reference as StoredReference
+from index.registry.writers import ErasedWriter, WriterPage
 from index.registry.writers import Writer as StoredWriter
-from index.registry.writers import WriterPage
 from service.api.answers.images import (
     CLEANED_IMAGE,
     LEFT_OUT_IMAGE,
@@ -166,3 +166,31 @@ class Writers(Schema):
 def writers(page: WriterPage) -> Json:
     """Fill `Writers`."""
     return {"writers": [writer(one) for one in page.writers], "next_cursor": page.next_cursor}
+
+
+class HeldDecision(Schema):
+    """A decision that stays whole though its writer was erased."""
+
+    decision_id = String(metadata=about("The decision's id."))
+    reason = String(metadata=about("Why it is held.", "Proceedings 12 O 34/26"))
+    held_until = String(metadata=about("When the hold ends, and the erasure goes on."))
+
+
+class ErasedButHeld(Schema):
+    """An erasure that left decisions under a hold as they are."""
+
+    held = List(Nested(HeldDecision))
+
+
+def erased(done: ErasedWriter) -> Json:
+    """Fill `ErasedButHeld`."""
+    return {
+        "held": [
+            {
+                "decision_id": one.decision_id,
+                "reason": one.reason,
+                "held_until": one.held_until.isoformat(),
+            }
+            for one in done.held
+        ]
+    }

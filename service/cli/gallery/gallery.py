@@ -21,7 +21,7 @@ from service.cli.import_progress import (
     report_options,
 )
 from service.cli.output import json_option, note, print_json, progress_bar, show
-from service.cli.session import open_registry
+from service.cli.session import caller, open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +70,9 @@ def export_file(ctx: click.Context, file: Path, images: bool, as_json: bool) -> 
     with parquet_package():
         from service.transfer.gallery_export import export_gallery
     with open_registry() as (_, registry, encoder):
-        exporting = export_gallery(file, encoder=encoder, registry=registry, images=images)
+        exporting = export_gallery(
+            file, encoder=encoder, registry=registry, images=images, caller=caller()
+        )
         with closing(exporting):
             done = _watch(exporting)
         model = {"model_id": encoder.model_id, "model": encoder.name}
@@ -120,7 +122,9 @@ def import_file(
             with open_registry() as (settings, registry, encoder):
                 if not is_of(reader, encoder) and reader.header.images:
                     note("The file's vectors are of another model; its images are encoded anew.")
-                batches = import_gallery(reader, encoder=encoder, registry=registry)
+                batches = import_gallery(
+                    reader, encoder=encoder, registry=registry, caller=caller()
+                )
                 with closing(batches):
                     follow(batches, tally, "rows")
                 look_over(tally, settings, registry, encoder)

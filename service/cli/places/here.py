@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from encoder.cautions import as_stored
 from index.errors import UnknownWriter
 from service.cli.output import note, plain
-from service.cli.session import caller, open_registry, open_registry_alone, open_services
+from service.cli.session import asked, caller, open_registry, open_registry_alone, open_services
 from service.client import answers
 from service.errors import ImagesRefused
 
@@ -65,7 +65,7 @@ class Here:
             encoder=encoder,
             registry=registry,
             operating_point=operating_point,
-            caller=caller(),
+            asked=asked(),
         )
         return answers.Verification.of(as_json(answer.as_dict()))
 
@@ -80,7 +80,7 @@ class Here:
             registry=services.registry,
             gallery=services.gallery,
             top=top,
-            caller=caller(),
+            asked=asked(),
         )
         return answers.Identification.of(as_json(answer.as_dict()))
 
@@ -104,17 +104,21 @@ class Here:
         from service.writers.enroll import create_writer, enroll
 
         services = self._services
-        registry, encoder, gallery = services.registry, services.encoder, services.gallery
+        registry = services.registry
+        parts: Any = {
+            "encoder": services.encoder,
+            "registry": registry,
+            "gallery": services.gallery,
+            "caller": caller(),
+        }
         try:
             known = registry.writers.get(writer_id)
         except UnknownWriter:
-            _, made = create_writer(
-                writer_id, name, uploads, encoder=encoder, registry=registry, gallery=gallery
-            )
+            _, made = create_writer(writer_id, name, uploads, **parts)
             return made
         if name and name != known.name:
             note(f"{writer_id} is known already; the name given with --name is not used.")
-        return enroll(writer_id, uploads, encoder=encoder, registry=registry, gallery=gallery)
+        return enroll(writer_id, uploads, **parts)
 
     def writers(self, search: str | None) -> Iterator[answers.Writer]:
         """Go through the writers, all or those with `search` in their id or name."""
@@ -139,14 +143,17 @@ class Here:
 
     def rename_writer(self, writer_id: str, name: str) -> answers.Writer:
         """Rename a writer."""
-        return answers.Writer.of(as_json(asdict(self._registry.writers.rename(writer_id, name))))
+        renamed = self._registry.writers.rename(writer_id, name, actor=caller())
+        return answers.Writer.of(as_json(asdict(renamed)))
 
     def erase_writer(self, writer_id: str) -> None:
         """Erase a writer for good."""
         from service.writers.erase import erase_writer
 
         services = self._services
-        erase_writer(writer_id, registry=services.registry, gallery=services.gallery)
+        erase_writer(
+            writer_id, registry=services.registry, gallery=services.gallery, caller=caller()
+        )
 
 
 def _reference(stored: Reference) -> dict[str, Any]:

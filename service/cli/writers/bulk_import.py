@@ -17,7 +17,7 @@ from service.cli.import_progress import (
     report_options,
 )
 from service.cli.output import json_option, note
-from service.cli.session import open_registry
+from service.cli.session import caller, open_registry
 
 
 @click.command("import")
@@ -69,7 +69,11 @@ def import_source(
         try:
             with open_registry() as (settings, registry, encoder):
                 batches = import_images(
-                    found.images, encoder=encoder, registry=registry, batch_size=batch_size
+                    found.images,
+                    encoder=encoder,
+                    registry=registry,
+                    batch_size=batch_size,
+                    caller=caller(),
                 )
                 with closing(batches):
                     follow(batches, tally)

@@ -33,6 +33,28 @@ IDENTIFIED = dataclasses.replace(
     candidates=[{"writer_id": "C-9", "score": 0.7, "reference_id": 4}],
 )
 
+# A row of chain version 2 and its hash, as they were once written.
+OLD_DECISION = {
+    "decision_id": "0123456789abcdef" * 2,
+    "created_at": datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
+    "kind": "identify",
+    "verdict": "not_enrolled",
+    "writer_id": None,
+    "operating_point": None,
+    "score": 0.1 + 0.2,
+    "log_lr": None,
+    "threshold": 1e-17,
+    "non_match_threshold": None,
+    "model_id": "a" * 64,
+    "reference_ids": [4, 1],
+    "candidates": [{"writer_id": "C-2", "score": 1 / 3, "reference_id": 4}],
+    "probe_sha256": "b" * 64,
+    "caller": "Zoë",
+    "previous_sha256": "0" * 64,
+    "chain_version": 2,
+    "sha256": "54df9ed807021810332d2a6a7ea8330a7193baf7ecf5eda671cadb3c604b3594",
+}
+
 
 @pytest.fixture
 def recorded(registry):
@@ -114,33 +136,11 @@ def test_numbers_are_hashed_as_the_database_gives_them_back(registry):
 
 def test_a_decision_of_chain_version_2_is_verified_for_ever(registry, database_url):
     """A row and its hash as they were once written: what is out there must stay intact."""
-    sha256 = "54df9ed807021810332d2a6a7ea8330a7193baf7ecf5eda671cadb3c604b3594"
     engine = create_engine(database_url)
     with engine.begin() as connection:
-        connection.execute(
-            insert(DecisionRow).values(
-                decision_id="0123456789abcdef" * 2,
-                created_at=datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
-                kind="identify",
-                verdict="not_enrolled",
-                writer_id=None,
-                operating_point=None,
-                score=0.1 + 0.2,
-                log_lr=None,
-                threshold=1e-17,
-                non_match_threshold=None,
-                model_id="a" * 64,
-                reference_ids=[4, 1],
-                candidates=[{"writer_id": "C-2", "score": 1 / 3, "reference_id": 4}],
-                probe_sha256="b" * 64,
-                caller="Zoë",
-                previous_sha256="0" * 64,
-                chain_version=2,
-                sha256=sha256,
-            )
-        )
+        connection.execute(insert(DecisionRow).values(**OLD_DECISION))
     engine.dispose()
-    assert registry.decisions.verify() == ChainReport(1, sha256, None)
+    assert registry.decisions.verify() == ChainReport(1, OLD_DECISION["sha256"], None)
 
 
 def test_the_trail_outlives_an_erased_writer(registry):

@@ -67,7 +67,7 @@ def test_no_file_holds_anything_of_an_erased_writer(
     assert all(traces(one, before) == all_parts for own in references.values() for one in own)
 
     for person in range(0, 15, 2):
-        assert registry.writers.erase(f"W{person}") == 4
+        assert registry.writers.erase(f"W{person}").reference_count == 4
     first_of_1 = registry.references.of_writer("W1")[0].reference_id
     registry.references.erase("W1", first_of_1)
     gallery.catch_up()

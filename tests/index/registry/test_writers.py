@@ -128,7 +128,7 @@ def test_a_made_up_cursor_is_refused(registry, cursor):
 def test_erasing_a_writer_leaves_the_others(registry, new_references):
     registry.writers.create("C-1", "Ada Lind", MODEL, new_references(3, seed=1))
     registry.writers.create("C-2", "Bo Ek", MODEL, new_references(2, seed=2))
-    assert registry.writers.erase("C-1") == 3
+    assert registry.writers.erase("C-1").reference_count == 3
     with pytest.raises(UnknownWriter):
         registry.writers.get("C-1")
     with pytest.raises(UnknownWriter):

@@ -112,7 +112,7 @@ def test_answers_are_as_drawn(client, spec, files):
 
 def test_every_address_of_the_contract_is_drawn(spec):
     drawn = {(method, path) for path, operations in spec["paths"].items() for method in operations}
-    one = "/v1/writers/{writer_id}"
+    one, decision = "/v1/writers/{writer_id}", "/v1/decisions/{decision_id}"
     assert drawn == {
         ("post", "/v1/writers"),
         ("get", "/v1/writers"),
@@ -130,6 +130,14 @@ def test_every_address_of_the_contract_is_drawn(spec):
         ("get", "/v1/model"),
         ("post", "/v1/model/calibration"),
         ("get", "/v1/erasures"),
+        ("get", "/v1/decisions"),
+        ("get", decision),
+        ("get", f"{decision}/image"),
+        ("post", f"{decision}/replay"),
+        ("get", f"{decision}/evidence"),
+        ("put", f"{decision}/hold"),
+        ("post", f"{decision}/reviews"),
+        ("get", "/v1/reviews/queue"),
         ("get", "/healthz"),
         ("get", "/readyz"),
         ("get", "/metrics"),

@@ -43,6 +43,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("erase", "backup", "restore", "erasures export", "doctor"),
         "gallery export",
         "gallery import",
+        *("audit key create", "audit anchor", "audit verify", "audit export"),
+        "report agreement",
     }
 
 

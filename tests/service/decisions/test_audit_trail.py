@@ -6,6 +6,7 @@ those with more never.
 """
 
 import hashlib
+import hmac
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -114,15 +115,17 @@ def decide(services, settings, monkeypatch):
 
 
 def hash_of(row):
-    content = {name: value for name, value in row.items() if name not in {"sequence", "sha256"}}
+    beside = {"sequence", "sha256", "salt"}
+    content = {name: value for name, value in row.items() if name not in beside}
     content["created_at"] = row["created_at"].strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hmac.new(row["salt"], text.encode(), hashlib.sha256).hexdigest()
 
 
 def written(row):
     """What the trail adds to an answer; `decide` has looked at each."""
     names = ("sequence", "created_at", "previous_sha256", "sha256", "probe_sha256")
+    names += ("details_sha256", "salt")
     return {name: row[name] for name in names}
 
 
@@ -146,7 +149,7 @@ def test_a_verification_is_recorded_as_it_was_answered(services, enrolled, scan,
         "reference_ids": enrolled[2],
         "candidates": None,
         "caller": CALLER,
-        "chain_version": 2,
+        "chain_version": 3,
     }
     assert answer["operating_point"] == point
     assert answer["threshold"] == row["threshold"]
@@ -207,7 +210,7 @@ def test_an_identification_is_recorded_as_it_was_answered(
             for one in (first, second)
         ],
         "caller": CALLER,
-        "chain_version": 2,
+        "chain_version": 3,
     }
     assert answer["threshold"] == threshold
     assert answer["model"]["id"] == row["model_id"]
@@ -236,6 +239,6 @@ def test_an_identification_in_an_empty_gallery_is_recorded(services, scan, decid
         "reference_ids": [],
         "candidates": [],
         "caller": CALLER,
-        "chain_version": 2,
+        "chain_version": 3,
     }
     assert answer["threshold"] == services.encoder.rule.identification_threshold(0, 0)

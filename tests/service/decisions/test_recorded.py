@@ -3,6 +3,7 @@
 from sqlalchemy import create_engine, text
 
 from service.decisions.compare import compare
+from service.decisions.recording import Asked
 from service.decisions.verify import verify
 
 
@@ -12,7 +13,11 @@ def test_verify_and_identify_leave_a_chain_of_decisions_without_names(
     writer_id = known(1, count=2)
     probe = uploads(1, 9)[0]
     verified = verify(
-        writer_id, probe, encoder=services.encoder, registry=services.registry, caller="clerk"
+        writer_id,
+        probe,
+        encoder=services.encoder,
+        registry=services.registry,
+        asked=Asked("clerk"),
     )
     found = ask(probe)
     compare(uploads(1, 0), probe, encoder=services.encoder)

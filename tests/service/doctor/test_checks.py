@@ -144,14 +144,14 @@ def test_a_decision_that_was_changed_is_a_failure(
     known(4, 2)
     for n in range(2):
         ask(uploads(4, 7 + n)[0])
-    assert "2 decisions" in only(registry.decisions(installation)).said
+    assert "2 decisions" in only(registry.audit_trail(installation)).said
     connection = sqlite3.connect(installation.settings.data_dir / "registry.db")
     with connection:
         connection.execute("UPDATE decisions SET verdict = 'match' WHERE sequence = 2")
     connection.close()
-    found = only(registry.decisions(installation))
+    found = only(registry.audit_trail(installation))
     assert found.state == "failure"
-    assert "not as it was written" in found.said
+    assert "decision" in found.said
 
 
 def test_an_erasure_that_waits_for_an_hour_is_a_warning(

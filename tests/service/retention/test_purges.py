@@ -61,14 +61,14 @@ def test_decisions_are_kept_for_ever_unless_a_setting_says_otherwise(
             writer_id, uploads(4, 5 + n)[0], encoder=services.encoder, registry=services.registry
         )
     later = datetime.now(UTC) + timedelta(days=36_000)
-    assert purge_expired(services.settings, services.registry, later) == {}
+    assert purge_expired(services.settings, services.registry, later) == {"queries": 3}
     assert services.registry.decisions.verify().length == 3
     settings = replace(services.settings, keep_decisions=30)
     soon = datetime.now(UTC) + timedelta(days=29)
     assert purge_expired(settings, services.registry, soon) == {}
-    assert purge_expired(settings, services.registry, later) == {"decisions": 2}
-    report = services.registry.decisions.verify()
-    assert (report.intact, report.length, report.cut) == (True, 1, 2)
+    assert purge_expired(settings, services.registry, later) == {"decisions": 3}
+    report = services.registry.trail.verify()
+    assert (report.intact, report.decisions, report.purged) == (True, 0, 3)
 
 
 def test_what_cannot_be_deleted_keeps_nothing_else_from_being(

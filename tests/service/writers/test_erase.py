@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from encoder.scoring.local_descriptors import pack
-from index.errors import ErasureIncomplete, UnknownReference, UnknownWriter
+from index.errors import ErasureIncomplete, QueryNotKept, UnknownReference, UnknownWriter
 from service.composition import with_model
 from service.models.live_services import LiveServices
 from service.server.purging import Purging
@@ -19,11 +19,10 @@ def test_an_erased_writer_is_neither_known_nor_found(services, uploads, settings
         known(seed, count=2)
     services.gallery.catch_up()
     services.gallery.save_snapshot()
+    ask(uploads(1, 0)[0])  # Its image is kept, until the writer is erased.
     erase_writer("W-1", registry=services.registry, gallery=services.gallery)
     with pytest.raises(UnknownWriter):
         services.registry.writers.get("W-1")
-    found = ask(uploads(1, 0)[0])
-    assert [candidate.writer_id for candidate in found.candidates] == ["W-2"]
     assert services.gallery.check().clean
     files = [path for path in settings.data_dir.rglob("*") if path.is_file()]
     scan = uploads(1, 0)[0].data
@@ -35,6 +34,32 @@ def test_an_erased_writer_is_neither_known_nor_found(services, uploads, settings
         assert scan[40:400] not in content, path.name
         assert vector not in content, path.name
         assert not any(pieces[at : at + 26] in content for at in range(0, len(pieces), 260)), path
+    found = ask(uploads(1, 0)[0])
+    assert [candidate.writer_id for candidate in found.candidates] == ["W-2"]
+
+
+def test_a_query_that_comes_again_after_an_erasure_does_not_keep_it_from_being_purged(
+    services, uploads, known, ask
+):
+    known(1, count=2)
+    erase_writer("W-1", registry=services.registry, gallery=services.gallery)
+    answer = ask(uploads(1, 0)[0])
+    assert Purging(LiveServices(services, with_model)).turn() == 0
+    assert services.registry.decisions.kept_image(answer.decision_id)
+
+
+def test_an_erased_reference_takes_the_query_images_along_that_are_the_same_file(
+    services, uploads, known, ask
+):
+    known(1, count=3)
+    same, other = ask(uploads(1, 0)[0]), ask(uploads(1, 7)[0])
+    first = services.registry.references.of_writer("W-1")[0]
+    erase_reference("W-1", first.reference_id, registry=services.registry, gallery=services.gallery)
+    with pytest.raises(QueryNotKept):
+        services.registry.decisions.kept_image(same.decision_id)
+    assert services.registry.decisions.kept_image(other.decision_id)
+    report = services.registry.trail.verify()
+    assert report.intact, report.findings
 
 
 def test_an_erased_reference_leaves_the_others(services, known):

@@ -67,7 +67,7 @@ def test_a_full_disk_is_told_and_erasing_works_on_it(small_disk, new_references,
     assert registry.writers.knows(f"D-{created - 1}") == (created > 0)
     assert not registry.writers.knows(f"D-{created}")
     assert not registry.keep_reserve() or (small_disk / "registry.db-reserve").exists()
-    assert registry.writers.erase("C-1") == 3
+    assert registry.writers.erase("C-1").reference_count == 3
     assert not (small_disk / "registry.db-reserve").exists()
     assert not registry.keep_reserve() or not registry.purge.attempt(small_disk / "no", lambda: 0)
     (small_disk / "filler").unlink()

@@ -52,6 +52,7 @@ def test_verify_answers_in_json_as_the_api_does(
         *("decision_id", "verdict", "score", "log_lr", "log_lr_random", "operating_point"),
         *("calibration", "threshold", "non_match_threshold", "log_lr_bound", "log_lr_random_bound"),
         *("references", "quality", "model", "warnings", "contributions", "expected_errors"),
+        *("writer_id", "disposition", "decided_at", "probe_sha256", "request_id"),
     }
     assert said["operating_point"] == "fmr_skilled=10%"
     assert len(said["references"]) == 5

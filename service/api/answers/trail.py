@@ -1,0 +1,245 @@
+"""Answers about what was decided: decisions, replays, holds and reviews."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from apiflask import Schema
+from apiflask.fields import AwareDateTime, Boolean, Dict, Float, Integer, List, Nested, Raw, String
+
+from index.registry.audit.reviews import QueuedDecision as Queued
+from index.registry.audit.stored import DecisionPage, StoredDecision, StoredHold, StoredReview
+from service.api.answers.images import Json
+from service.api.requests import about
+from service.audit.replaying import Replay as Replayed
+
+
+class DecisionHead(Schema):
+    """A decision, as the list shows it."""
+
+    decision_id = String(metadata=about("The decision's id."))
+    decided_at = AwareDateTime(metadata=about("When, in UTC."))
+    kind = String(metadata=about("`verify` or `identify`.", "verify"))
+    verdict = String(
+        allow_none=True,
+        metadata=about("As it was answered; null for a reviewer who must not see it.", "match"),
+    )
+    writer_id = String(
+        allow_none=True,
+        metadata=about("Whose it was claimed or found to be; null if nobody's, or erased.", "C-1"),
+    )
+    score = Float(allow_none=True, metadata=about("The comparison score.", 0.71))
+    caller = String(metadata=about("Who asked.", "key:9f2c1a"))
+    state = String(
+        metadata=about(
+            "`whole`; `image-purged`, where the time of the query image is over; `erased`, where "
+            "the writer was erased; `without-details` from before these were kept.",
+            "whole",
+        )
+        | {"enum": ["whole", "image-purged", "erased", "without-details"]}
+    )
+
+
+class Decisions(Schema):
+    """A page of decisions, the newest first."""
+
+    decisions = List(Nested(DecisionHead))
+    next_cursor = String(
+        allow_none=True, metadata=about("Pass it as `cursor` for the next page; null on the last.")
+    )
+
+
+class Held(Schema):
+    """A hold: what keeps a decision whole, whatever retention and erasures say."""
+
+    reason = String(metadata=about("Why.", "Proceedings 12 O 34/26"))
+    held_by = String(metadata=about("Who did so.", "user:ada"))
+    held_since = AwareDateTime(metadata=about("When it was put on."))
+    held_until = AwareDateTime(metadata=about("When it ends."))
+    in_force = Boolean(metadata=about("Whether it has not ended.", False))
+    erasure_waits = Boolean(metadata=about("Whether the writer was erased meanwhile.", False))
+
+
+class Review(Schema):
+    """What a person said of a decision."""
+
+    review_id = Integer(metadata=about("Its number.", 3))
+    reviewer = String(metadata=about("Who.", "user:grace"))
+    outcome = String(metadata=about("`accept`, `reject`, `unsure` or `escalate`.", "accept"))
+    reason = String(allow_none=True, metadata=about("A code or a few words.", "same-hand"))
+    comment = String(allow_none=True, metadata=about("In words."))
+    created_at = AwareDateTime(metadata=about("When."))
+
+
+class Decision(DecisionHead):
+    """A decision, with all that it rests on, as far as it is kept."""
+
+    operating_point = String(allow_none=True, metadata=about("By which it was decided."))
+    log_lr = Float(allow_none=True, metadata=about("log10 of the likelihood ratio.", 1.9))
+    threshold = Float(allow_none=True, metadata=about("The score from which it is a match.", 0.51))
+    non_match_threshold = Float(
+        allow_none=True, metadata=about("The score below which it is no match.", 0.48)
+    )
+    model_id = String(metadata=about("The model that decided."))
+    reference_ids = List(Integer(), metadata=about("References it rests on.", [17, 18]))
+    candidates = List(
+        Dict(), allow_none=True, metadata=about("Of an identification, the likeliest first.")
+    )
+    probe_sha256 = String(
+        allow_none=True, metadata=about("SHA-256 of the query image; null once erased.")
+    )
+    sha256 = String(metadata=about("The decision's hash, as the audit chain holds it."))
+    entry = Integer(
+        allow_none=True, metadata=about("The number of its entry on the audit chain.", 4711)
+    )
+    details = Dict(
+        allow_none=True,
+        metadata=about(
+            "All that it rests on: region, figures, every similarity, contributions, warnings, "
+            "quality, references by id and hash, software, request; null once erased."
+        ),
+    )
+    rule = Dict(allow_none=True, metadata=about("The rule that it was decided by, as it was."))
+    hold = Nested(Held, allow_none=True, metadata=about("What keeps it whole, if anything does."))
+    reviews = List(Nested(Review), metadata=about("What people said of it, oldest first."))
+
+
+class Difference(Schema):
+    """Something that came out otherwise than it was recorded."""
+
+    what = String(metadata=about("Which figure.", "score"))
+    recorded = Raw(allow_none=True, metadata=about("As it was recorded."))
+    now = Raw(allow_none=True, metadata=about("As it came out now."))
+
+
+class Replay(Schema):
+    """A decision decided anew, from what is kept of it."""
+
+    decision_id = String(metadata=about("The decision's id."))
+    outcome = String(
+        metadata=about("`equal`, `different`, or `impossible` where something is gone.", "equal")
+        | {"enum": ["equal", "different", "impossible"]}
+    )
+    differences = List(Nested(Difference))
+    reasons = List(String(), metadata=about("Why it is impossible.", []))
+
+
+class QueuedDecision(Schema):
+    """A decision that waits for a person, and is the caller's to look at for a while."""
+
+    decision_id = String(metadata=about("The decision's id."))
+    decided_at = AwareDateTime(metadata=about("When it was decided."))
+    kind = String(metadata=about("`verify` or `identify`.", "verify"))
+    verdict = String(
+        allow_none=True, metadata=about("Null where reviewers are blind to it.", "inconclusive")
+    )
+    why = String(
+        metadata=about(
+            "`inconclusive`, `warned`, `rejection`, `sample` or `review`, where somebody was "
+            "unsure.",
+            "inconclusive",
+        )
+    )
+    claimed_until = AwareDateTime(metadata=about("Until then nobody else gets it."))
+
+
+class Queue(Schema):
+    """Decisions that wait for a person, the oldest first."""
+
+    waiting = Integer(metadata=about("How many wait, of all.", 3))
+    decisions = List(Nested(QueuedDecision))
+
+
+class Reviews(Schema):
+    """What was said of a decision so far, by the caller."""
+
+    reviews = List(Nested(Review))
+    done = Boolean(metadata=about("Whether nobody else need look at it.", False))
+
+
+_HEAD = ("decision_id", "kind", "verdict", "writer_id", "score", "caller", "state")
+_MORE = (
+    "operating_point",
+    "log_lr",
+    "threshold",
+    "non_match_threshold",
+    "model_id",
+    "reference_ids",
+    "candidates",
+    "probe_sha256",
+    "sha256",
+    "entry",
+)
+# What a reviewer who is blind to the software does not see of it.
+_OF_THE_SOFTWARE = ("verdict", "score", "log_lr", "threshold", "non_match_threshold")
+
+
+def decisions(page: DecisionPage) -> Json:
+    """Fill `Decisions`."""
+    return {
+        "decisions": [_head(one) for one in page.decisions],
+        "next_cursor": page.next_cursor,
+    }
+
+
+def decision(stored: StoredDecision, *, blind: bool = False, others: bool = True) -> Json:
+    """Fill `Decision`; without what the software said, and without reviews, where asked so."""
+    shown = {
+        **_head(stored),
+        **{name: getattr(stored, name) for name in _MORE},
+        "details": stored.details,
+        "rule": stored.rule,
+        "hold": None if stored.hold is None else _hold(stored.hold),
+        "reviews": [_review(one) for one in stored.reviews] if others else [],
+    }
+    if blind:
+        shown |= dict.fromkeys((*_OF_THE_SOFTWARE, "details", "rule", "candidates"))
+    return shown
+
+
+def replay(done: Replayed) -> Json:
+    """Fill `Replay`."""
+    return {
+        "decision_id": done.decision_id,
+        "outcome": done.outcome,
+        "differences": [asdict(one) for one in done.differences],
+        "reasons": list(done.reasons),
+    }
+
+
+def queue(found: Sequence[Queued], waiting: int, *, blind: bool) -> Json:
+    """Fill `Queue`."""
+    return {"waiting": waiting, "decisions": [_queued(one, blind) for one in found]}
+
+
+def reviews(found: Sequence[StoredReview], *, done: bool) -> Json:
+    """Fill `Reviews`."""
+    return {"reviews": [_review(one) for one in found], "done": done}
+
+
+def _queued(one: Queued, blind: bool) -> Json:
+    return {
+        "decision_id": one.decision_id,
+        "decided_at": one.created_at,
+        "kind": one.kind,
+        "verdict": None if blind else one.verdict,
+        # Why it waits tells of the verdict, too.
+        "why": "review" if blind else one.why,
+        "claimed_until": one.claimed_until,
+    }
+
+
+def _head(stored: StoredDecision) -> dict[str, Any]:
+    named = {name: getattr(stored, name) for name in _HEAD}
+    return {**named, "decided_at": stored.created_at}
+
+
+def _hold(hold: StoredHold) -> Json:
+    return {
+        **asdict(hold),
+        "in_force": hold.in_force,
+    }
+
+
+def _review(one: StoredReview) -> Json:
+    return asdict(one)

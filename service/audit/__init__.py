@@ -1,0 +1,1 @@
+"""What was decided and why: replayed, proved, anchored, exported, and forgotten in time."""

@@ -1,0 +1,1 @@
+"""Commands about what was decided, by whom it was reviewed, and the proof of it."""

@@ -1,12 +1,16 @@
 """Puts the settings that a server starts with on the audit chain, without secrets."""
 
+import logging
 from dataclasses import asdict
 
+from index.errors import RegistryFull
 from index.registry.audit.chain import AuditEvent
 from index.registry.audit.sealing import canonical, text_sha256
 from index.registry.registry import Registry
 from service.settings import Settings
 from service.version import VERSION
+
+logger = logging.getLogger(__name__)
 
 ACTOR = "server"
 # May hold a password, or a person's name in a path: these are in the hash alone.
@@ -16,7 +20,10 @@ UNSAID = frozenset(
 
 
 def note_start(settings: Settings, registry: Registry, rule_id: str) -> None:
-    """Say on the chain by which settings, version and rule a process answers from now on."""
+    """Say on the chain by which settings, version and rule a process answers from now on.
+
+    On a full disk the log says it alone: a server must start there, to erase and make room.
+    """
     every = {
         name: value if isinstance(value, str | int | float | None) else str(value)
         for name, value in asdict(settings).items()
@@ -28,4 +35,7 @@ def note_start(settings: Settings, registry: Registry, rule_id: str) -> None:
         "software": VERSION,
         "rule": rule_id,
     }
-    registry.audit.append(AuditEvent("settings.started", ACTOR, details=details))
+    try:
+        registry.audit.append(AuditEvent("settings.started", ACTOR, details=details))
+    except RegistryFull as error:
+        logger.warning("The audit chain does not say that a process started: %s", error)

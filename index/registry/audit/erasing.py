@@ -121,8 +121,8 @@ def purge_images(connection: Connection, before: datetime) -> Changed:
     rows = connection.execute(
         select(DecisionImageRow.sequence, DecisionRow.sha256)
         .join(DecisionRow, DecisionRow.sequence == DecisionImageRow.sequence)
-        .where(DecisionRow.created_at < before, ~_is_held())
-        .order_by(DecisionRow.sequence)
+        .where(DecisionImageRow.sequence <= _last_before(connection, before), ~_is_held())
+        .order_by(DecisionImageRow.sequence)
         .limit(BATCH)
     ).all()
     numbers = [row.sequence for row in rows]
@@ -134,7 +134,7 @@ def purge_decisions(connection: Connection, before: datetime) -> Changed:
     """Remove decisions from before a time, with all beside them, but for those held."""
     rows = connection.execute(
         select(DecisionRow.sequence, DecisionRow.sha256)
-        .where(DecisionRow.created_at < before, ~_is_held())
+        .where(DecisionRow.sequence <= _last_before(connection, before), ~_is_held())
         .order_by(DecisionRow.sequence)
         .limit(BATCH)
     ).all()
@@ -158,6 +158,17 @@ def image_traces(connection: Connection, writer_id: str) -> list[bytes]:
         .where(DecisionRow.writer_id == writer_id, ~held)
     )
     return list(connection.execute(query).scalars())
+
+
+def _last_before(connection: Connection, moment: datetime) -> int:
+    """The number of the last decision before a time, 0 for none; of millions, one is read."""
+    last = (
+        select(DecisionRow.sequence)
+        .where(DecisionRow.created_at < moment)
+        .order_by(DecisionRow.created_at.desc())
+        .limit(1)
+    )
+    return connection.execute(last).scalar_one_or_none() or 0
 
 
 def _is_held() -> Any:

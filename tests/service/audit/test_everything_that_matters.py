@@ -91,6 +91,17 @@ def test_a_change_whose_entry_cannot_be_written_is_not_made(services, monkeypatc
     assert not services.registry.writers.knows("C-1")
 
 
+def test_a_server_starts_on_a_full_disk_and_its_log_says_what_the_chain_does_not(
+    services, monkeypatch, caplog
+):
+    def full(*_):
+        raise RegistryFull("The disk is full.")
+
+    monkeypatch.setattr(services.registry.audit, "append", full)
+    note_start(services.settings, services.registry, "rule")
+    assert "does not say that a process started" in caplog.text
+
+
 def test_the_settings_at_the_start_are_told_without_secrets(services):
     settings = replace(
         services.settings,

@@ -156,8 +156,8 @@ def test_every_command_of_the_runbook_does_what_it_should(runbook: Runbook) -> N
     # Whoever was backed up and erased after does not come back, beside who stays.
     runbook.command(
         "export COUNTERSIGN_DATA_DIR=late; countersign restore mnt/backups/today.zip"
-        " --erasures mnt/backups/erasures.json && countersign show C-1002"
-        " && ! countersign show C-1001"
+        " --erasures mnt/backups/erasures.json && countersign writers show C-1002"
+        " && ! countersign writers show C-1001"
     )
 
 
@@ -176,7 +176,7 @@ def test_the_registry_moves_to_postgresql_as_the_runbook_says(
         try:
             runbook.run(re.sub(r"postgresql\S+", url, line))
             runbook.environment["COUNTERSIGN_DATABASE_URL"] = url
-            runbook.command("countersign show C-1002 && countersign index check")
+            runbook.command("countersign writers show C-1002 && countersign index check")
             runbook.command("countersign backup mnt/backups/copied.zip")
             runbook.command("countersign doctor")
         finally:

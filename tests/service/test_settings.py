@@ -52,7 +52,7 @@ def test_an_empty_variable_is_as_good_as_none():
         ("MODEL", "/nowhere/at/all", "is not a folder"),
         ("CALIBRATE", "always", "one of propose, auto, off"),
         ("KEEP_QUERIES", "0", "a whole number from 1 to 36500"),
-        ("KEEP_DECISIONS", "90d", "a whole number from 0 to 36500"),
+        ("KEEP_DECISIONS", "90d", "a whole number from 1 to 36500"),
         ("REVIEW_SAMPLE", "1", "a share of accepted signatures such as 1%"),
         ("REVIEW_SAMPLE", "101%", "from 0% to 100%"),
         ("REVIEW_SAMPLE", "nan%", "from 0% to 100%"),

@@ -41,7 +41,7 @@ GRAVEST_FIRST = (EXIT_REFUSED, EXIT_NO, EXIT_INCONCLUSIVE, 0)
 
 
 @dataclass(frozen=True)
-class Asked:
+class Told:
     """An image that was asked about: its answer, or the problem for which it was refused."""
 
     image: str
@@ -61,7 +61,7 @@ def ask_each(
     images: Sequence[Path],
     regions: Sequence[Region | None],
     ask: Callable[[Upload], Answered],
-) -> list[Asked]:
+) -> list[Told]:
     """Ask about each image; of several, one that cannot be used stops none of the others.
 
     Raises:
@@ -69,21 +69,21 @@ def ask_each(
     """
     parts = region_of_each(images, regions)
     if len(images) == 1:
-        return [Asked(images[0].name, ask(read_image(images[0], parts[0])))]
+        return [Told(images[0].name, ask(read_image(images[0], parts[0])))]
     return [_asked(path, part, ask) for path, part in zip(images, parts, strict=True)]
 
 
-def _asked(path: Path, region: Region | None, ask: Callable[[Upload], Answered]) -> Asked:
+def _asked(path: Path, region: Region | None, ask: Callable[[Upload], Answered]) -> Told:
     try:
-        return Asked(path.name, ask(read_image(path, region)))
+        return Told(path.name, ask(read_image(path, region)))
     except ImageError as error:
-        return Asked(path.name, problem=problem_here(error))
+        return Told(path.name, problem=problem_here(error))
     except ImageRefused as error:
-        return Asked(path.name, problem=error.as_dict())
+        return Told(path.name, problem=error.as_dict())
 
 
 def print_each(
-    asked: Sequence[Asked],
+    asked: Sequence[Told],
     parts: Callable[[Any], Sequence[RenderableType]],
     *,
     as_json: bool,
@@ -103,7 +103,7 @@ def print_each(
     return next((code for code in GRAVEST_FIRST if code in codes), EXIT_ERROR)
 
 
-def _print(one: Asked, parts: Callable[[Any], Sequence[RenderableType]]) -> None:
+def _print(one: Told, parts: Callable[[Any], Sequence[RenderableType]]) -> None:
     if one.answer is not None:
         show(*parts(one.answer))
         return
@@ -113,7 +113,7 @@ def _print(one: Asked, parts: Callable[[Any], Sequence[RenderableType]]) -> None
         note(f"Ask about it alone, and add {choices(problem['boxes'])}.")
 
 
-def _print_json(asked: Sequence[Asked]) -> None:
+def _print_json(asked: Sequence[Told]) -> None:
     if len(asked) == 1 and asked[0].answer is not None:
         print_json(asked[0].answer.raw)
         return

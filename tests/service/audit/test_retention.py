@@ -7,8 +7,8 @@ import pytest
 
 from index.errors import UnknownDecision
 from index.registry.audit.holds import Hold
-from service.audit.retention import forget_in_time
 from service.decisions import verify as verifying
+from service.retention.purges import purge_expired
 
 
 @pytest.fixture
@@ -26,6 +26,12 @@ def decided(services, known, uploads, monkeypatch):
     return found
 
 
+def purge(services, **settings):
+    return purge_expired(
+        replace(services.settings, **settings), services.registry, datetime.now(UTC)
+    )
+
+
 def states(services, decided):
     found = {}
     for days, decision_id in decided.items():
@@ -37,18 +43,17 @@ def states(services, decided):
 
 
 def test_query_images_go_after_ninety_days_and_decisions_stay(services, decided):
-    assert forget_in_time(services.registry, services.settings) == 2
+    assert purge(services) == {"queries": 2}
     purged = {400: "image-purged", 100: "image-purged", 89: "whole", 0: "whole"}
     assert states(services, decided) == purged
-    assert forget_in_time(services.registry, services.settings) == 0
+    assert purge(services) == {}
     assert services.registry.trail.verify().intact
 
 
 def test_decisions_go_where_it_is_set_so_but_for_those_held(services, decided):
     until = datetime.now(UTC) + timedelta(days=1)
     services.registry.decisions.hold(decided[400], Hold("proceedings", "user:aud", until))
-    settings = replace(services.settings, keep_queries=365, keep_decisions=95)
-    assert forget_in_time(services.registry, settings) == 1
+    assert purge(services, keep_queries=365, keep_decisions=95) == {"decisions": 1}
     assert states(services, decided) == {400: "whole", 100: "gone", 89: "whole", 0: "whole"}
     report = services.registry.trail.verify()
     assert report.intact, report.findings

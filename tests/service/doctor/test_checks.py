@@ -99,7 +99,7 @@ def test_another_schema_is_a_failure_and_the_rest_is_not_looked_at(
     found = {one.check: one for one in examine(installation)}
     assert found["schema"].state == "failure"
     assert "countersign db upgrade" in str(found["schema"].remedy)
-    for name in ("model", "index", "decisions", "last backup", "keys"):
+    for name in ("model", "index", "audit trail", "last backup", "keys"):
         assert found[name].state == "warning"
         assert "not looked at" in found[name].said
     assert found["disk"].state == "ok"
@@ -135,7 +135,7 @@ def test_a_model_that_cannot_be_loaded_is_a_failure(settings: Settings, tmp_path
     made = Installation(replace(settings, model=tmp_path), {})
     found = {one.check: one for one in examine(made)}
     assert found["model"].state == "failure"
-    assert found["decisions"].state == "ok"
+    assert found["audit trail"].state == "ok"
 
 
 def test_a_decision_that_was_changed_is_a_failure(

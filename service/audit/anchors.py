@@ -109,7 +109,7 @@ def read_public_key(file: Path) -> str:
 
 
 def make_anchor(registry: Registry, key: Ed25519PrivateKey, head: Head | None = None) -> Anchor:
-    """Sign the end of the chain as it is now, or an entry of it that is known to be good."""
+    """Sign the end of the chain as it is now, or an earlier entry of it."""
     unsigned = Anchor(
         registry.registry_id(),
         registry.audit.head() if head is None else head,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from alembic import command
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, insert, text
 
 from index.errors import QueryNotKept, SchemaMismatch
 from index.registry.audit.chain import AuditChain, AuditEvent
@@ -22,12 +22,14 @@ from index.registry.audit_log import (
     NOT_HASHED,
     ChainReport,
     DecisionRecord,
+    row_sha256,
     verify_batch,
 )
 from index.registry.database import Database
 from index.registry.registry import Registry
 from index.registry.schema import DecisionRow
 from index.registry.schema_version import _config, require_current, upgrade
+from tests.index.registry.test_audit_log import OLD_DECISION
 
 DUMP = (Path(__file__).parent / "registry_0004.sql").read_text(encoding="utf-8")
 OLD = 7
@@ -257,6 +259,26 @@ def test_an_erasure_leaves_decisions_of_the_version_before_as_they_hang_together
     assert report.erased == 1
     assert before.length == OLD
     assert upgraded.decisions.page(DecisionFilter(writer_id="C-1"), None, 50).decisions
+
+
+def test_a_server_of_the_version_before_writes_on_between_decisions_of_this_one(upgraded, url):
+    """In version 2, after the last row whatever its version; erasures come to pass all the same."""
+    upgraded.decisions.record(DECISION)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        last = connection.execute(
+            text("SELECT sha256 FROM decisions ORDER BY sequence DESC LIMIT 1")
+        ).scalar()
+        row = {**OLD_DECISION, "previous_sha256": last}
+        connection.execute(insert(DecisionRow).values(**{**row, "sha256": row_sha256(row)}))
+    engine.dispose()
+    upgraded.decisions.record(DECISION)
+    assert upgraded.decisions.verify().intact
+    upgraded.writers.erase("C-1")  # Which gives the first of the three another hash.
+    assert upgraded.decisions.verify().length == OLD + 3
+    report = upgraded.trail.verify()
+    assert report.intact, report.findings
+    assert report.erased == 2
 
 
 def downgraded(database: Database, revision: str) -> None:

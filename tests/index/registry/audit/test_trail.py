@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -263,6 +264,29 @@ def test_a_hold_outlasts_retention_and_an_erasure_says_what_stays(registry, writ
     assert registry.decisions.get(written[1]).state == "erased"
     report = registry.trail.verify()
     assert report.intact, report.findings
+
+
+def test_many_at_once_leave_one_chain(registry):
+    """Decisions, looks, reviews, purges and erasures from eight threads; no deadlock, no fork."""
+
+    def work(number):
+        writer_id = f"C-{number}"
+        registry.writers.create(writer_id, "", actor=f"user:{number}")
+        own = dataclasses.replace(DECISION, writer_id=writer_id)
+        ids = [registry.decisions.record(decided(own, score=n)) for n in range(4)]
+        registry.reviews.record(ids[0], NewReview(f"user:{number}b", "accept"), 2)
+        registry.decisions.image(ids[1], "user:aud")
+        registry.retention.purge_images(datetime(2001, 1, 1, tzinfo=UTC))
+        if number % 2:
+            registry.writers.erase(writer_id)
+        else:
+            registry.writers.rename(writer_id, "Ada")
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(16)))
+    report = registry.trail.verify()
+    assert report.intact, report.findings
+    assert (report.decisions, report.erased, report.reviews) == (64, 32, 16)
 
 
 def everything(registry):

@@ -12,6 +12,10 @@ GalleryError
 ├── ModelChanged            another model is active now than the one an enrollment used
 ├── UnknownCalibration      the gallery was never calibrated so, or nothing was put to use
 ├── CalibrationOutdated     it was worked out for another model or rule than decides now
+├── UnknownKey              there is no key of this prefix
+├── UnknownUser             there is no user of this name
+├── UserExists              there is a user of this name already
+├── UnknownSession          the user has no such session
 ├── InvalidVector           not finite unit vectors of the expected size
 ├── InvalidPieces           more bytes than are kept of a signature's pieces, or not one for each
 ├── InvalidCursor           a page cursor that was not given out here
@@ -147,6 +151,46 @@ class CalibrationOutdated(GalleryError):
             "rule than decides now. Run `countersign calibrate --gallery` for a new one."
         )
         self.calibration_id = calibration_id
+
+
+class UnknownKey(GalleryError):
+    """There is no key of this prefix, or it was revoked."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(
+            f"There is no key {prefix!r} that is in use; `countersign keys list` shows those there "
+            "are."
+        )
+        self.prefix = prefix
+
+
+class UnknownUser(GalleryError):
+    """There is no user of this name."""
+
+    def __init__(self, username: str) -> None:
+        super().__init__(
+            f"There is no user {username!r}; `countersign users list` shows those there are."
+        )
+        self.username = username
+
+
+class UserExists(GalleryError):
+    """There is a user of this name already."""
+
+    def __init__(self, username: str) -> None:
+        super().__init__(
+            f"There is a user {username!r} already. `countersign users reset {username}` gives "
+            "them a new link to set a password."
+        )
+        self.username = username
+
+
+class UnknownSession(GalleryError):
+    """The user is not signed in under this session."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"There is no session {session_id!r} of this user.")
+        self.session_id = session_id
 
 
 class InvalidVector(GalleryError):

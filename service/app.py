@@ -3,11 +3,13 @@
 from apiflask import APIFlask
 
 from service.api import (
+    access,
     context,
     decisions,
     errors,
     guard,
     health,
+    keys,
     openapi,
     references,
     request_log,
@@ -37,14 +39,17 @@ def create_app(services: Services) -> APIFlask:
     context.install(app, LiveServices(services, with_model))
     request_log.install(app)
     guard.install(app)
+    access.install(app)
     errors.install(app)
     openapi.install(app)
     for blueprint in (
         writers.blueprint,
         references.blueprint,
         decisions.blueprint,
+        keys.blueprint,
         health.blueprint,
     ):
         app.register_blueprint(blueprint)
     app.register_blueprint(web)
+    access.open_files(app)
     return app

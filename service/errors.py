@@ -14,6 +14,8 @@ ServiceError
     ├── UnsupportedBody     a body of another media type than the endpoint reads
     ├── BodyTooSlow         the body did not come in the time there is for it
     ├── TooManyRequests     as many requests of one address as it may have are in progress
+    ├── Unauthorized        who calls has not said, or not shown, who they are
+    ├── MissingScope        the caller is known, and may not do this
     ├── ForeignHost         a Host header that is not this server's
     └── CrossSiteRequest    a web page elsewhere tried to change something here
 """
@@ -101,6 +103,25 @@ class BodyTooSlow(RequestRefused):
 
 class TooManyRequests(RequestRefused):
     """As many requests of one address as it may have are in progress."""
+
+
+class Unauthorized(RequestRefused):
+    """Nobody is known to have sent the request; `reason` is a code for sums, never shown."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class MissingScope(RequestRefused):
+    """The caller is known, and lacks the scope that the route needs."""
+
+    def __init__(self, scope: str, caller: str) -> None:
+        super().__init__(
+            f"This needs the scope {scope!r}, which {caller} has not. Ask whoever runs the server "
+            "for it."
+        )
+        self.scope = scope
 
 
 class ForeignHost(RequestRefused):

@@ -95,6 +95,8 @@ KINDS: dict[type[Exception], ProblemKind] = {
     service_errors.CrossSiteRequest: ProblemKind(
         403, "cross-site-request", "The request came from another site"
     ),
+    service_errors.Unauthorized: ProblemKind(401, "unauthorized", "The caller is not known"),
+    service_errors.MissingScope: ProblemKind(403, "missing-scope", "The caller may not do this"),
     service_errors.RequestRefused: ProblemKind(400, "request-refused", "The request was refused"),
     index_errors.InvalidWriter: ProblemKind(
         422, "invalid-writer", "The writer's id or name is not valid"
@@ -167,6 +169,10 @@ KINDS: dict[type[Exception], ProblemKind] = {
     ),
     index_errors.IndexUnavailable: INDEX_UNAVAILABLE,
     index_errors.CollectionMissing: INDEX_UNAVAILABLE,
+    index_errors.UnknownKey: ProblemKind(404, "unknown-key", "The key is not known"),
+    index_errors.UnknownUser: ProblemKind(404, "unknown-user", "The user is not known"),
+    index_errors.UserExists: ProblemKind(409, "user-exists", "The user exists already"),
+    index_errors.UnknownSession: ProblemKind(404, "unknown-session", "The session is not known"),
     index_errors.HistoryForked: INTERNAL,
     index_errors.LeaseLost: INTERNAL,
     index_errors.SnapshotUnusable: INTERNAL,
@@ -254,6 +260,8 @@ def _members(error: Exception) -> Iterator[tuple[str, object]]:
         yield "refused", [asdict(one) for one in error.refused]
     if isinstance(error, service_errors.InvalidInput) and error.fields:
         yield "fields", error.fields
+    if isinstance(error, service_errors.MissingScope):
+        yield "scope", error.scope
     if isinstance(error, encoder_errors.FailureToAcquire) and error.boxes:
         yield "boxes", list(error.boxes)
     if isinstance(error, encoder_errors.UnknownOperatingPoint):

@@ -20,6 +20,7 @@ from service.errors import SettingsError
 PREFIX = "COUNTERSIGN_"
 DEFAULT_DATA_DIR = Path("var") / "countersign"
 Calibrate = Literal["propose", "auto", "off"]
+Auth = Literal["on", "off"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 CALIBRATES: tuple[Calibrate, ...] = ("propose", "auto", "off")
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
@@ -37,7 +38,7 @@ class Settings:
     index_nearest: int = 10  # How many of the nearest references count for its recall: 10, or 1.
     model: Path | None = None  # None is the model that ships with the package.
     calibrate: Calibrate = "propose"  # What becomes of what the gallery tells as it grows.
-    auth: Literal["off"] = "off"
+    auth: Auth = "off"  # Where it is not given, `read_settings` goes by the host.
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
@@ -79,6 +80,8 @@ def read_settings(
     values = {name: _READERS[name](value) for name, value in given.items()}
     if "data_dir" in values and "database_url" not in values:
         values["database_url"] = f"sqlite:///{Path(str(values['data_dir'])) / 'registry.db'}"
+    if "auth" not in values:
+        values["auth"] = "off" if is_loopback(str(values.get("host", Settings.host))) else "on"
     settings = Settings(**values)  # type: ignore[arg-type]  # Each reader returns its field's type.
     require_allowed(settings)
     return settings
@@ -101,7 +104,7 @@ def require_allowed(settings: Settings) -> None:
         raise SettingsError(
             f"{PREFIX}AUTH=off lets anyone who reaches the server enroll and erase writers, so it "
             f"is allowed on a loopback address only; {PREFIX}HOST is {settings.host!r}. "
-            f"Set {PREFIX}HOST=127.0.0.1."
+            f"Set {PREFIX}AUTH=on, or {PREFIX}HOST=127.0.0.1."
         )
 
 
@@ -189,12 +192,11 @@ def _index_nearest(value: str) -> int:
 
 
 def _auth(value: str) -> str:
-    if value != "off":
+    if value.lower() not in {"on", "off"}:
         raise SettingsError(
-            f"{PREFIX}AUTH: expected 'off' (on a loopback address), the only value there is so "
-            f"far; {value!r} came."
+            f"{PREFIX}AUTH: expected 'on', or 'off' (on a loopback address only); {value!r} came."
         )
-    return value
+    return value.lower()
 
 
 def _host(value: str) -> str:

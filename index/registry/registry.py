@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from index.registry import change_log
+from index.registry.access.keys import Keys
 from index.registry.audit.chain import AuditChain
 from index.registry.audit_log import AuditLog
 from index.registry.change_log import ChangeLog
@@ -38,6 +39,7 @@ class Registry:
         self.changes = ChangeLog(self._database)
         self.decisions = AuditLog(self._database)
         self.audit = AuditChain(self._database)
+        self.keys = Keys(self._database)
         self.erasures = Erasures(self._database)
         self.purge = Purge(self._database, self.erasures)
 

@@ -3,25 +3,35 @@
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app, g, request
 
 from index.errors import ModelChanged
-from service.auth.caller import caller_of
+from index.registry.registry import Registry
+from service.auth.callers import identify_request
+from service.auth.identity import Identity
+from service.auth.refusals import Refusals
 from service.models.live_services import LiveServices, Services
 from service.settings import Settings
 
 _EXTENSION = "countersign"
+_REFUSALS = "countersign-refusals"
 Answer = TypeVar("Answer")
 
 
 def install(app: Flask, live: LiveServices) -> None:
     """Let the handlers of `app` work with these services."""
     app.extensions[_EXTENSION] = live
+    app.extensions[_REFUSALS] = Refusals(live.registry)
 
 
 def live_services(app: Flask = current_app) -> LiveServices:
     """Return what the handlers of `app` work with."""
     return cast(LiveServices, app.extensions[_EXTENSION])
+
+
+def refusals(app: Flask = current_app) -> Refusals:
+    """Return what counts whom `app` turned away."""
+    return cast(Refusals, app.extensions[_REFUSALS])
 
 
 def services() -> Services:
@@ -45,6 +55,22 @@ def settings() -> Settings:
     return live_services().settings
 
 
+def registry() -> Registry:
+    """Return the registry, for what needs no model: it is the same whichever answers."""
+    return live_services().registry
+
+
+def identity() -> Identity:
+    """Return whom this request is from, found out once.
+
+    Raises:
+        Unauthorized: that is not known.
+    """
+    if "identity" not in g:
+        g.identity = identify_request(settings(), registry(), request.headers)
+    return cast(Identity, g.identity)
+
+
 def caller() -> str:
-    """Return who the current request is from."""
-    return caller_of(settings())
+    """Return who the current request is from, as the audit trail names them."""
+    return identity().caller

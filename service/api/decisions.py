@@ -11,6 +11,7 @@ from service.api.context import caller, services
 from service.api.forms import accepts, check_path_ids, check_query, upload_of, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.requests import CompareForm, IdentifyForm, VerifyForm
+from service.auth.scopes import requires
 from service.decisions.compare import compare
 from service.decisions.identify import identify
 from service.decisions.verify import verify
@@ -32,6 +33,7 @@ blueprint.before_request(check_query)
 @blueprint.doc(
     responses={409: "The writer has no references.", 413: "Too large.", 415: "Not a form."}
 )
+@requires("verify")
 def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Response:
     """Verify a signature: is it this writer's?
 
@@ -56,6 +58,7 @@ def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Res
     description="Searches everyone enrolled, and records the decision. " + RESEMBLES,
     responses={413: "Too large.", 415: "Not a form."},
 )
+@requires("identify")
 def identify_signature(form_and_files_data: dict[str, Any]) -> Response:
     """Identify a signature: whose is it, if anyone's?"""
     identification = identify(
@@ -74,6 +77,7 @@ def identify_signature(form_and_files_data: dict[str, Any]) -> Response:
 @blueprint.input(CompareForm, location="form_and_files")
 @blueprint.output(Verification)
 @blueprint.doc(responses={413: "Too large.", 415: "Not a form."})
+@requires("verify")
 def compare_signatures(form_and_files_data: dict[str, Any]) -> Response:
     """Compare signatures that come with the request
 

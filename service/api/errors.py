@@ -20,6 +20,7 @@ MEDIA_TYPE = "application/problem+json"
 # What another attempt may overcome, and when.
 RETRIED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 RETRY_AFTER_S = "1"
+CHALLENGE = 'Bearer realm="countersign"'
 
 
 def install(app: APIFlask) -> None:
@@ -65,6 +66,8 @@ def render(problem: Problem) -> Response:
     # Halves of a character, which a caller's JSON may hold, stay in JSON's own spelling: \udfff.
     body = text.encode("utf-8", "backslashreplace")
     response = Response(body, problem.status, mimetype=MEDIA_TYPE)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = CHALLENGE
     if problem.status in RETRIED:
         response.headers["Retry-After"] = RETRY_AFTER_S
     return response

@@ -13,6 +13,7 @@ from service.api.answers.state import About, Erasures, Health, Readiness
 from service.api.context import caller, live_services, services
 from service.api.forms import JSON, accepts, check_query
 from service.api.requests import Approval, ErasureQuery
+from service.auth.scopes import open_to_all, requires
 from service.models.gallery_calibration import proposal, put_to_use
 
 blueprint = APIBlueprint(
@@ -22,6 +23,7 @@ blueprint = APIBlueprint(
 
 @blueprint.get("/healthz")
 @blueprint.output(Health)
+@open_to_all
 def healthz() -> dict[str, Any]:
     """Say whether the process is alive"""
     return {"status": "ok"}
@@ -30,6 +32,7 @@ def healthz() -> dict[str, Any]:
 @blueprint.get("/readyz")
 @blueprint.output(Readiness)
 @blueprint.doc(responses={503: "The registry cannot be reached."})
+@open_to_all
 def readyz() -> dict[str, Any]:
     """Say whether the process can answer
 
@@ -44,6 +47,7 @@ def readyz() -> dict[str, Any]:
 
 @blueprint.get("/metrics")
 @blueprint.output(FileSchema, content_type="text/plain", description="Gauges, one to a line.")
+@requires("metrics")
 def metrics() -> Response:
     """Say how large the index is, how well it finds, and how far it has come
 
@@ -68,6 +72,7 @@ def metrics() -> Response:
 @blueprint.get("/v1/erasures")
 @blueprint.input(ErasureQuery, location="query", unknown="raise")
 @blueprint.output(Erasures)
+@requires("read")
 def list_erasures(query_data: dict[str, Any]) -> dict[str, Any]:
     """List the last erasures, and how far each has come
 
@@ -83,6 +88,7 @@ def list_erasures(query_data: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.get("/v1/about")
 @blueprint.output(About)
+@requires("read")
 def about() -> dict[str, Any]:
     """Say which version, model and gallery answer here"""
     check_query()
@@ -92,6 +98,7 @@ def about() -> dict[str, Any]:
 
 @blueprint.get("/v1/model")
 @blueprint.output(ModelState)
+@requires("read")
 def model() -> dict[str, Any]:
     """Say by what the model decides here, and how far that can be relied on
 
@@ -108,6 +115,7 @@ def model() -> dict[str, Any]:
 @blueprint.input(Approval)
 @blueprint.output(ModelState)
 @blueprint.doc(responses={404: "There is no such calibration.", 409: "It is outdated."})
+@requires("admin")
 def approve_calibration(json_data: dict[str, Any]) -> dict[str, Any]:
     """Put a proposed calibration to use
 

@@ -1,5 +1,6 @@
 """Completes /openapi.json, and serves /docs from this server alone: it works without a network."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from importlib.resources import files
@@ -9,7 +10,7 @@ from typing import Any
 from apiflask import APIFlask, Schema
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Blueprint, Response, render_template, send_from_directory
+from flask import Blueprint, Response, current_app, render_template, send_from_directory
 
 from index.registry.identifiers import WRITER_ID_EXPECTED, WRITER_ID_PATTERN
 from service.api.answers.decisions import RESEMBLES
@@ -19,12 +20,20 @@ from service.api.forms import JSON
 from service.api.guard import CONTENT_SECURITY_POLICY
 from service.api.multipart import MULTIPART
 from service.api.requests import NewWriter, NewWriterForm
+from service.auth.scopes import OPEN, SIGNED_IN, Need, need_of, open_to_all
 from service.problems import TYPE_PREFIX, ProblemKind, kinds
 
 Spec = dict[str, Any]
 
 OPENAPI_VERSION = "3.0.3"
 
+KEY_SCHEME = "key"
+BEARER = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key as `countersign keys create` prints it. With COUNTERSIGN_AUTH=off, which "
+    "is possible on a loopback address alone, none is needed.",
+}
 LIVENESS = "/healthz"
 APPROVAL = "/v1/model/calibration"
 # The server answers these however much is asked of it.
@@ -36,7 +45,7 @@ def _everywhere(_path: str, _method: str) -> bool:
 
 
 def _of_images(path: str, method: str) -> bool:
-    return method == "post" and path != APPROVAL
+    return method == "post" and path != APPROVAL and not path.startswith("/v1/keys")
 
 
 def _of_approval(path: str, _method: str) -> bool:
@@ -62,6 +71,8 @@ APPLIES: dict[str, Callable[[str, str], bool]] = {
     "unusable-image": _of_images,
     "images-refused": _of_images,
     "model-changed": _of_images,
+    "unknown-key": lambda path, _method: path.startswith("/v1/keys/"),
+    "cross-site-request": lambda _path, method: method not in {"get", "head"},
     "unknown-calibration": _of_approval,
     "calibration-outdated": _of_approval,
 }
@@ -75,6 +86,7 @@ docs = Blueprint("docs", __name__, template_folder="templates")
 
 
 @docs.get("/docs")
+@open_to_all
 def page() -> Response:
     """Return the page that draws /openapi.json."""
     response = Response(render_template("docs/page.html"), mimetype="text/html")
@@ -83,12 +95,14 @@ def page() -> Response:
 
 
 @docs.get("/docs/start.js")
+@open_to_all
 def start() -> Response:
     """Return the script that starts Swagger UI; a page may hold no script of its own."""
     return Response(render_template("docs/start.js"), mimetype="text/javascript")
 
 
 @docs.get("/docs/assets/<name>")
+@open_to_all
 def asset(name: str) -> Response:
     """Return one of Swagger UI's files."""
     return send_from_directory(SWAGGER_UI, name, max_age=3600)
@@ -132,9 +146,12 @@ def description() -> str:
 
 def complete(spec: Spec) -> Spec:
     """Add to APIFlask's document what it cannot know: media types, id forms, the JSON body."""
+    needs = _needs()
+    spec["components"]["securitySchemes"] = {KEY_SCHEME: BEARER}
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             _describe_path_ids(operation)
+            _describe_need(operation, needs[method, path])
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
             _describe_problems(path, method, operation)
@@ -150,6 +167,28 @@ def complete(spec: Spec) -> Spec:
         },
     }
     return spec
+
+
+def _needs() -> dict[tuple[str, str], Need]:
+    """Return what each operation needs, by its method and its path as the document spells it."""
+    needs: dict[tuple[str, str], Need] = {}
+    for rule in current_app.url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        if need := need_of(current_app.view_functions[rule.endpoint]):
+            needs |= {(method.lower(), path): need for method in rule.methods or ()}
+    return needs
+
+
+def _describe_need(operation: Spec, need: Need) -> None:
+    """Say which scope an operation needs, and that without a key it is answered 401."""
+    if need == OPEN:
+        operation["security"] = []
+        return
+    operation["security"] = [{KEY_SCHEME: []}]
+    operation["responses"].setdefault("401", {})
+    operation["responses"].setdefault("403", {})
+    words = "Needs somebody signed in." if need == SIGNED_IN else f"Needs the scope `{need}`."
+    operation["description"] = f"{operation.get('description', '')}\n\n{words}".strip()
 
 
 def _draw(*schemas: type[Schema]) -> Spec:

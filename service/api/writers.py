@@ -12,6 +12,7 @@ from service.api.context import enrolling, services
 from service.api.forms import JSON, accepts, check_path_ids, check_query, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.requests import NewWriter, NewWriterForm, WriterChange, WriterQuery
+from service.auth.scopes import requires
 from service.writers.enroll import create_writer
 from service.writers.erase import erase_writer
 from service.writers.standing import reference_standings
@@ -37,6 +38,7 @@ blueprint.before_request(check_query)
         422: "The request is not as expected.",
     }
 )
+@requires("enroll")
 def create_one_writer() -> dict[str, Any]:
     """Create a writer
 
@@ -61,6 +63,7 @@ def create_one_writer() -> dict[str, Any]:
 @blueprint.get("")
 @blueprint.input(WriterQuery, location="query", unknown="raise")
 @blueprint.output(Writers)
+@requires("read")
 def list_writers(query_data: dict[str, Any]) -> dict[str, Any]:
     """List writers
 
@@ -76,6 +79,7 @@ def list_writers(query_data: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.get("/<writer_id>")
 @blueprint.output(ShownWriter)
+@requires("read")
 def get_writer(writer_id: str) -> dict[str, Any]:
     """Look up a writer
 
@@ -91,6 +95,7 @@ def get_writer(writer_id: str) -> dict[str, Any]:
 @accepts(JSON)
 @blueprint.input(WriterChange)
 @blueprint.output(Writer)
+@requires("enroll")
 def rename_writer(writer_id: str, json_data: dict[str, Any]) -> dict[str, Any]:
     """Rename a writer"""
     return answers.writer(services().registry.writers.rename(writer_id, json_data["name"]))
@@ -98,6 +103,7 @@ def rename_writer(writer_id: str, json_data: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.delete("/<writer_id>")
 @blueprint.output({}, status_code=204, description="The writer was erased.")
+@requires("erase")
 def erase_one_writer(writer_id: str) -> str:
     """Erase a writer
 

@@ -7,6 +7,7 @@ no module can be called, in `writers/bulk_import.py`). Importing them loads noth
 
 import click
 
+from service.cli.access.keys import keys_group
 from service.cli.decisions.compare import compare
 from service.cli.decisions.identify import identify
 from service.cli.decisions.verify import verify
@@ -62,6 +63,7 @@ MODELS = (
     *(calibrate, reencode, model_group),
 )
 SERVER = (serve, db_group)
+ACCESS = (keys_group,)
 
-for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER):
+for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER, *ACCESS):
     main.add_command(command)

@@ -74,6 +74,11 @@ class LiveServices:
         """How this installation runs."""
         return self._services.settings
 
+    @property
+    def registry(self) -> Registry:
+        """The registry, the same whichever model answers."""
+        return self._services.registry
+
     def current(self) -> Services:
         """Return what a request works with: one SELECT where nothing was switched.
 

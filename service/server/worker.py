@@ -17,7 +17,7 @@ from granian.server.embed import Server
 
 from encoder.errors import EncoderError
 from index.errors import GalleryError
-from service.api.context import live_services
+from service.api.context import live_services, refusals
 from service.app import create_app
 from service.composition import build_services
 from service.errors import ServiceError
@@ -88,6 +88,7 @@ def run_worker(settings: Settings, listening: socket.socket, heartbeat: Heartbea
     finally:
         purging.close()
         calibrating.close()
+        refusals(app).close()
         live_services(app).close()
 
 

@@ -3,6 +3,7 @@
 from flask import Blueprint, render_template
 
 from encoder.imaging.reading.formats import MEDIA_TYPES, formats_read
+from service.auth.scopes import open_to_all
 
 # What people call a format, where that is not Pillow's name for it.
 _CALLED = {"WEBP": "WebP", "HEIF": "HEIC"}
@@ -21,6 +22,7 @@ blueprint = Blueprint(
 
 
 @blueprint.get("/")
+@open_to_all
 def page() -> str:
     """Return the page; its four views (verify, identify, enroll, writers) are hash routes."""
     kinds = formats_read()

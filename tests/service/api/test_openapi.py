@@ -64,6 +64,7 @@ def answer_schema(spec, method, path, answer):
 
 
 def test_answers_are_as_drawn(client, spec, files):
+    new_key = {"name": "teller", "scopes": ["verify"], "expires_in": "90d"}
     w, r = "/v1/writers", "/v1/writers/{writer_id}/references"
     bad = (files(1, 0)[0][0].__class__(b"x"), "bad.png")
     form = {
@@ -98,6 +99,8 @@ def test_answers_are_as_drawn(client, spec, files):
         ),
         ("get", "/v1/about", client.get("/v1/about")),
         ("get", "/v1/model", client.get("/v1/model")),
+        ("post", "/v1/keys", client.post("/v1/keys", json=new_key)),
+        ("get", "/v1/keys", client.get("/v1/keys")),
         ("get", "/healthz", client.get("/healthz")),
         ("get", "/readyz", client.get("/readyz")),
     ]
@@ -129,6 +132,10 @@ def test_every_address_of_the_contract_is_drawn(spec):
         ("get", "/v1/model"),
         ("post", "/v1/model/calibration"),
         ("get", "/v1/erasures"),
+        ("get", "/v1/keys"),
+        ("post", "/v1/keys"),
+        ("delete", "/v1/keys/{prefix}"),
+        ("post", "/v1/keys/{prefix}/rotate"),
         ("get", "/healthz"),
         ("get", "/readyz"),
         ("get", "/metrics"),
@@ -183,7 +190,21 @@ def test_docs_serve_swagger_uis_files_alone(client):
 
 def test_every_operation_names_the_problems_it_can_answer_with(spec):
     problem = {"$ref": "#/components/schemas/Problem"}
-    form = {"400", "403", "408", "411", "413", "415", "421", "422", "429", "500", "503", "507"}
+    form = {
+        "400",
+        "401",
+        "403",
+        "408",
+        "411",
+        "413",
+        "415",
+        "421",
+        "422",
+        "429",
+        "500",
+        "503",
+        "507",
+    }
     expected = {
         ("/v1/writers", "post"): form | {"409"},
         ("/v1/writers/{writer_id}/references", "post"): form | {"404", "409"},
@@ -196,6 +217,9 @@ def test_every_operation_names_the_problems_it_can_answer_with(spec):
     for (path, method), statuses in expected.items():
         responses = spec["paths"][path][method]["responses"]
         assert {one for one in responses if one >= "400"} == statuses, path
+    assert spec["paths"]["/healthz"]["get"]["security"] == []
+    assert spec["paths"]["/v1/identify"]["post"]["security"] == [{"key": []}]
+    assert "scope `identify`" in spec["paths"]["/v1/identify"]["post"]["description"]
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             for status, response in operation["responses"].items():
@@ -208,6 +232,9 @@ def test_problems_are_named_where_they_can_occur(spec):
     def named(path, method, status):
         return spec["paths"][path][method]["responses"][status]["description"]
 
+    assert "cross-site" not in named("/v1/writers", "get", "403")
+    assert "cross-site" in named("/v1/writers", "post", "403")
+    assert "missing-scope" in named("/v1/writers", "get", "403")
     assert "disk-full" in named("/v1/writers", "post", "507")
     assert "too-many-requests" in named("/v1/writers", "get", "429")
     assert "body-too-slow" in named("/v1/identify", "post", "408")

@@ -35,6 +35,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("index check", "index rebuild", "index stats", "db upgrade", "db current"),
         "gallery export",
         "gallery import",
+        *("keys create", "keys list", "keys rotate", "keys revoke"),
     }
 
 

@@ -1,0 +1,54 @@
+"""Lets a request reach its handler only if its caller may do what the route does."""
+
+from apiflask import APIFlask
+from flask import Flask, current_app, request
+
+from service.api.context import identity, refusals
+from service.auth.refusals import KEYS
+from service.auth.scopes import OPEN, SIGNED_IN, need_of, open_to_all
+from service.errors import MissingScope, Unauthorized
+
+# Routes that are made for us, without a function to write `@open_to_all` above: the page's files
+# and the description of the API, the same for everybody.
+FILES = ("web.static", "openapi.spec")
+
+
+def install(app: APIFlask) -> None:
+    """Put the check before every request of `app`; after the guard."""
+    app.before_request(require_allowed)
+
+
+def open_files(app: Flask) -> None:
+    """Mark what is made for us, once it is there."""
+    for endpoint in FILES:
+        view = app.view_functions[endpoint]
+
+        def opened(*args: object, view=view, **kwargs: object) -> object:  # type: ignore[no-untyped-def]
+            return view(*args, **kwargs)
+
+        app.view_functions[endpoint] = open_to_all(opened)
+
+
+def require_allowed() -> None:
+    """Refuse a request whose caller may not do what its route does.
+
+    Raises:
+        Unauthorized: it is not known whom it is from, or the route is for people who are signed in.
+        MissingScope: its caller lacks the scope that the route needs.
+    """
+    if request.endpoint is None:
+        return  # No route: answered 404 or 405.
+    refusals().settle()
+    need = need_of(current_app.view_functions[request.endpoint])
+    if need == OPEN:
+        return
+    try:
+        who = identity()
+    except Unauthorized as refused:
+        refusals().count(KEYS, refused.reason)
+        raise
+    if need == SIGNED_IN:
+        if who.kind != "user":
+            raise Unauthorized("This is for people who are signed in on the page.", "none")
+    elif need is None or need not in who.scopes:
+        raise MissingScope(str(need), who.caller)

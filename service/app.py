@@ -3,18 +3,17 @@
 from apiflask import APIFlask
 
 from service.api import (
-    access,
     context,
     decisions,
     errors,
     guard,
     health,
-    keys,
     openapi,
     references,
     request_log,
     writers,
 )
+from service.api.access import checks, keys
 from service.api.multipart import RequestInMemory
 from service.composition import with_model
 from service.models.live_services import LiveServices, Services
@@ -39,7 +38,7 @@ def create_app(services: Services) -> APIFlask:
     context.install(app, LiveServices(services, with_model))
     request_log.install(app)
     guard.install(app)
-    access.install(app)
+    checks.install(app)
     errors.install(app)
     openapi.install(app)
     for blueprint in (
@@ -51,5 +50,5 @@ def create_app(services: Services) -> APIFlask:
     ):
         app.register_blueprint(blueprint)
     app.register_blueprint(web)
-    access.open_files(app)
+    checks.open_files(app)
     return app

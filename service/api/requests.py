@@ -4,7 +4,7 @@ from typing import Any
 
 from apiflask import Schema
 from apiflask.fields import Boolean, File, Integer, List, String
-from apiflask.validators import Length, OneOf, Range, Regexp
+from apiflask.validators import Length, Range, Regexp
 from marshmallow import ValidationError
 from werkzeug.datastructures import FileStorage
 
@@ -15,8 +15,6 @@ from index.registry.identifiers import (
     is_clean_text,
     is_writer_id,
 )
-from service.auth.keys import duration_of
-from service.auth.scopes import SCOPES
 from service.decisions.candidates import DEFAULT_CANDIDATES, MOST_CANDIDATES
 from service.errors import InvalidInput
 from service.writers.regions import region_of
@@ -222,54 +220,6 @@ class Approval(Body):
         },
         metadata=about("The `calibration_id` of the proposal in /v1/model.", 3),
     )
-
-
-def duration_field(description: str, example: str) -> String:
-    """Declare a time span such as 90d."""
-    return String(
-        allow_none=True,
-        validate=check_duration,
-        error_messages={"invalid": TEXT_MESSAGES["invalid"]},
-        metadata={**about(description, example), "pattern": r"^[1-9][0-9]{0,2}[mhd]$"},
-    )
-
-
-def check_duration(text: str) -> None:
-    """Refuse what is no time span.
-
-    Raises:
-        ValidationError: saying what was expected and what came.
-    """
-    try:
-        duration_of(text)
-    except InvalidInput as error:
-        raise ValidationError(str(error)) from error
-
-
-class NewKey(Body):
-    """A key to make."""
-
-    name = String(
-        required=True,
-        validate=[Length(1, MAX_NAME_LENGTH, error="expected 1 to 200 characters."), check_text],
-        error_messages={"required": "expected a name; none came.", **TEXT_MESSAGES},
-        metadata={**about("What the key is for.", "nightly import"), **CLEAN},
-    )
-    scopes = List(
-        String(validate=OneOf(SCOPES, error=f"expected scopes among {', '.join(SCOPES)}.")),
-        required=True,
-        validate=Length(1, len(SCOPES), error="expected one scope or more, each once."),
-        error_messages={"required": "expected scopes; none came.", "null": "expected scopes."},
-        metadata=about("What its holder may do.", ["verify", "read"]),
-    )
-    expires_in = duration_field("How long it is of use; left out or null: until revoked.", "90d")
-
-
-class KeyRotation(Body):
-    """How to replace a key."""
-
-    expires_in = duration_field("How long the new one is of use; null: until revoked.", "90d")
-    overlap = duration_field("How long the old one goes on being of use; a day if left out.", "1h")
 
 
 class WriterQuery(Body):

@@ -6,11 +6,11 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from index.errors import UnknownKey
-from service.api.answers import access as answers
-from service.api.answers.access import Keys, MadeKey
+from service.api.access import answers
+from service.api.access.answers import Keys, MadeKey
+from service.api.access.requests import KeyRotation, NewKey
 from service.api.context import caller, registry
 from service.api.forms import JSON, accepts, check_query
-from service.api.requests import KeyRotation, NewKey
 from service.auth.keys import OVERLAP, duration_of, make_key, rotate_key
 from service.auth.scopes import requires
 

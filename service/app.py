@@ -13,7 +13,7 @@ from service.api import (
     request_log,
     writers,
 )
-from service.api.access import checks, keys
+from service.api.access import checks, keys, sessions
 from service.api.multipart import RequestInMemory
 from service.composition import with_model
 from service.models.live_services import LiveServices, Services
@@ -46,6 +46,7 @@ def create_app(services: Services) -> APIFlask:
         references.blueprint,
         decisions.blueprint,
         keys.blueprint,
+        sessions.blueprint,
         health.blueprint,
     ):
         app.register_blueprint(blueprint)

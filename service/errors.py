@@ -15,11 +15,16 @@ ServiceError
     ├── BodyTooSlow         the body did not come in the time there is for it
     ├── TooManyRequests     as many requests of one address as it may have are in progress
     ├── Unauthorized        who calls has not said, or not shown, who they are
+    ├── SignInRefused       name, password or code is wrong
+    ├── CodeNeeded          the password is right, a second factor is asked for
+    ├── SignInOff           nobody signs in on this server
+    ├── RateLimited         more than a caller may ask for in a time, or than a name may be tried
     ├── MissingScope        the caller is known, and may not do this
     ├── ForeignHost         a Host header that is not this server's
     └── CrossSiteRequest    a web page elsewhere tried to change something here
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -111,6 +116,30 @@ class Unauthorized(RequestRefused):
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class SignInRefused(RequestRefused):
+    """Name, password or code is wrong; `reason` is a code for sums, never shown."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class CodeNeeded(RequestRefused):
+    """The password is right, and a code of the second factor is needed besides."""
+
+
+class SignInOff(RequestRefused):
+    """The server asks nobody who they are, so nobody signs in."""
+
+
+class RateLimited(RequestRefused):
+    """More was asked for than may be in a time; `retry_after_s` is when there is more."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        self.retry_after_s = max(1, math.ceil(retry_after_s))
+        super().__init__(f"{message} Try again in {self.retry_after_s} s.")
 
 
 class MissingScope(RequestRefused):

@@ -96,6 +96,14 @@ KINDS: dict[type[Exception], ProblemKind] = {
         403, "cross-site-request", "The request came from another site"
     ),
     service_errors.Unauthorized: ProblemKind(401, "unauthorized", "The caller is not known"),
+    service_errors.SignInRefused: ProblemKind(
+        401, "sign-in-refused", "Name, password or code is wrong"
+    ),
+    service_errors.CodeNeeded: ProblemKind(401, "code-needed", "A second factor is needed"),
+    service_errors.SignInOff: ProblemKind(409, "sign-in-off", "Nobody signs in here"),
+    service_errors.RateLimited: ProblemKind(
+        429, "rate-limited", "More was asked for than may be in this time"
+    ),
     service_errors.MissingScope: ProblemKind(403, "missing-scope", "The caller may not do this"),
     service_errors.RequestRefused: ProblemKind(400, "request-refused", "The request was refused"),
     index_errors.InvalidWriter: ProblemKind(

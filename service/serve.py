@@ -1,11 +1,13 @@
 """Runs the production server: one listening socket, and the processes that answer on it."""
 
+import logging
 import socket
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
 from index.errors import GalleryError
+from index.registry.registry import Registry
 from index.registry.schema_version import require_current
 from service.composition import prepare_folders
 from service.errors import ServiceError, StartRefused
@@ -13,6 +15,8 @@ from service.logs import configure_logging
 from service.server.supervisor import Supervisor
 from service.server.worker import BACKLOG, run_worker
 from service.settings import Settings, read_settings, require_allowed
+
+logger = logging.getLogger(__name__)
 
 
 def serve(settings: Settings) -> None:
@@ -28,10 +32,24 @@ def serve(settings: Settings) -> None:
     configure_logging(settings.log_level)
     prepare_folders(settings)
     require_current(settings.database_url)
+    tell_if_nobody_can_call(settings)
     with closing(listen(settings)) as listening:
         work = partial(run_worker, settings, listening)
         if code := Supervisor(work, settings.workers).run():
             raise SystemExit(code)
+
+
+def tell_if_nobody_can_call(settings: Settings) -> None:
+    """Log how to make the first user or key, where callers must show who they are."""
+    if settings.auth == "off":
+        return
+    with closing(Registry(settings.database_url)) as registry:
+        if not (registry.users.all() or registry.keys.all()):
+            logger.warning(
+                "Nobody can call yet: there is no user and no key. Run `countersign users add NAME "
+                "--role admin` for a person, or `countersign keys create NAME --scopes ...` for a "
+                "program, with the same settings as this server."
+            )
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from index.registry import change_log
 from index.registry.access.keys import Keys
+from index.registry.access.sessions import Sessions, SignInTries
+from index.registry.access.users import Users
 from index.registry.audit.chain import AuditChain
 from index.registry.audit_log import AuditLog
 from index.registry.change_log import ChangeLog
@@ -40,6 +42,9 @@ class Registry:
         self.decisions = AuditLog(self._database)
         self.audit = AuditChain(self._database)
         self.keys = Keys(self._database)
+        self.users = Users(self._database)
+        self.sessions = Sessions(self._database)
+        self.sign_in_tries = SignInTries(self._database)
         self.erasures = Erasures(self._database)
         self.purge = Purge(self._database, self.erasures)
 

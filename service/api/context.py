@@ -60,6 +60,19 @@ def registry() -> Registry:
     return live_services().registry
 
 
+def cookie_name() -> str:
+    """Return what the session's cookie is called.
+
+    Behind TLS its name promises what browsers then hold: Secure, of this very host, for all paths.
+    """
+    return "__Host-countersign" if request.is_secure else "countersign"
+
+
+def session_token() -> str | None:
+    """Return what the session's cookie holds."""
+    return request.cookies.get(cookie_name())
+
+
 def identity() -> Identity:
     """Return whom this request is from, found out once.
 
@@ -67,7 +80,7 @@ def identity() -> Identity:
         Unauthorized: that is not known.
     """
     if "identity" not in g:
-        g.identity = identify_request(settings(), registry(), request.headers)
+        g.identity = identify_request(settings(), registry(), request.headers, session_token())
     return cast(Identity, g.identity)
 
 

@@ -11,7 +11,7 @@ from flask import Response
 from werkzeug.exceptions import HTTPException
 
 from service.api.request_log import request_urn
-from service.errors import InvalidInput
+from service.errors import InvalidInput, RateLimited
 from service.problems import Problem, http_problem, problem_of
 
 logger = logging.getLogger(__name__)
@@ -38,7 +38,10 @@ def answer_error(error: Exception) -> Response:
     elif problem.status > HTTPStatus.INTERNAL_SERVER_ERROR:
         # These speak of the installation, never of writers: a full disk, another schema.
         logger.warning("request %s: %s: %s", request_urn(), type(error).__name__, error)
-    return render(problem)
+    response = render(problem)
+    if isinstance(error, RateLimited):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 def answer_validation(error: ValidationFailed) -> Response:

@@ -35,6 +35,17 @@ BEARER = {
     "is possible on a loopback address alone, none is needed.",
 }
 LIVENESS = "/healthz"
+SESSION_SCHEME = "session"
+COOKIE = {
+    "type": "apiKey",
+    "in": "cookie",
+    "name": "countersign",
+    "description": "What signing in on the page sets; behind TLS it is called "
+    "`__Host-countersign`. Changes carry the header `X-CSRF-Token` besides.",
+}
+SESSION = "/v1/session"
+PEOPLE = (SESSION, "/v1/password", "/v1/second-factor")
+OF_ACCESS = ("/v1/keys", *PEOPLE)
 APPROVAL = "/v1/model/calibration"
 # The server answers these however much is asked of it.
 UNLIMITED = frozenset({LIVENESS, "/readyz", "/metrics"})
@@ -45,7 +56,11 @@ def _everywhere(_path: str, _method: str) -> bool:
 
 
 def _of_images(path: str, method: str) -> bool:
-    return method == "post" and path != APPROVAL and not path.startswith("/v1/keys")
+    return method == "post" and path != APPROVAL and not path.startswith(OF_ACCESS)
+
+
+def _of_people(path: str, _method: str) -> bool:
+    return path.startswith(PEOPLE)
 
 
 def _of_approval(path: str, _method: str) -> bool:
@@ -72,6 +87,13 @@ APPLIES: dict[str, Callable[[str, str], bool]] = {
     "images-refused": _of_images,
     "model-changed": _of_images,
     "unknown-key": lambda path, _method: path.startswith("/v1/keys/"),
+    "unknown-session": lambda path, _method: path.startswith("/v1/sessions/"),
+    "unknown-user": lambda _path, _method: False,
+    "user-exists": lambda _path, _method: False,
+    "sign-in-refused": _of_people,
+    "code-needed": lambda path, method: (path, method) == (SESSION, "post"),
+    "sign-in-off": lambda path, method: (path, method) == (SESSION, "post"),
+    "unauthorized": lambda path, method: (path, method) != (SESSION, "post"),
     "cross-site-request": lambda _path, method: method not in {"get", "head"},
     "unknown-calibration": _of_approval,
     "calibration-outdated": _of_approval,
@@ -147,7 +169,7 @@ def description() -> str:
 def complete(spec: Spec) -> Spec:
     """Add to APIFlask's document what it cannot know: media types, id forms, the JSON body."""
     needs = _needs()
-    spec["components"]["securitySchemes"] = {KEY_SCHEME: BEARER}
+    spec["components"]["securitySchemes"] = {KEY_SCHEME: BEARER, SESSION_SCHEME: COOKIE}
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             _describe_path_ids(operation)
@@ -184,7 +206,8 @@ def _describe_need(operation: Spec, need: Need) -> None:
     if need == OPEN:
         operation["security"] = []
         return
-    operation["security"] = [{KEY_SCHEME: []}]
+    scheme = SESSION_SCHEME if need == SIGNED_IN else KEY_SCHEME
+    operation["security"] = [{scheme: []}]
     operation["responses"].setdefault("401", {})
     operation["responses"].setdefault("403", {})
     words = "Needs somebody signed in." if need == SIGNED_IN else f"Needs the scope `{need}`."
@@ -232,7 +255,7 @@ def _statuses(path: str, method: str, operation: Spec) -> set[int]:
         statuses |= {503, 507}
     if method not in {"get", "head"}:
         statuses.add(403)
-    if method in {"post", "patch"}:
+    if method in {"post", "put", "patch"}:
         statuses |= {408, 411, 413, 415, 422}
     if operation.get("parameters"):
         statuses.add(422)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from index.registry.registry import Registry
 from service.auth.identity import ANYONE, Identity
 from service.auth.keys import key_identity
+from service.auth.people import session_identity
 from service.errors import Unauthorized
 from service.settings import Settings
 
@@ -13,17 +14,21 @@ def identify_request(
     settings: Settings,
     registry: Registry,
     headers: Mapping[str, str],
+    session_token: str | None,
 ) -> Identity:
-    """Return whom a request with these headers is from.
+    """Return whom a request with these headers, and this token in a cookie, is from.
 
     Raises:
-        Unauthorized: with AUTH=on, no key came that is known and in force.
+        Unauthorized: with AUTH=on, no key and no session came that is known and holds.
     """
     if settings.auth == "off":
         return ANYONE
     if "Authorization" in headers:
         return key_identity(registry, headers["Authorization"])
+    if session_token:
+        return session_identity(registry, session_token)
     raise Unauthorized(
-        "This server wants to know who calls: send a key as 'Authorization: Bearer cs_...'.",
+        "This server wants to know who calls. On the page, sign in; from a program, send a key as "
+        "'Authorization: Bearer cs_...'.",
         "none",
     )

@@ -8,6 +8,7 @@ no module can be called, in `writers/bulk_import.py`). Importing them loads noth
 import click
 
 from service.cli.access.keys import keys_group
+from service.cli.access.users import users_group
 from service.cli.decisions.compare import compare
 from service.cli.decisions.identify import identify
 from service.cli.decisions.verify import verify
@@ -63,7 +64,7 @@ MODELS = (
     *(calibrate, reencode, model_group),
 )
 SERVER = (serve, db_group)
-ACCESS = (keys_group,)
+ACCESS = (keys_group, users_group)
 
 for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER, *ACCESS):
     main.add_command(command)

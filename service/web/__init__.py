@@ -1,4 +1,4 @@
-"""The web page for clerks and its static files; all that it does goes through the HTTP API."""
+"""The web page for clerks and the pages for signing in; all that they do goes through the API."""
 
 from flask import Blueprint, render_template
 
@@ -32,3 +32,24 @@ def page() -> str:
     return render_template(
         "web/page.html", accept=",".join(accept), formats=f"{', '.join(most)} or {last}"
     )
+
+
+@blueprint.get("/sign-in")
+@open_to_all
+def sign_in() -> str:
+    """Return the page for signing in."""
+    return render_template("web/sign_in.html", script="sign_in")
+
+
+@blueprint.get("/set-password")
+@open_to_all
+def set_password() -> str:
+    """Return the page that a one-time link leads to."""
+    return render_template("web/set_password.html", script="set_password")
+
+
+@blueprint.get("/account")
+@open_to_all
+def account() -> str:
+    """Return the page of one's own account; what it shows comes from the API."""
+    return render_template("web/account.html", script="account")

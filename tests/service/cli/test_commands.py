@@ -36,6 +36,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "gallery export",
         "gallery import",
         *("keys create", "keys list", "keys rotate", "keys revoke"),
+        *("users add", "users list", "users disable", "users reset", "users role"),
+        "users sessions",
     }
 
 

@@ -13,7 +13,7 @@ from service.api import (
     request_log,
     writers,
 )
-from service.api.access import checks, keys, sessions
+from service.api.access import checks, keys, limits, sessions
 from service.api.multipart import RequestInMemory
 from service.composition import with_model
 from service.models.live_services import LiveServices, Services
@@ -38,6 +38,7 @@ def create_app(services: Services) -> APIFlask:
     context.install(app, LiveServices(services, with_model))
     request_log.install(app)
     guard.install(app)
+    limits.install(app, services.settings)
     checks.install(app)
     errors.install(app)
     openapi.install(app)
@@ -52,4 +53,5 @@ def create_app(services: Services) -> APIFlask:
         app.register_blueprint(blueprint)
     app.register_blueprint(web)
     checks.open_files(app)
+    limits.limit_routes(app, services.settings)
     return app

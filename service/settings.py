@@ -18,6 +18,7 @@ from index.milvus.address import read_milvus_url
 from service.errors import SettingsError
 
 PREFIX = "COUNTERSIGN_"
+LIMITS_OFF = "off"
 DEFAULT_DATA_DIR = Path("var") / "countersign"
 Calibrate = Literal["propose", "auto", "off"]
 Auth = Literal["on", "off"]
@@ -39,6 +40,9 @@ class Settings:
     model: Path | None = None  # None is the model that ships with the package.
     calibrate: Calibrate = "propose"  # What becomes of what the gallery tells as it grows.
     auth: Auth = "off"  # Where it is not given, `read_settings` goes by the host.
+    rate_limit: str | None = None  # None goes by `auth`, as the next.
+    verify_limit: str | None = None
+    limits_url: str = "registry:"  # Where the processes count together.
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
@@ -56,6 +60,10 @@ class Settings:
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         return is_loopback(self.host)
+
+    def limit(self, given: str | None, usual: str) -> str:
+        """Return a limit of the settings: where it is not given, none with AUTH=off."""
+        return given or (usual if self.auth == "on" else LIMITS_OFF)
 
 
 def read_settings(
@@ -199,6 +207,34 @@ def _auth(value: str) -> str:
     return value.lower()
 
 
+def _limit(name: str, example: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        # A second's worth of modules, of no use to most commands.
+        from limits import parse  # noqa: PLC0415
+
+        if value.lower() == LIMITS_OFF:
+            return LIMITS_OFF
+        try:
+            return str(parse(value)) and value
+        except ValueError as error:
+            raise SettingsError(
+                f"{PREFIX}{name}: expected a number in a time such as {example}, or 'off'; "
+                f"{value!r} came."
+            ) from error
+
+    return read
+
+
+def _limits_url(value: str) -> str:
+    if value != "registry:" and not value.startswith(("redis://", "rediss://")):
+        # The value may hold a password, so it is not repeated.
+        raise SettingsError(
+            f"{PREFIX}LIMITS_URL: expected 'registry:', or a Redis server as redis://host:6379 or "
+            "rediss://host:6379. Unset it for 'registry:'."
+        )
+    return value
+
+
 def _host(value: str) -> str:
     host = value.removeprefix("[").removesuffix("]")
     if is_loopback(host):
@@ -249,6 +285,9 @@ _READERS: dict[str, Callable[[str], object]] = {
     "model": _model,
     "calibrate": _calibrate,
     "auth": _auth,
+    "rate_limit": _limit("RATE_LIMIT", "600/minute"),
+    "verify_limit": _limit("VERIFY_LIMIT", "100/hour"),
+    "limits_url": _limits_url,
     "host": _host,
     "port": _whole_number("PORT", 1, 65535),
     "workers": _whole_number("WORKERS", 1, 64),

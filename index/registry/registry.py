@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from index.registry import change_log
 from index.registry.access.keys import Keys
+from index.registry.access.rate_counts import RateCounts
 from index.registry.access.sessions import Sessions, SignInTries
 from index.registry.access.users import Users
 from index.registry.audit.chain import AuditChain
@@ -45,6 +46,7 @@ class Registry:
         self.users = Users(self._database)
         self.sessions = Sessions(self._database)
         self.sign_in_tries = SignInTries(self._database)
+        self.rate_counts = RateCounts(self._database)
         self.erasures = Erasures(self._database)
         self.purge = Purge(self._database, self.erasures)
 

@@ -87,3 +87,8 @@ def identity() -> Identity:
 def caller() -> str:
     """Return who the current request is from, as the audit trail names them."""
     return identity().caller
+
+
+def exact() -> bool:
+    """Whether the caller gets scores with all their digits: with the scope `audit`."""
+    return "audit" in identity().scopes

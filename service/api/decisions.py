@@ -7,7 +7,7 @@ from flask import Response, jsonify
 
 from service.api.answers import decisions as answers
 from service.api.answers.decisions import RESEMBLES, Identification, Verification
-from service.api.context import caller, services
+from service.api.context import caller, exact, services
 from service.api.forms import accepts, check_path_ids, check_query, upload_of, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.requests import CompareForm, IdentifyForm, VerifyForm
@@ -47,7 +47,9 @@ def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Res
         operating_point=form_and_files_data.get("operating_point"),
         caller=caller(),
     )
-    return jsonify(answers.verification(verification, form_and_files_data.get("include")))
+    return jsonify(
+        answers.verification(verification, form_and_files_data.get("include"), exact=exact())
+    )
 
 
 @blueprint.post("/identify")
@@ -69,7 +71,9 @@ def identify_signature(form_and_files_data: dict[str, Any]) -> Response:
         top=form_and_files_data["top"],
         caller=caller(),
     )
-    return jsonify(answers.identification(identification, form_and_files_data.get("include")))
+    return jsonify(
+        answers.identification(identification, form_and_files_data.get("include"), exact=exact())
+    )
 
 
 @blueprint.post("/compare")
@@ -89,4 +93,6 @@ def compare_signatures(form_and_files_data: dict[str, Any]) -> Response:
         encoder=services().encoder,
         operating_point=form_and_files_data.get("operating_point"),
     )
-    return jsonify(answers.verification(verification, form_and_files_data.get("include")))
+    return jsonify(
+        answers.verification(verification, form_and_files_data.get("include"), exact=exact())
+    )

@@ -100,10 +100,10 @@ def build_application(settings: Settings) -> APIFlask:
     """
     try:
         services = build_services(settings)
+        app = create_app(services)
     except (EncoderError, GalleryError, ServiceError) as error:
         print(f"Cannot start: {error}", file=sys.stderr)  # noqa: T201  # The operator's terminal.
         raise SystemExit(1) from None
-    app = create_app(services)
     opened = services.opened
     logger.info(
         "ready at http://%s:%d, index source=%s applied=%d reason=%s",

@@ -1,17 +1,21 @@
 """A server that wants to know who calls, in this process."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from apiflask import APIFlask
 
 from index.registry.schema_version import upgrade
+from service.api.access import limits
 from service.app import create_app
 from service.auth.keys import make_key
 from service.composition import build_services, prepare_folders
 from service.models.live_services import Services
 from service.settings import read_settings
+
+PLENTY = "100000/minute"
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +31,11 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
 
 
 @pytest.fixture
-def app(services: Services) -> APIFlask:
-    return create_app(services)
+def app(services: Services, monkeypatch: pytest.MonkeyPatch) -> APIFlask:
+    """An application whose limits no test meets by chance."""
+    monkeypatch.setattr(limits, "SIGN_IN_LIMIT", PLENTY)
+    settings = replace(services.settings, rate_limit=PLENTY, verify_limit=PLENTY)
+    return create_app(replace(services, settings=settings))
 
 
 @pytest.fixture

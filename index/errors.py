@@ -4,6 +4,7 @@ GalleryError
 ├── InvalidWriter           a writer id or name that cannot be kept
 ├── UnknownWriter           nobody is enrolled under this id
 ├── WriterExists            somebody is enrolled under this id already
+├── WriterChanged           the writer is not as whoever asks for a change has seen them
 ├── UnknownReference        the writer has no such reference
 ├── ImageNotHeld            the reference came here as a vector, without its image
 ├── DuplicateReference      the writer has this very image already
@@ -56,6 +57,17 @@ class WriterExists(GalleryError):
     def __init__(self, writer_id: str) -> None:
         super().__init__(
             f"Writer {writer_id!r} exists already; add references to it, or choose another id."
+        )
+        self.writer_id = writer_id
+
+
+class WriterChanged(GalleryError):
+    """The writer is not as whoever asks for a change has seen them."""
+
+    def __init__(self, writer_id: str) -> None:
+        super().__init__(
+            f"Writer {writer_id!r} has changed since: expected one as in If-Match. Look the writer "
+            "up again, and send its ETag if the change is still wanted."
         )
         self.writer_id = writer_id
 

@@ -19,6 +19,8 @@ ServiceError
     ├── CodeNeeded          the password is right, a second factor is asked for
     ├── SignInOff           nobody signs in on this server
     ├── RateLimited         more than a caller may ask for in a time, or than a name may be tried
+    ├── IdempotencyInProgress  the same request is being carried out
+    ├── IdempotencyMismatch the Idempotency-Key came with another request before
     ├── MissingScope        the caller is known, and may not do this
     ├── ForeignHost         a Host header that is not this server's
     └── CrossSiteRequest    a web page elsewhere tried to change something here
@@ -140,6 +142,14 @@ class RateLimited(RequestRefused):
     def __init__(self, message: str, retry_after_s: float) -> None:
         self.retry_after_s = max(1, math.ceil(retry_after_s))
         super().__init__(f"{message} Try again in {self.retry_after_s} s.")
+
+
+class IdempotencyInProgress(RequestRefused):
+    """A request with this Idempotency-Key is being carried out."""
+
+
+class IdempotencyMismatch(RequestRefused):
+    """The Idempotency-Key came with another request before."""
 
 
 class MissingScope(RequestRefused):

@@ -104,6 +104,12 @@ KINDS: dict[type[Exception], ProblemKind] = {
     service_errors.RateLimited: ProblemKind(
         429, "rate-limited", "More was asked for than may be in this time"
     ),
+    service_errors.IdempotencyInProgress: ProblemKind(
+        409, "idempotency-in-progress", "The same request is being carried out"
+    ),
+    service_errors.IdempotencyMismatch: ProblemKind(
+        422, "idempotency-mismatch", "The key came with another request before"
+    ),
     service_errors.MissingScope: ProblemKind(403, "missing-scope", "The caller may not do this"),
     service_errors.RequestRefused: ProblemKind(400, "request-refused", "The request was refused"),
     index_errors.InvalidWriter: ProblemKind(
@@ -117,6 +123,9 @@ KINDS: dict[type[Exception], ProblemKind] = {
     ),
     index_errors.ImageNotHeld: ProblemKind(404, "image-not-held", "The image is not held here"),
     index_errors.WriterExists: ProblemKind(409, "writer-exists", "The writer exists already"),
+    index_errors.WriterChanged: ProblemKind(
+        412, "precondition-failed", "The writer has changed meanwhile"
+    ),
     index_errors.DuplicateReference: ProblemKind(
         409, "duplicate-reference", "The image is a reference already"
     ),

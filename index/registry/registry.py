@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from index.registry import change_log
+from index.registry.access.kept_answers import KeptAnswers
 from index.registry.access.keys import Keys
 from index.registry.access.rate_counts import RateCounts
 from index.registry.access.sessions import Sessions, SignInTries
@@ -46,6 +47,7 @@ class Registry:
         self.users = Users(self._database)
         self.sessions = Sessions(self._database)
         self.sign_in_tries = SignInTries(self._database)
+        self.kept_answers = KeptAnswers(self._database)
         self.rate_counts = RateCounts(self._database)
         self.erasures = Erasures(self._database)
         self.purge = Purge(self._database, self.erasures)

@@ -5,6 +5,7 @@ from typing import Any
 from apiflask import APIBlueprint
 from flask import Response, jsonify
 
+from service.api.access.repeating import repeatable
 from service.api.answers import decisions as answers
 from service.api.answers.decisions import RESEMBLES, Identification, Verification
 from service.api.context import caller, exact, services
@@ -27,6 +28,7 @@ blueprint.before_request(check_query)
 
 
 @blueprint.post("/writers/<writer_id>/verify")
+@repeatable()
 @accepts(MULTIPART, form=VerifyForm)
 @blueprint.input(VerifyForm, location="form_and_files")
 @blueprint.output(Verification)
@@ -53,6 +55,7 @@ def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Res
 
 
 @blueprint.post("/identify")
+@repeatable()
 @accepts(MULTIPART, form=IdentifyForm)
 @blueprint.input(IdentifyForm, location="form_and_files")
 @blueprint.output(Identification)
@@ -77,6 +80,7 @@ def identify_signature(form_and_files_data: dict[str, Any]) -> Response:
 
 
 @blueprint.post("/compare")
+@repeatable()
 @accepts(MULTIPART, form=CompareForm)
 @blueprint.input(CompareForm, location="form_and_files")
 @blueprint.output(Verification)

@@ -6,6 +6,7 @@ from apiflask import APIBlueprint, FileSchema
 from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, Info, generate_latest
 
+from service.api.access.repeating import repeatable
 from service.api.answers import model as model_answers
 from service.api.answers import state as answers
 from service.api.answers.model import ModelState
@@ -111,6 +112,7 @@ def model() -> dict[str, Any]:
 
 
 @blueprint.post("/v1/model/calibration")
+@repeatable()
 @accepts(JSON)
 @blueprint.input(Approval)
 @blueprint.output(ModelState)

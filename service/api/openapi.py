@@ -13,6 +13,7 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Response, current_app, render_template, send_from_directory
 
 from index.registry.identifiers import WRITER_ID_EXPECTED, WRITER_ID_PATTERN
+from service.api.access.repeating import HEADER, KEY_PATTERN, is_repeatable
 from service.api.answers.decisions import RESEMBLES
 from service.api.answers.state import Problem
 from service.api.errors import MEDIA_TYPE
@@ -35,6 +36,21 @@ BEARER = {
     "is possible on a loopback address alone, none is needed.",
 }
 LIVENESS = "/healthz"
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": HEADER,
+    "required": False,
+    "description": "Your own name for this request, such as a UUID. Sent again within a day with "
+    "the same fields and files, it gets the first answer; nothing is done twice.",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+}
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "description": "The `ETag` by which the writer was seen last.",
+    "schema": {"type": "string"},
+}
 SESSION_SCHEME = "session"
 COOKIE = {
     "type": "apiKey",
@@ -57,6 +73,10 @@ def _everywhere(_path: str, _method: str) -> bool:
 
 def _of_images(path: str, method: str) -> bool:
     return method == "post" and path != APPROVAL and not path.startswith(OF_ACCESS)
+
+
+def _of_programs(path: str, method: str) -> bool:
+    return method == "post" and not path.startswith(PEOPLE)
 
 
 def _of_people(path: str, _method: str) -> bool:
@@ -86,6 +106,10 @@ APPLIES: dict[str, Callable[[str, str], bool]] = {
     "unusable-image": _of_images,
     "images-refused": _of_images,
     "model-changed": _of_images,
+    "idempotency-in-progress": lambda path, method: (
+        method == "post" and not path.startswith(PEOPLE)
+    ),
+    "idempotency-mismatch": lambda path, method: method == "post" and not path.startswith(PEOPLE),
     "unknown-key": lambda path, _method: path.startswith("/v1/keys/"),
     "unknown-session": lambda path, _method: path.startswith("/v1/sessions/"),
     "unknown-user": lambda _path, _method: False,
@@ -168,12 +192,14 @@ def description() -> str:
 
 def complete(spec: Spec) -> Spec:
     """Add to APIFlask's document what it cannot know: media types, id forms, the JSON body."""
-    needs = _needs()
+    views = _views()
     spec["components"]["securitySchemes"] = {KEY_SCHEME: BEARER, SESSION_SCHEME: COOKIE}
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             _describe_path_ids(operation)
-            _describe_need(operation, needs[method, path])
+            view = views[method, path]
+            _describe_need(operation, need_of(view) or OPEN)
+            _describe_headers(path, method, operation, repeats=is_repeatable(view))
             if "requestBody" in operation:
                 operation["requestBody"]["required"] = True
             _describe_problems(path, method, operation)
@@ -191,14 +217,25 @@ def complete(spec: Spec) -> Spec:
     return spec
 
 
-def _needs() -> dict[tuple[str, str], Need]:
-    """Return what each operation needs, by its method and its path as the document spells it."""
-    needs: dict[tuple[str, str], Need] = {}
+def _views() -> dict[tuple[str, str], Callable[..., Any]]:
+    """Return the function behind each operation, by method and path as the document spells it."""
+    views: dict[tuple[str, str], Callable[..., Any]] = {}
     for rule in current_app.url_map.iter_rules():
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
-        if need := need_of(current_app.view_functions[rule.endpoint]):
-            needs |= {(method.lower(), path): need for method in rule.methods or ()}
-    return needs
+        view = current_app.view_functions[rule.endpoint]
+        views |= {(method.lower(), path): view for method in rule.methods or ()}
+    return views
+
+
+def _describe_headers(path: str, method: str, operation: Spec, *, repeats: bool) -> None:
+    """Name the headers by which a request may come again, or goes by what was seen before."""
+    wanted = [IDEMPOTENCY_KEY] if repeats else []
+    if path == "/v1/writers/{writer_id}" and method in {"patch", "delete"}:
+        wanted.append(IF_MATCH)
+    if wanted:
+        operation["parameters"] = [*operation.get("parameters", []), *wanted]
+    if repeats:
+        operation["responses"].setdefault("409", {})
 
 
 def _describe_need(operation: Spec, need: Need) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from apiflask import APIBlueprint, FileSchema
 from flask import Response
 
+from service.api.access.repeating import repeatable
 from service.api.answers import writers as answers
 from service.api.answers.writers import Enrolled, References
 from service.api.context import enrolling, services
@@ -26,6 +27,7 @@ blueprint.before_request(check_query)
 
 
 @blueprint.post("")
+@repeatable()
 @accepts(MULTIPART, form=ReferenceForm)
 @blueprint.input(ReferenceForm, location="form_and_files")
 @blueprint.output(Enrolled, status_code=201, description="At least one image was enrolled.")

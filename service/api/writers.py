@@ -1,11 +1,13 @@
 """HTTP for writers: create, list, look up, rename, erase."""
 
+from http import HTTPStatus
 from typing import Any
 
 from apiflask import APIBlueprint
 from apiflask.schema_adapters.marshmallow import parser
 from flask import request
 
+from service.api.access.repeating import repeatable
 from service.api.answers import writers as answers
 from service.api.answers.writers import CreatedWriter, ShownWriter, Writer, Writers
 from service.api.context import enrolling, services
@@ -28,6 +30,7 @@ blueprint.before_request(check_query)
 
 
 @blueprint.post("")
+@repeatable()
 @accepts(JSON, MULTIPART, form=NewWriterForm)
 @blueprint.output(CreatedWriter, status_code=201, description="The writer was created.")
 @blueprint.doc(
@@ -39,7 +42,7 @@ blueprint.before_request(check_query)
     }
 )
 @requires("enroll")
-def create_one_writer() -> dict[str, Any]:
+def create_one_writer() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Create a writer
 
     From JSON, or from a multipart form that may bring the first `images` with it. If images came
@@ -57,7 +60,8 @@ def create_one_writer() -> dict[str, Any]:
             gallery=parts.gallery,
         )
     )
-    return answers.created_writer(writer, enrollment, fields.get("include"))
+    shown = answers.created_writer(writer, enrollment, fields.get("include"))
+    return shown, HTTPStatus.CREATED, etag(writer.writer_id)
 
 
 @blueprint.get("")
@@ -80,39 +84,67 @@ def list_writers(query_data: dict[str, Any]) -> dict[str, Any]:
 @blueprint.get("/<writer_id>")
 @blueprint.output(ShownWriter)
 @requires("read")
-def get_writer(writer_id: str) -> dict[str, Any]:
+def get_writer(writer_id: str) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Look up a writer
 
-    With how each of their references stands among the others.
+    With how each of their references stands among the others. The header `ETag` names the writer as
+    they are now, for `If-Match` of a change.
     """
     parts = services()
+    seen = etag(writer_id)  # First: were they changed meanwhile, it would not fit any more.
     writer = parts.registry.writers.get(writer_id)
     found = reference_standings(writer_id, encoder=parts.encoder, registry=parts.registry)
-    return answers.shown_writer(writer, found)
+    return answers.shown_writer(writer, found), HTTPStatus.OK, seen
 
 
 @blueprint.patch("/<writer_id>")
 @accepts(JSON)
 @blueprint.input(WriterChange)
 @blueprint.output(Writer)
+@blueprint.doc(responses={404: "No such writer.", 412: "Not as expected."})
 @requires("enroll")
-def rename_writer(writer_id: str, json_data: dict[str, Any]) -> dict[str, Any]:
-    """Rename a writer"""
-    return answers.writer(services().registry.writers.rename(writer_id, json_data["name"]))
+def rename_writer(
+    writer_id: str, json_data: dict[str, Any]
+) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Rename a writer
+
+    With `If-Match`, only if the writer is still as that ETag names them.
+    """
+    renamed = services().registry.writers.rename(writer_id, json_data["name"], expected_versions())
+    return answers.writer(renamed), HTTPStatus.OK, etag(writer_id)
 
 
 @blueprint.delete("/<writer_id>")
 @blueprint.output({}, status_code=204, description="The writer was erased.")
+@blueprint.doc(responses={404: "No such writer.", 412: "Not as expected."})
 @requires("erase")
 def erase_one_writer(writer_id: str) -> str:
     """Erase a writer
 
     For good: the writer, their references, images, vectors and pieces of strokes, and what
     snapshots hold of them. No answer holds them from now on; `/v1/erasures` says when no file does.
-    Decisions stay in the audit trail, under the writer's id and without a name.
+    Decisions stay in the audit trail, under the writer's id and without a name. With `If-Match`,
+    only if the writer is still as that ETag names them.
     """
-    erase_writer(writer_id, registry=services().registry, gallery=services().gallery)
+    erase_writer(
+        writer_id,
+        registry=services().registry,
+        gallery=services().gallery,
+        versions=expected_versions(),
+    )
     return ""
+
+
+def etag(writer_id: str) -> dict[str, str]:
+    """Return the header that names a writer as they are now."""
+    return {"ETag": f'"{services().registry.writers.version(writer_id)}"'}
+
+
+def expected_versions() -> set[str] | None:
+    """Return as which the writer is expected to be, by If-Match; None for any."""
+    if "If-Match" not in request.headers or request.if_match.star_tag:
+        return None
+    return set(request.if_match.as_set())
 
 
 def _new_writer_fields() -> dict[str, Any]:

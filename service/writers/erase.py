@@ -5,6 +5,7 @@ until it is proved gone, the list of erasures says so.
 """
 
 import logging
+from collections.abc import Collection
 
 from index.errors import GalleryError
 from index.registry.registry import Registry
@@ -13,13 +14,22 @@ from index.sync.gallery_interface import Gallery
 logger = logging.getLogger(__name__)
 
 
-def erase_writer(writer_id: str, *, registry: Registry, gallery: Gallery) -> None:
+def erase_writer(
+    writer_id: str,
+    *,
+    registry: Registry,
+    gallery: Gallery,
+    versions: Collection[str] | None = None,
+) -> None:
     """Erase a writer for good: rows, images, vectors, and snapshots that could hold them.
+
+    Where `versions` came, only if the writer is as one of these.
 
     Raises:
         UnknownWriter: nobody is known by that id.
+        WriterChanged: the writer is not as expected.
     """
-    registry.writers.erase(writer_id)
+    registry.writers.erase(writer_id, versions)
     _forget_or_warn(gallery)
 
 

@@ -8,6 +8,7 @@ from apiflask import APIBlueprint
 from index.errors import UnknownKey
 from service.api.access import answers
 from service.api.access.answers import Keys, MadeKey
+from service.api.access.repeating import repeatable
 from service.api.access.requests import KeyRotation, NewKey
 from service.api.context import caller, registry
 from service.api.forms import JSON, accepts, check_query
@@ -35,6 +36,7 @@ def list_keys() -> dict[str, Any]:
 
 
 @blueprint.post("")
+@repeatable("key")
 @accepts(JSON)
 @blueprint.input(NewKey)
 @blueprint.output(MadeKey, status_code=201, description="The key was made.")
@@ -51,6 +53,7 @@ def create_key(json_data: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.post("/<prefix>/rotate")
+@repeatable("key")
 @accepts(JSON)
 @blueprint.input(KeyRotation)
 @blueprint.output(MadeKey, status_code=201, description="The new key was made.")

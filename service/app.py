@@ -13,7 +13,7 @@ from service.api import (
     request_log,
     writers,
 )
-from service.api.access import checks, keys, limits, sessions
+from service.api.access import checks, keys, limits, provider, sessions
 from service.api.multipart import RequestInMemory
 from service.composition import with_model
 from service.models.live_services import LiveServices, Services
@@ -52,6 +52,7 @@ def create_app(services: Services) -> APIFlask:
     ):
         app.register_blueprint(blueprint)
     app.register_blueprint(web)
+    provider.install(app, services.settings)
     checks.open_files(app)
     limits.limit_routes(app, services.settings)
     return app

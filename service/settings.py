@@ -7,9 +7,10 @@ import difflib
 import ipaddress
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -19,6 +20,7 @@ from service.errors import SettingsError
 
 PREFIX = "COUNTERSIGN_"
 LIMITS_OFF = "off"
+OIDC_ROLES = ("clerk", "reviewer", "auditor", "admin")
 DEFAULT_DATA_DIR = Path("var") / "countersign"
 Calibrate = Literal["propose", "auto", "off"]
 Auth = Literal["on", "off"]
@@ -43,6 +45,11 @@ class Settings:
     rate_limit: str | None = None  # None goes by `auth`, as the next.
     verify_limit: str | None = None
     limits_url: str = "registry:"  # Where the processes count together.
+    oidc_issuer: str | None = None  # An identity provider, through which people sign in.
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    oidc_role_claim: str = "roles"
+    oidc_roles: str | None = None  # What the claim's names stand for here.
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
@@ -60,6 +67,11 @@ class Settings:
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         return is_loopback(self.host)
+
+    @property
+    def oidc_role_map(self) -> dict[str, str]:
+        """What names of the provider's claim stand for here; empty where they are roles."""
+        return dict(pair.split("=") for pair in (self.oidc_roles or "").split(",") if pair)
 
     def limit(self, given: str | None, usual: str) -> str:
         """Return a limit of the settings: where it is not given, none with AUTH=off."""
@@ -107,6 +119,11 @@ def require_allowed(settings: Settings) -> None:
             f"{PREFIX}INDEX_URL names a file of milvus-lite, which one process at a time can open, "
             f"but {PREFIX}WORKERS is {settings.workers}. Set it to 1, or run a Milvus server and "
             "name it as milvus+http://host:19530."
+        )
+    if settings.oidc_issuer and not settings.oidc_client_id:
+        raise SettingsError(
+            f"{PREFIX}OIDC_ISSUER names an identity provider, and {PREFIX}OIDC_CLIENT_ID is not "
+            "set: set it to the name under which the provider knows this server."
         )
     if settings.auth == "off" and not settings.on_loopback:
         raise SettingsError(
@@ -225,6 +242,27 @@ def _limit(name: str, example: str) -> Callable[[str], str]:
     return read
 
 
+def _oidc_issuer(value: str) -> str:
+    parsed = urlsplit(value)
+    plain = parsed.scheme == "http" and is_loopback(parsed.hostname or "")
+    if not (plain or parsed.scheme == "https") or not parsed.hostname or parsed.query:
+        raise SettingsError(
+            f"{PREFIX}OIDC_ISSUER: expected the https address of an identity provider, as its "
+            f"discovery document names it; {value!r} came."
+        )
+    return value
+
+
+def _oidc_roles(value: str) -> str:
+    pairs = [pair.strip().split("=") for pair in value.split(",")]
+    if any(len(pair) != 2 or pair[1] not in OIDC_ROLES for pair in pairs):  # noqa: PLR2004  # A pair.
+        raise SettingsError(
+            f"{PREFIX}OIDC_ROLES: expected the provider's names with a role of "
+            f"{', '.join(OIDC_ROLES)} each, such as tellers=clerk,heads=admin; {value!r} came."
+        )
+    return ",".join("=".join(pair) for pair in pairs)
+
+
 def _limits_url(value: str) -> str:
     if value != "registry:" and not value.startswith(("redis://", "rediss://")):
         # The value may hold a password, so it is not repeated.
@@ -288,6 +326,11 @@ _READERS: dict[str, Callable[[str], object]] = {
     "rate_limit": _limit("RATE_LIMIT", "600/minute"),
     "verify_limit": _limit("VERIFY_LIMIT", "100/hour"),
     "limits_url": _limits_url,
+    "oidc_issuer": _oidc_issuer,
+    "oidc_client_id": str,
+    "oidc_client_secret": str,
+    "oidc_role_claim": str,
+    "oidc_roles": _oidc_roles,
     "host": _host,
     "port": _whole_number("PORT", 1, 65535),
     "workers": _whole_number("WORKERS", 1, 64),

@@ -23,7 +23,7 @@ from service.settings import LIMITS_OFF, PREFIX, Settings
 
 # By address, since whoever tries passwords chooses the names; many people may share an address.
 SIGN_IN_LIMIT = "30/minute"
-SIGN_INS = ("sessions.sign_in", "sessions.set_password")
+SIGN_INS = ("sessions.sign_in", "sessions.set_password", "provider.leave", "provider.come_back")
 VERIFY = "decisions.verify_signature"
 API = "/v1/"
 EXTENSION = "countersign-limits"

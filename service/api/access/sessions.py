@@ -54,7 +54,7 @@ def show_session() -> dict[str, Any]:
     try:
         who = identity()
     except Unauthorized:
-        return answers.nobody(settings().auth)
+        return answers.nobody(settings().auth, provider=bool(settings().oidc_issuer))
     user = registry().users.find(who.username) if who.kind == "user" else None
     return answers.signed_in(who, user, settings().auth)
 

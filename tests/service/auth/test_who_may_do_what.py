@@ -27,6 +27,8 @@ TABLE = {
     ("GET", "/account"): OPEN,
     ("GET", "/set-password"): OPEN,
     ("GET", "/sign-in"): OPEN,
+    ("GET", "/sign-in/provider"): OPEN,
+    ("GET", "/sign-in/return"): OPEN,
     ("GET", "/v1/about"): "read",
     ("POST", "/v1/compare"): "verify",
     ("GET", "/v1/erasures"): "read",

@@ -2,7 +2,7 @@
 
 import { readSession, signIn } from "./api.js";
 import { byId } from "./dom.js";
-import { Incomplete, onSubmit } from "./forms.js";
+import { Incomplete, onSubmit, showError } from "./forms.js";
 
 const fields = ["username", "password", "code"].map(byId);
 const [username, password, code] = fields;
@@ -24,4 +24,9 @@ readSession().then(({ auth, username: name, provider }) => {
   if (auth === "off" || name !== null) location.replace(".");
   byId("provider").hidden = !provider;
 }, () => {});
+if (location.hash === "#refused") {
+  const words =
+    "Your organisation did not vouch for you, or gives you no role here. Ask whoever runs this server.";
+  showError(document.querySelector("#sign-in-form [role=alert]"), new Error(words));
+}
 username.focus();

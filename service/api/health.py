@@ -11,7 +11,7 @@ from service.api.answers import model as model_answers
 from service.api.answers import state as answers
 from service.api.answers.model import ModelState
 from service.api.answers.state import About, Erasures, Health, Readiness
-from service.api.context import caller, live_services, services
+from service.api.context import caller, live_services, may, services
 from service.api.forms import JSON, accepts, check_query
 from service.api.requests import Approval, ErasureQuery
 from service.auth.scopes import open_to_all, requires
@@ -40,10 +40,11 @@ def readyz() -> dict[str, Any]:
     A process takes requests only after it has embedded and searched once. This asks in addition
     whether the registry is the one that was opened and can be written to, and whether the index has
     caught up with it. Ask it for health, and `/healthz` for life: both have threads of their own.
+    Everybody is told `status`, and `index` only who has the scope `metrics`.
     """
     services().registry.require_usable()
     services().gallery.catch_up()
-    return {"status": "ok", "index": services().gallery.stats()}
+    return {"status": "ok", "index": services().gallery.stats() if may("metrics") else {}}
 
 
 @blueprint.get("/metrics")

@@ -1,7 +1,5 @@
 """Decides whom a request is from: the one place where it is decided; the HTTP API asks here."""
 
-from collections.abc import Mapping
-
 from index.registry.registry import Registry
 from service.auth.identity import ANYONE, Identity
 from service.auth.keys import key_identity
@@ -13,18 +11,18 @@ from service.settings import Settings
 def identify_request(
     settings: Settings,
     registry: Registry,
-    headers: Mapping[str, str],
+    authorization: str | None,
     session_token: str | None,
 ) -> Identity:
-    """Return whom a request with these headers, and this token in a cookie, is from.
+    """Return whom a request with this header `Authorization`, and this token in a cookie, is from.
 
     Raises:
         Unauthorized: with AUTH=on, no key and no session came that is known and holds.
     """
     if settings.auth == "off":
         return ANYONE
-    if "Authorization" in headers:
-        return key_identity(registry, headers["Authorization"])
+    if authorization is not None:
+        return key_identity(registry, authorization)
     if session_token:
         return session_identity(registry, session_token)
     raise Unauthorized(

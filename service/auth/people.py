@@ -182,7 +182,7 @@ def session_identity(registry: Registry, token: str) -> Identity:
         raise Unauthorized("The session has ended. Sign in again.", "session")
     return Identity(
         f"user:{session.username}",
-        ROLES[session.role],
+        ROLES.get(session.role, frozenset()),
         "user",
         session.username,
         session.session_id,

@@ -1,14 +1,15 @@
 """What a caller may do: the scopes, and how a route names the one that it needs."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Final, Literal, TypeVar, get_args
 
 Scope = Literal[
     "verify", "identify", "enroll", "read", "review", "audit", "erase", "metrics", "admin"
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 # What a route needs where it is not a scope: nothing at all, or somebody signed in on the page.
-OPEN, SIGNED_IN = "open", "signed-in"
+OPEN: Final = "open"
+SIGNED_IN: Final = "signed-in"
 Need = Scope | Literal["open", "signed-in"]
 
 Role = Literal["clerk", "reviewer", "auditor", "admin"]

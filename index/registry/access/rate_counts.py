@@ -44,7 +44,7 @@ class RateCounts:
             connection.execute(delete(RateCountRow).where(RateCountRow.key_sha256 == key_sha256))
 
 
-_GET = select(RateCountRow.count, RateCountRow.expires_at_s).where(
+_GET = select(RateCountRow.count.label("asked"), RateCountRow.expires_at_s).where(
     RateCountRow.key_sha256 == bindparam("key")
 )
 
@@ -53,7 +53,7 @@ def _get(connection: Connection, key_sha256: str) -> Count | None:
     row = connection.execute(_GET, {"key": key_sha256}).first()
     if row is None or row.expires_at_s <= time.time():
         return None
-    return Count(row.count, row.expires_at_s)
+    return Count(row.asked, row.expires_at_s)
 
 
 def _add(connection: Connection, key_sha256: str, more: Count) -> Count:

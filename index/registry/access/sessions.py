@@ -141,7 +141,7 @@ class SignInTries:
                 return 0.0
             left_s = patience.wait_s(row.failures) - (now - row.last_at).total_seconds()
             if left_s > 0:
-                return left_s
+                return float(left_s)
             failures = row.failures + 1
             connection.execute(
                 update(SignInTryRow).where(own).values(failures=failures, last_at=now)

@@ -1,6 +1,9 @@
 """Lets a request reach its handler only if its caller may do what the route does."""
 
 import hmac
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from apiflask import APIFlask
 from flask import Flask, current_app, request
@@ -27,12 +30,17 @@ def install(app: APIFlask) -> None:
 def open_files(app: Flask) -> None:
     """Mark what is made for us, once it is there."""
     for endpoint in FILES:
-        view = app.view_functions[endpoint]
+        app.view_functions[endpoint] = open_to_all(_of_its_own(app.view_functions[endpoint]))
 
-        def opened(*args: object, view=view, **kwargs: object) -> object:  # type: ignore[no-untyped-def]
-            return view(*args, **kwargs)
 
-        app.view_functions[endpoint] = open_to_all(opened)
+def _of_its_own(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function to mark: a method, or one that others have too, cannot be."""
+
+    @wraps(view)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return view(*args, **kwargs)
+
+    return called
 
 
 def require_allowed() -> None:

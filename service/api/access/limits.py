@@ -8,6 +8,7 @@ import hashlib
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 from apiflask import APIFlask
 from flask import Response, current_app, request
@@ -90,7 +91,7 @@ def _limiter(app: APIFlask, settings: Settings, rate: str) -> Limiter:
 def _limit(
     app: APIFlask, endpoint: str, limiter: Limiter, limit: str, key: Callable[[], str]
 ) -> None:
-    view = app.view_functions[endpoint]
+    view: Callable[..., Any] = app.view_functions[endpoint]
     app.view_functions[endpoint] = limiter.limit(limit, key_func=key)(view)
 
 

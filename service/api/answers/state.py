@@ -150,7 +150,12 @@ class Health(Schema):
 class Readiness(Health):
     """Whether the process can answer, and from what."""
 
-    index = Dict(metadata=about("Size, recall and revision of this process's vector index."))
+    index = Dict(
+        metadata=about(
+            "Size, recall and revision of this process's vector index; empty for callers "
+            "without the scope `metrics`."
+        )
+    )
 
 
 class Problem(Schema):

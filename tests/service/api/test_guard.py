@@ -77,6 +77,21 @@ def test_answers_about_people_are_not_cached(client):
     assert client.get("/v1/writers").headers["Cache-Control"] == "no-store"
 
 
+@pytest.mark.parametrize(
+    ("given", "echoed"),
+    [("0af7651916cd43dd", True), ("a.b_c:d-1", True), ("", False), ("a b", False), ("x" * 65, False),
+     ("a\tb", False), ("é", False)],
+)  # fmt: skip
+def test_what_a_caller_calls_a_request_comes_back(client, caplog, given, echoed):
+    caplog.set_level(logging.INFO)
+    headers = {"X-Request-ID": given.encode().decode("latin-1")}
+    answer = client.get("/v1/writers/nobody", headers=headers)
+    assert (answer.headers["X-Request-ID"] == given) == echoed
+    assert (f"called={given} " in caplog.text) == echoed
+    own = answer.get_json()["instance"].removeprefix("urn:uuid:")
+    assert f"request_id={own}" in caplog.text
+
+
 def test_the_log_holds_neither_names_nor_ids(client, files, caplog):
     caplog.set_level(logging.DEBUG)
     data = {"writer_id": "C-4711", "name": "Ada Lovelace", "images": files(1, 0)}

@@ -16,6 +16,7 @@ from index.registry.identifiers import WRITER_ID_EXPECTED, WRITER_ID_PATTERN
 from service.api.access.repeating import HEADER, KEY_PATTERN, is_repeatable
 from service.api.answers.decisions import RESEMBLES
 from service.api.answers.state import Problem
+from service.api.context import settings
 from service.api.errors import MEDIA_TYPE
 from service.api.forms import JSON
 from service.api.guard import CONTENT_SECURITY_POLICY
@@ -239,12 +240,16 @@ def _describe_headers(path: str, method: str, operation: Spec, *, repeats: bool)
 
 
 def _describe_need(operation: Spec, need: Need) -> None:
-    """Say which scope an operation needs, and that without a key it is answered 401."""
+    """Say which scope an operation needs, and by what a caller shows that they have it.
+
+    With AUTH=off everybody has every scope, and nobody is signed in.
+    """
+    asked = need == SIGNED_IN or (need != OPEN and settings().auth == "on")
+    operation["security"] = [{KEY_SCHEME: []}, {SESSION_SCHEME: []}] if asked else []
+    if need == SIGNED_IN:
+        operation["security"] = [{SESSION_SCHEME: []}]
     if need == OPEN:
-        operation["security"] = []
         return
-    scheme = SESSION_SCHEME if need == SIGNED_IN else KEY_SCHEME
-    operation["security"] = [{scheme: []}]
     operation["responses"].setdefault("401", {})
     operation["responses"].setdefault("403", {})
     words = "Needs somebody signed in." if need == SIGNED_IN else f"Needs the scope `{need}`."

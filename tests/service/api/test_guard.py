@@ -79,9 +79,16 @@ def test_answers_about_people_are_not_cached(client):
 
 @pytest.mark.parametrize(
     ("given", "echoed"),
-    [("0af7651916cd43dd", True), ("a.b_c:d-1", True), ("", False), ("a b", False), ("x" * 65, False),
-     ("a\tb", False), ("é", False)],
-)  # fmt: skip
+    [
+        ("0af7651916cd43dd", True),
+        ("a.b_c:d-1", True),
+        ("", False),
+        ("a b", False),
+        ("x" * 65, False),
+        ("a\tb", False),
+        ("é", False),
+    ],
+)
 def test_what_a_caller_calls_a_request_comes_back(client, caplog, given, echoed):
     caplog.set_level(logging.INFO)
     headers = {"X-Request-ID": given.encode().decode("latin-1")}

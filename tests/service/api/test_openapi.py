@@ -1,8 +1,11 @@
 """/openapi.json says what the API answers, and /docs draws it without a network."""
 
 import re
+from dataclasses import replace
 
 import pytest
+
+from service.app import create_app
 
 # What only some answers have.
 OPTIONAL = {"available", "cleaned", "filename", "refused", "fields", "boxes", "region", "left_out"}
@@ -217,7 +220,7 @@ def test_every_operation_names_the_problems_it_can_answer_with(spec):
         responses = spec["paths"][path][method]["responses"]
         assert {one for one in responses if one >= "400"} == statuses, path
     assert spec["paths"]["/healthz"]["get"]["security"] == []
-    assert spec["paths"]["/v1/identify"]["post"]["security"] == [{"key": []}]
+    assert spec["paths"]["/v1/identify"]["post"]["security"] == []  # With AUTH=off.
     assert "scope `identify`" in spec["paths"]["/v1/identify"]["post"]["description"]
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
@@ -225,6 +228,14 @@ def test_every_operation_names_the_problems_it_can_answer_with(spec):
                 if status >= "400":
                     assert "`urn:countersign:problem:" in response["description"], (path, method)
                     assert response["content"]["application/problem+json"]["schema"] == problem
+
+
+def test_who_must_show_what_is_drawn_where_callers_are_known(services):
+    guarded = replace(services, settings=replace(services.settings, auth="on"))
+    paths = create_app(guarded).test_client().get("/openapi.json").get_json()["paths"]
+    assert paths["/v1/identify"]["post"]["security"] == [{"key": []}, {"session": []}]
+    assert paths["/v1/sessions"]["get"]["security"] == [{"session": []}]
+    assert paths["/healthz"]["get"]["security"] == []
 
 
 def test_problems_are_named_where_they_can_occur(spec):

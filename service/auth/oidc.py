@@ -138,7 +138,6 @@ class Provider:
             {
                 "iss": {"essential": True, "value": settings.oidc_issuer},
                 "aud": {"essential": True, "value": settings.oidc_client_id},
-                "nonce": {"essential": True, "value": nonce},
             },
             {"nonce": nonce, "client_id": settings.oidc_client_id},
         )

@@ -150,7 +150,7 @@ def test_an_account_has_sessions_a_second_factor_and_a_password(page, guarded):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, 768, 1280])
 def test_the_pages_fit_their_window(page, guarded, width, scheme):
     page.show_as(width, scheme)
     for route in ("sign-in", "set-password#x"):

@@ -83,19 +83,25 @@ class BareConnection:
         """Close the connection."""
         self._socket.close()
 
-    def post(self, path: str, body: bytes, media_type: str) -> Answer:
-        """POST a body, and time it."""
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: {media_type}\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n"
-        )
+    def post(
+        self, path: str, body: bytes, media_type: str, more: Mapping[str, str] | None = None
+    ) -> Answer:
+        """POST a body with `more` headers, and time it."""
+        given = {
+            "Host": self._host,
+            "Content-Type": media_type,
+            "Content-Length": str(len(body)),
+            **(more or {}),
+        }
+        fields = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+        head = f"POST {path} HTTP/1.1\r\n{fields}\r\n"
         request = head.encode() + body
         start = time.perf_counter()
         self._socket.sendall(request)
         received = self._until(b"", lambda got: b"\r\n\r\n" in got)
         lines, _, start_of_body = received.partition(b"\r\n\r\n")
-        status, *fields = lines.decode("latin-1").split("\r\n")
-        headers = {name.lower(): value for name, _, value in (f.partition(": ") for f in fields)}
+        status, *told = lines.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value for name, _, value in (f.partition(": ") for f in told)}
         length = int(headers["content-length"])
         content = self._until(start_of_body, lambda got: len(got) >= length)
         milliseconds = (time.perf_counter() - start) * 1e3

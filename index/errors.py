@@ -4,6 +4,7 @@ GalleryError
 ├── InvalidWriter           a writer id or name that cannot be kept
 ├── UnknownWriter           nobody is enrolled under this id
 ├── WriterExists            somebody is enrolled under this id already
+├── WriterChanged           the writer is not as whoever asks for a change has seen them
 ├── UnknownReference        the writer has no such reference
 ├── ImageNotHeld            the reference came here as a vector, without its image
 ├── DuplicateReference      the writer has this very image already
@@ -15,6 +16,10 @@ GalleryError
 ├── UnknownDecision         no decision of this id was recorded
 ├── QueryNotKept            the query image of a decision was purged or erased
 ├── ReviewRefused           who may not review a decision, or reviewed it already
+├── UnknownKey              there is no key of this prefix
+├── UnknownUser             there is no user of this name
+├── UserExists              there is a user of this name already
+├── UnknownSession          the user has no such session
 ├── InvalidVector           not finite unit vectors of the expected size
 ├── InvalidPieces           more bytes than are kept of a signature's pieces, or not one for each
 ├── InvalidCursor           a page cursor that was not given out here
@@ -59,6 +64,17 @@ class WriterExists(GalleryError):
     def __init__(self, writer_id: str) -> None:
         super().__init__(
             f"Writer {writer_id!r} exists already; add references to it, or choose another id."
+        )
+        self.writer_id = writer_id
+
+
+class WriterChanged(GalleryError):
+    """The writer is not as whoever asks for a change has seen them."""
+
+    def __init__(self, writer_id: str) -> None:
+        super().__init__(
+            f"Writer {writer_id!r} has changed since: expected one as in If-Match. Look the writer "
+            "up again, and send its ETag if the change is still wanted."
         )
         self.writer_id = writer_id
 
@@ -180,6 +196,46 @@ class QueryNotKept(GalleryError):
 
 class ReviewRefused(GalleryError):
     """Somebody may not review a decision; the message says why."""
+
+
+class UnknownKey(GalleryError):
+    """There is no key of this prefix, or it was revoked."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(
+            f"There is no key {prefix!r} that is in use; `countersign keys list` shows those there "
+            "are."
+        )
+        self.prefix = prefix
+
+
+class UnknownUser(GalleryError):
+    """There is no user of this name."""
+
+    def __init__(self, username: str) -> None:
+        super().__init__(
+            f"There is no user {username!r}; `countersign users list` shows those there are."
+        )
+        self.username = username
+
+
+class UserExists(GalleryError):
+    """There is a user of this name already."""
+
+    def __init__(self, username: str) -> None:
+        super().__init__(
+            f"There is a user {username!r} already. `countersign users reset {username}` gives "
+            "them a new link to set a password."
+        )
+        self.username = username
+
+
+class UnknownSession(GalleryError):
+    """The user is not signed in under this session."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(f"There is no session {session_id!r} of this user.")
+        self.session_id = session_id
 
 
 class InvalidVector(GalleryError):

@@ -13,6 +13,7 @@ from service.api import (
     request_log,
     writers,
 )
+from service.api.access import checks, keys, limits, provider, sessions
 from service.api.multipart import RequestInMemory
 from service.api.trail import decisions as recorded_decisions
 from service.api.trail import reviews
@@ -41,6 +42,8 @@ def create_app(services: Services, metrics: Metrics | None = None) -> APIFlask:
     context.install(app, LiveServices(services, with_model), metrics or Metrics())
     request_log.install(app)
     guard.install(app)
+    limits.install(app, services.settings)
+    checks.install(app)
     errors.install(app)
     openapi.install(app)
     for blueprint in (
@@ -49,8 +52,13 @@ def create_app(services: Services, metrics: Metrics | None = None) -> APIFlask:
         decisions.blueprint,
         recorded_decisions.blueprint,
         reviews.blueprint,
+        keys.blueprint,
+        sessions.blueprint,
         health.blueprint,
     ):
         app.register_blueprint(blueprint)
     app.register_blueprint(web)
+    provider.install(app, services.settings)
+    checks.open_files(app)
+    limits.limit_routes(app, services.settings)
     return app

@@ -15,10 +15,19 @@ ServiceError
     ├── UnsupportedBody     a body of another media type than the endpoint reads
     ├── BodyTooSlow         the body did not come in the time there is for it
     ├── TooManyRequests     as many requests of one address as it may have are in progress
+    ├── Unauthorized        who calls has not said, or not shown, who they are
+    ├── SignInRefused       name, password or code is wrong
+    ├── CodeNeeded          the password is right, a second factor is asked for
+    ├── SignInOff           nobody signs in on this server
+    ├── RateLimited         more than a caller may ask for in a time, or than a name may be tried
+    ├── IdempotencyInProgress  the same request is being carried out
+    ├── IdempotencyMismatch the Idempotency-Key came with another request before
+    ├── MissingScope        the caller is known, and may not do this
     ├── ForeignHost         a Host header that is not this server's
     └── CrossSiteRequest    a web page elsewhere tried to change something here
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -106,6 +115,57 @@ class BodyTooSlow(RequestRefused):
 
 class TooManyRequests(RequestRefused):
     """As many requests of one address as it may have are in progress."""
+
+
+class Unauthorized(RequestRefused):
+    """Nobody is known to have sent the request; `reason` is a code for sums, never shown."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class SignInRefused(RequestRefused):
+    """Name, password or code is wrong; `reason` is a code for sums, never shown."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class CodeNeeded(RequestRefused):
+    """The password is right, and a code of the second factor is needed besides."""
+
+
+class SignInOff(RequestRefused):
+    """The server asks nobody who they are, so nobody signs in."""
+
+
+class RateLimited(RequestRefused):
+    """More was asked for than may be in a time; `retry_after_s` is when there is more."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        self.retry_after_s = max(1, math.ceil(retry_after_s))
+        super().__init__(f"{message} Try again in {self.retry_after_s} s.")
+
+
+class IdempotencyInProgress(RequestRefused):
+    """A request with this Idempotency-Key is being carried out."""
+
+
+class IdempotencyMismatch(RequestRefused):
+    """The Idempotency-Key came with another request before."""
+
+
+class MissingScope(RequestRefused):
+    """The caller is known, and lacks the scope that the route needs."""
+
+    def __init__(self, scope: str, caller: str) -> None:
+        super().__init__(
+            f"This needs the scope {scope!r}, which {caller} has not. Ask whoever runs the server "
+            "for it."
+        )
+        self.scope = scope
 
 
 class ForeignHost(RequestRefused):

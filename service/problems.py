@@ -95,6 +95,22 @@ KINDS: dict[type[Exception], ProblemKind] = {
     service_errors.CrossSiteRequest: ProblemKind(
         403, "cross-site-request", "The request came from another site"
     ),
+    service_errors.Unauthorized: ProblemKind(401, "unauthorized", "The caller is not known"),
+    service_errors.SignInRefused: ProblemKind(
+        401, "sign-in-refused", "Name, password or code is wrong"
+    ),
+    service_errors.CodeNeeded: ProblemKind(401, "code-needed", "A second factor is needed"),
+    service_errors.SignInOff: ProblemKind(409, "sign-in-off", "Nobody signs in here"),
+    service_errors.RateLimited: ProblemKind(
+        429, "rate-limited", "More was asked for than may be in this time"
+    ),
+    service_errors.IdempotencyInProgress: ProblemKind(
+        409, "idempotency-in-progress", "The same request is being carried out"
+    ),
+    service_errors.IdempotencyMismatch: ProblemKind(
+        422, "idempotency-mismatch", "The key came with another request before"
+    ),
+    service_errors.MissingScope: ProblemKind(403, "missing-scope", "The caller may not do this"),
     service_errors.RequestRefused: ProblemKind(400, "request-refused", "The request was refused"),
     index_errors.InvalidWriter: ProblemKind(
         422, "invalid-writer", "The writer's id or name is not valid"
@@ -114,6 +130,9 @@ KINDS: dict[type[Exception], ProblemKind] = {
         409, "review-refused", "The decision may not be reviewed so"
     ),
     index_errors.WriterExists: ProblemKind(409, "writer-exists", "The writer exists already"),
+    index_errors.WriterChanged: ProblemKind(
+        412, "precondition-failed", "The writer has changed meanwhile"
+    ),
     index_errors.DuplicateReference: ProblemKind(
         409, "duplicate-reference", "The image is a reference already"
     ),
@@ -174,6 +193,10 @@ KINDS: dict[type[Exception], ProblemKind] = {
     ),
     index_errors.IndexUnavailable: INDEX_UNAVAILABLE,
     index_errors.CollectionMissing: INDEX_UNAVAILABLE,
+    index_errors.UnknownKey: ProblemKind(404, "unknown-key", "The key is not known"),
+    index_errors.UnknownUser: ProblemKind(404, "unknown-user", "The user is not known"),
+    index_errors.UserExists: ProblemKind(409, "user-exists", "The user exists already"),
+    index_errors.UnknownSession: ProblemKind(404, "unknown-session", "The session is not known"),
     index_errors.HistoryForked: INTERNAL,
     index_errors.LeaseLost: INTERNAL,
     index_errors.BackupNotMade: INTERNAL,
@@ -266,6 +289,8 @@ def _members(error: Exception) -> Iterator[tuple[str, object]]:
         yield "refused", [asdict(one) for one in error.refused]
     if isinstance(error, service_errors.InvalidInput) and error.fields:
         yield "fields", error.fields
+    if isinstance(error, service_errors.MissingScope):
+        yield "scope", error.scope
     if isinstance(error, encoder_errors.FailureToAcquire) and error.boxes:
         yield "boxes", list(error.boxes)
     if isinstance(error, encoder_errors.UnknownOperatingPoint):

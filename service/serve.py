@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from index.errors import GalleryError
+from index.registry.registry import Registry
 from index.registry.schema_version import require_current
 from service.composition import prepare_folders
 from service.errors import ServiceError, StartRefused
@@ -37,6 +38,7 @@ def serve(settings: Settings) -> None:
     prepare_folders(settings)
     require_current(settings.database_url)
     require_certificate(settings)
+    tell_if_nobody_can_call(settings)
     with closing(listen(settings)) as listening, folder_of_metrics(settings.data_dir) as folder:
         address = f"{settings.scheme}://{in_url(settings.host)}:{settings.port}"
         told = {"version": VERSION, "address": address, "workers": settings.workers}
@@ -51,6 +53,19 @@ def serve(settings: Settings) -> None:
 def in_url(host: str) -> str:
     """Return a host as it stands in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+def tell_if_nobody_can_call(settings: Settings) -> None:
+    """Log how to make the first user or key, where callers must show who they are."""
+    if settings.auth == "off":
+        return
+    with closing(Registry(settings.database_url)) as registry:
+        if not (registry.users.all() or registry.keys.all()):
+            logger.warning(
+                "Nobody can call yet: there is no user and no key. Run `countersign users add NAME "
+                "--role admin` for a person, or `countersign keys create NAME --scopes ...` for a "
+                "program, with the same settings as this server."
+            )
 
 
 def listen(settings: Settings) -> socket.socket:

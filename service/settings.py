@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -18,11 +19,14 @@ from index.milvus.address import read_milvus_url
 from service.errors import SettingsError
 
 PREFIX = "COUNTERSIGN_"
+LIMITS_OFF = "off"
+OIDC_ROLES = ("clerk", "reviewer", "auditor", "admin")
 DEFAULT_DATA_DIR = Path("var") / "countersign"
 Calibrate = Literal["propose", "auto", "off"]
 LogFormat = Literal["text", "json"]
 Reject = Literal["software", "human"]
 Blind = Literal["on", "off"]
+Auth = Literal["on", "off"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Origin = Literal["environment", "option", "default", "data folder"]
 CALIBRATES: tuple[Calibrate, ...] = ("propose", "auto", "off")
@@ -48,7 +52,15 @@ class Settings:
     index_nearest: int = 10  # How many of the nearest references count for its recall: 10, or 1.
     model: Path | None = None  # None is the model that ships with the package.
     calibrate: Calibrate = "propose"  # What becomes of what the gallery tells as it grows.
-    auth: Literal["off"] = "off"
+    auth: Auth = "off"  # Where it is not given, `read_settings` goes by the host.
+    rate_limit: str | None = None  # None goes by `auth`, as the next.
+    verify_limit: str | None = None
+    limits_url: str = "registry:"  # Where the processes count together.
+    oidc_issuer: str | None = None  # An identity provider, through which people sign in.
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = field(default=None, repr=False)
+    oidc_role_claim: str = "roles"
+    oidc_roles: str | None = None  # What the claim's names stand for here.
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 1
@@ -99,6 +111,15 @@ class Settings:
         """Whether only this machine can reach the server."""
         return is_loopback(self.host)
 
+    @property
+    def oidc_role_map(self) -> dict[str, str]:
+        """What names of the provider's claim stand for here; empty where they are roles."""
+        return dict(pair.split("=") for pair in (self.oidc_roles or "").split(",") if pair)
+
+    def limit(self, given: str | None, usual: str) -> str:
+        """Return a limit of the settings: where it is not given, none with AUTH=off."""
+        return given or (usual if self.auth == "on" else LIMITS_OFF)
+
 
 def read_settings(
     environ: Mapping[str, str] | None = None, options: Mapping[str, str] | None = None
@@ -124,6 +145,8 @@ def read_settings(
     values = {name: _READERS[name](value) for name, value in given.items()}
     if "data_dir" in values and "database_url" not in values:
         values["database_url"] = f"sqlite:///{Path(str(values['data_dir'])) / 'registry.db'}"
+    if "auth" not in values:
+        values["auth"] = "off" if is_loopback(str(values.get("host", Settings.host))) else "on"
     settings = Settings(**values)  # type: ignore[arg-type]  # Each reader returns its field's type.
     require_allowed(settings)
     return settings
@@ -165,11 +188,16 @@ def require_allowed(settings: Settings) -> None:
             f"but {PREFIX}WORKERS is {settings.workers}. Set it to 1, or run a Milvus server and "
             "name it as milvus+http://host:19530."
         )
+    if settings.oidc_issuer and not settings.oidc_client_id:
+        raise SettingsError(
+            f"{PREFIX}OIDC_ISSUER names an identity provider, and {PREFIX}OIDC_CLIENT_ID is not "
+            "set: set it to the name under which the provider knows this server."
+        )
     if settings.auth == "off" and not settings.on_loopback:
         raise SettingsError(
             f"{PREFIX}AUTH=off lets anyone who reaches the server enroll and erase writers, so it "
             f"is allowed on a loopback address only; {PREFIX}HOST is {settings.host!r}. "
-            f"Set {PREFIX}HOST=127.0.0.1."
+            f"Set {PREFIX}AUTH=on, or {PREFIX}HOST=127.0.0.1."
         )
 
 
@@ -310,10 +338,58 @@ def _index_nearest(value: str) -> int:
 
 
 def _auth(value: str) -> str:
-    if value != "off":
+    if value.lower() not in {"on", "off"}:
         raise SettingsError(
-            f"{PREFIX}AUTH: expected 'off' (on a loopback address), the only value there is so "
-            f"far; {value!r} came."
+            f"{PREFIX}AUTH: expected 'on', or 'off' (on a loopback address only); {value!r} came."
+        )
+    return value.lower()
+
+
+def _limit(name: str, example: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        # A second's worth of modules, of no use to most commands.
+        from limits import parse  # noqa: PLC0415
+
+        if value.lower() == LIMITS_OFF:
+            return LIMITS_OFF
+        try:
+            return str(parse(value)) and value
+        except ValueError as error:
+            raise SettingsError(
+                f"{PREFIX}{name}: expected a number in a time such as {example}, or 'off'; "
+                f"{value!r} came."
+            ) from error
+
+    return read
+
+
+def _oidc_issuer(value: str) -> str:
+    parsed = urlsplit(value)
+    plain = parsed.scheme == "http" and is_loopback(parsed.hostname or "")
+    if not (plain or parsed.scheme == "https") or not parsed.hostname or parsed.query:
+        raise SettingsError(
+            f"{PREFIX}OIDC_ISSUER: expected the https address of an identity provider, as its "
+            f"discovery document names it; {value!r} came."
+        )
+    return value
+
+
+def _oidc_roles(value: str) -> str:
+    pairs = [pair.strip().split("=") for pair in value.split(",")]
+    if any(len(pair) != 2 or pair[1] not in OIDC_ROLES for pair in pairs):  # noqa: PLR2004  # A pair.
+        raise SettingsError(
+            f"{PREFIX}OIDC_ROLES: expected the provider's names with a role of "
+            f"{', '.join(OIDC_ROLES)} each, such as tellers=clerk,heads=admin; {value!r} came."
+        )
+    return ",".join("=".join(pair) for pair in pairs)
+
+
+def _limits_url(value: str) -> str:
+    if value != "registry:" and not value.startswith(("redis://", "rediss://")):
+        # The value may hold a password, so it is not repeated.
+        raise SettingsError(
+            f"{PREFIX}LIMITS_URL: expected 'registry:', or a Redis server as redis://host:6379 or "
+            "rediss://host:6379. Unset it for 'registry:'."
         )
     return value
 
@@ -462,6 +538,14 @@ _READERS: dict[str, Callable[[str], object]] = {
     "model": _model,
     "calibrate": _calibrate,
     "auth": _auth,
+    "rate_limit": _limit("RATE_LIMIT", "600/minute"),
+    "verify_limit": _limit("VERIFY_LIMIT", "100/hour"),
+    "limits_url": _limits_url,
+    "oidc_issuer": _oidc_issuer,
+    "oidc_client_id": str,
+    "oidc_client_secret": str,
+    "oidc_role_claim": str,
+    "oidc_roles": _oidc_roles,
     "host": _host,
     "port": _whole_number("PORT", 1, 65535),
     "workers": _whole_number("WORKERS", 1, 64),

@@ -61,6 +61,7 @@ class WriteLock(IntEnum):
     SCHEMA = 0x436E7403
     LEASES = 0x436E7404
     AUDIT = 0x436E7405
+    ACCESS = 0x436E7406
 
 
 class Database:

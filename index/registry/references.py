@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select
 
 from index.errors import DuplicateReference, ImageNotHeld, UnknownReference, UnknownWriter
 from index.registry import change_log, embeddings, models
+from index.registry.access import kept_answers
 from index.registry.audit import chain
 from index.registry.audit.chain import ANYBODY, AuditEvent
 from index.registry.audit.erasing import erase_images
@@ -426,6 +427,7 @@ def erase(connection: Connection, writer_id: str, reference_id: int, actor: str 
         if found is None:
             raise UnknownReference(writer_id, reference_id)
         erasures.note_reference(connection, reference_id)
+        kept_answers.forget(connection, writer_id)
         connection.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id == reference_id))
         connection.execute(delete(ReferenceRow).where(ReferenceRow.reference_id == reference_id))
     change_log.log_erasures(connection, [reference_id])

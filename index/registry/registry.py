@@ -6,6 +6,11 @@ from contextlib import contextmanager
 from sqlalchemy import select
 
 from index.registry import change_log
+from index.registry.access.kept_answers import KeptAnswers
+from index.registry.access.keys import Keys
+from index.registry.access.rate_counts import RateCounts
+from index.registry.access.sessions import Sessions, SignInTries
+from index.registry.access.users import Users
 from index.registry.audit.chain import AuditChain
 from index.registry.audit.retention import Retention
 from index.registry.audit.reviews import Reviews
@@ -48,6 +53,12 @@ class Registry:
         self.trail = TrailVerification(self._database)
         self.reviews = Reviews(self._database)
         self.retention = Retention(self._database)
+        self.keys = Keys(self._database)
+        self.users = Users(self._database)
+        self.sessions = Sessions(self._database)
+        self.sign_in_tries = SignInTries(self._database)
+        self.kept_answers = KeptAnswers(self._database)
+        self.rate_counts = RateCounts(self._database)
         self.erasures = Erasures(self._database)
         self.purge = Purge(self._database, self.erasures)
 

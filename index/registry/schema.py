@@ -434,7 +434,10 @@ class ErasureRow(Base):
 
 
 class ApiKeyRow(Base):
-    """A caller's key; only the hash of its secret is kept."""
+    """A program's key by its prefix; only the hash of its secret is kept.
+
+    `replaced_by` is the prefix of the key that it was rotated to; `last_used_at` is to the minute.
+    """
 
     __tablename__ = "api_keys"
     key_id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -444,6 +447,63 @@ class ApiKeyRow(Base):
     created_at: Mapped[Moment]
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    replaced_by: Mapped[str | None] = mapped_column(String(32))
+
+
+class UserRow(Base):
+    """Someone who signs in on the page; no password and no link is kept, only their hashes.
+
+    `totp_step` is the last time step whose code was taken: none is taken twice.
+    """
+
+    __tablename__ = "users"
+    username: Mapped[str] = mapped_column(String(200), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    link_sha256: Mapped[str | None] = mapped_column(Sha256Text, unique=True)
+    link_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    totp_secret: Mapped[str | None] = mapped_column(String(64))
+    totp_confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    totp_step: Mapped[int | None] = mapped_column(BigInteger)
+    recovery_sha256: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[Moment]
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class SessionRow(Base):
+    """Someone signed in, by the hash of the token in their cookie; `seen_at` is to the minute."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index(None, "username"),)
+    token_sha256: Mapped[str] = mapped_column(Sha256Text, primary_key=True)
+    session_id: Mapped[str] = mapped_column(String(16), unique=True)
+    username: Mapped[str] = mapped_column(
+        String(200), ForeignKey("users.username", ondelete="CASCADE")
+    )
+    created_at: Mapped[Moment]
+    seen_at: Mapped[Moment]
+    address: Mapped[str] = mapped_column(String(64))
+    agent: Mapped[str] = mapped_column(String(200))
+
+
+class SignInTryRow(Base):
+    """Failed tries to sign in under a name, known or not, by the name's hash."""
+
+    __tablename__ = "sign_in_tries"
+    name_sha256: Mapped[str] = mapped_column(Sha256Text, primary_key=True)
+    failures: Mapped[int]
+    last_at: Mapped[Moment]
+
+
+class RateCountRow(Base):
+    """How often something was asked in one window of a limit, by all processes together."""
+
+    __tablename__ = "rate_counts"
+    __table_args__ = (Index(None, "expires_at_s"),)
+    key_sha256: Mapped[str] = mapped_column(Sha256Text, primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    expires_at_s: Mapped[float] = mapped_column(Double)
 
 
 class IdempotencyKeyRow(Base):

@@ -6,6 +6,8 @@ connection of a transaction that somebody else begins and commits.
 
 import base64
 import binascii
+import hashlib
+import json
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +15,16 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
-from index.errors import InvalidCursor, InvalidWriter, UnknownWriter, WriterExists
+from index.errors import (
+    InvalidCursor,
+    InvalidWriter,
+    UnknownWriter,
+    WriterChanged,
+    WriterExists,
+)
 from index.registry import change_log, models
 from index.registry import references as reference_rows
+from index.registry.access import kept_answers
 from index.registry.audit import chain, erasing
 from index.registry.audit.chain import ANYBODY, AuditEvent
 from index.registry.audit.erasing import HeldDecision
@@ -29,7 +38,9 @@ from index.registry.identifiers import (
     is_writer_id,
 )
 from index.registry.references import NewReference, Reference
-from index.registry.schema import EmbeddingRow, IdempotencyKeyRow, ReferenceRow, WriterRow
+from index.registry.schema import EmbeddingRow, ReferenceRow, WriterRow
+
+VERSION_DIGITS = 32
 
 
 @dataclass(frozen=True)
@@ -141,30 +152,60 @@ class Writers:
         with self._database.read() as connection:
             return page(connection, cursor, limit, search)
 
-    def rename(self, writer_id: str, name: str, *, actor: str = ANYBODY) -> Writer:
-        """Give a writer another name.
+    def version(self, writer_id: str) -> str:
+        """Return what names a writer as they are now: another name or reference changes it.
+
+        Raises:
+            UnknownWriter: nobody is enrolled under this id.
+        """
+        with self._database.read() as connection:
+            return version(connection, writer_id)
+
+    def rename(
+        self,
+        writer_id: str,
+        name: str,
+        *,
+        versions: Collection[str] | None = None,
+        actor: str = ANYBODY,
+    ) -> Writer:
+        """Give a writer another name; where `versions` came, only if they are as one of these.
 
         Raises:
             InvalidWriter: the id or the name cannot be kept.
             UnknownWriter: nobody is enrolled under this id.
+            WriterChanged: they are not as expected.
         """
         with self._database.write() as connection:
+            require_version(connection, writer_id, versions)
             rename(connection, writer_id, name)
             chain.append(connection, AuditEvent("writer.renamed", actor, subject=writer_id))
             return get(connection, writer_id)
 
-    def erase(self, writer_id: str, *, actor: str = ANYBODY) -> ErasedWriter:
+    def erase(
+        self,
+        writer_id: str,
+        *,
+        versions: Collection[str] | None = None,
+        actor: str = ANYBODY,
+    ) -> ErasedWriter:
         """Erase a writer with all references for good, and take them out of the decisions.
+
+        Where `versions` came, only if they are as one of these.
 
         The rows are gone when this returns. The bytes are too, unless a reader holds the log: then
         `Registry.purge` finishes it. The snapshots of indexes are for `Gallery.forget_snapshots`.
 
         Raises:
             UnknownWriter: nobody is enrolled under this id.
+            WriterChanged: they are not as expected.
         """
-        erased = self._database.write_despite_full(
-            lambda connection: erase(connection, writer_id, actor)
-        )
+
+        def change(connection: Connection) -> ErasedWriter:
+            require_version(connection, writer_id, versions)
+            return erase(connection, writer_id, actor)
+
+        erased = self._database.write_despite_full(change)
         self._database.cut_off_log()
         return erased
 
@@ -279,6 +320,32 @@ def get(connection: Connection, writer_id: str) -> Writer:
     return _writer(row)
 
 
+def version(connection: Connection, writer_id: str) -> str:
+    """Return what names a writer as they are now: another name or reference changes it.
+
+    Raises:
+        UnknownWriter: nobody is enrolled under this id.
+    """
+    writer = get(connection, writer_id)
+    own = select(ReferenceRow.reference_id).where(ReferenceRow.writer_id == writer_id)
+    ids = sorted(connection.execute(own).scalars())
+    named = [writer_id, writer.name, writer.created_at.isoformat(), ids]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:VERSION_DIGITS]
+
+
+def require_version(
+    connection: Connection, writer_id: str, versions: Collection[str] | None
+) -> None:
+    """Refuse a change of a writer who is not as whoever asks for it has seen them.
+
+    Raises:
+        UnknownWriter: nobody is enrolled under this id.
+        WriterChanged: they are as none of `versions`.
+    """
+    if versions is not None and version(connection, writer_id) not in versions:
+        raise WriterChanged(writer_id)
+
+
 def page(connection: Connection, cursor: str | None, limit: int, search: str | None) -> WriterPage:
     """Return up to `limit` writers after the cursor whose id or name contains `search`.
 
@@ -334,7 +401,7 @@ def erase(connection: Connection, writer_id: str, actor: str = ANYBODY) -> Erase
     with models.counted(connection, [writer_id]):
         connection.execute(delete(EmbeddingRow).where(EmbeddingRow.reference_id.in_(own)))
         connection.execute(delete(ReferenceRow).where(ReferenceRow.writer_id == writer_id))
-    connection.execute(delete(IdempotencyKeyRow).where(IdempotencyKeyRow.writer_id == writer_id))
+    kept_answers.forget(connection, writer_id)
     connection.execute(delete(WriterRow).where(WriterRow.writer_id == writer_id))
     change_log.log_erasures(connection, reference_ids)
     lock_also(connection, WriteLock.DECISIONS)

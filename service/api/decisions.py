@@ -6,13 +6,15 @@ from apiflask import APIBlueprint
 from flask import Response, jsonify
 
 from encoder.cautions import Caution
+from service.api.access.repeating import repeatable
 from service.api.answers import decisions as answers
 from service.api.answers.decisions import RESEMBLES, Identification, Verification
-from service.api.context import asked, metrics, services
+from service.api.context import asked, exact, metrics, services
 from service.api.forms import accepts, check_path_ids, check_query, upload_of, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.request_log import note_decision
 from service.api.requests import CompareForm, IdentifyForm, VerifyForm
+from service.auth.scopes import requires
 from service.decisions.compare import compare
 from service.decisions.identify import identify
 from service.decisions.verify import verify
@@ -28,12 +30,14 @@ blueprint.before_request(check_query)
 
 
 @blueprint.post("/writers/<writer_id>/verify")
+@repeatable()
 @accepts(MULTIPART, form=VerifyForm)
 @blueprint.input(VerifyForm, location="form_and_files")
 @blueprint.output(Verification)
 @blueprint.doc(
     responses={409: "The writer has no references.", 413: "Too large.", 415: "Not a form."}
 )
+@requires("verify")
 def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Response:
     """Verify a signature: is it this writer's?
 
@@ -50,10 +54,13 @@ def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Res
     )
     metrics().scored(verification.comparison.score)
     _count("verify", verification)
-    return jsonify(answers.verification(verification, form_and_files_data.get("include")))
+    return jsonify(
+        answers.verification(verification, form_and_files_data.get("include"), exact=exact())
+    )
 
 
 @blueprint.post("/identify")
+@repeatable()
 @accepts(MULTIPART, form=IdentifyForm)
 @blueprint.input(IdentifyForm, location="form_and_files")
 @blueprint.output(Identification)
@@ -61,6 +68,7 @@ def verify_signature(writer_id: str, form_and_files_data: dict[str, Any]) -> Res
     description="Searches everyone enrolled, and records the decision. " + RESEMBLES,
     responses={413: "Too large.", 415: "Not a form."},
 )
+@requires("identify")
 def identify_signature(form_and_files_data: dict[str, Any]) -> Response:
     """Identify a signature: whose is it, if anyone's?"""
     identification = identify(
@@ -73,14 +81,18 @@ def identify_signature(form_and_files_data: dict[str, Any]) -> Response:
         stage=metrics().stages("identify"),
     )
     _count("identify", identification)
-    return jsonify(answers.identification(identification, form_and_files_data.get("include")))
+    return jsonify(
+        answers.identification(identification, form_and_files_data.get("include"), exact=exact())
+    )
 
 
 @blueprint.post("/compare")
+@repeatable()
 @accepts(MULTIPART, form=CompareForm)
 @blueprint.input(CompareForm, location="form_and_files")
 @blueprint.output(Verification)
 @blueprint.doc(responses={413: "Too large.", 415: "Not a form."})
+@requires("verify")
 def compare_signatures(form_and_files_data: dict[str, Any]) -> Response:
     """Compare signatures that come with the request
 
@@ -94,7 +106,9 @@ def compare_signatures(form_and_files_data: dict[str, Any]) -> Response:
         stage=metrics().stages("compare"),
     )
     _count("compare", verification)
-    return jsonify(answers.verification(verification, form_and_files_data.get("include")))
+    return jsonify(
+        answers.verification(verification, form_and_files_data.get("include"), exact=exact())
+    )
 
 
 class _Answer(Protocol):

@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from encoder.errors import ImageError
 from service.api.context import metrics
 from service.api.request_log import request_urn
-from service.errors import ImagesRefused, InvalidInput
+from service.errors import ImagesRefused, InvalidInput, RateLimited
 from service.problems import Problem, http_problem, problem_of
 
 logger = logging.getLogger(__name__)
@@ -22,6 +22,7 @@ MEDIA_TYPE = "application/problem+json"
 # What another attempt may overcome, and when.
 RETRIED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 RETRY_AFTER_S = "1"
+CHALLENGE = 'Bearer realm="countersign"'
 
 
 def install(app: APIFlask) -> None:
@@ -40,7 +41,10 @@ def answer_error(error: Exception) -> Response:
     elif problem.status > HTTPStatus.INTERNAL_SERVER_ERROR:
         # These speak of the installation, never of writers: a full disk, another schema.
         logger.warning("request %s: %s: %s", request_urn(), type(error).__name__, error)
-    return render(problem)
+    response = render(problem)
+    if isinstance(error, RateLimited):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 def answer_validation(error: ValidationFailed) -> Response:
@@ -69,6 +73,8 @@ def render(problem: Problem) -> Response:
     # Halves of a character, which a caller's JSON may hold, stay in JSON's own spelling: \udfff.
     body = text.encode("utf-8", "backslashreplace")
     response = Response(body, problem.status, mimetype=MEDIA_TYPE)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = CHALLENGE
     if problem.status in RETRIED:
         response.headers["Retry-After"] = RETRY_AFTER_S
     return response

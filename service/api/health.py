@@ -7,13 +7,15 @@ from flask import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.api import context
+from service.api.access.repeating import repeatable
 from service.api.answers import model as model_answers
 from service.api.answers import state as answers
 from service.api.answers.model import ModelState
 from service.api.answers.state import About, Erasures, Health, Readiness
-from service.api.context import caller, live_services, services
+from service.api.context import caller, live_services, may, services
 from service.api.forms import JSON, accepts, check_query
 from service.api.requests import Approval, ErasureQuery
+from service.auth.scopes import open_to_all, requires
 from service.models.gallery_calibration import proposal, put_to_use
 from service.observability.installation import InstallationCollector, tell_of_index
 
@@ -25,6 +27,7 @@ blueprint = APIBlueprint(
 @blueprint.get("/healthz")
 @blueprint.output(Health)
 @blueprint.doc(operation_id="check_liveness")
+@open_to_all
 def healthz() -> dict[str, Any]:
     """Say whether the process is alive"""
     return {"status": "ok"}
@@ -33,21 +36,24 @@ def healthz() -> dict[str, Any]:
 @blueprint.get("/readyz")
 @blueprint.output(Readiness)
 @blueprint.doc(operation_id="check_readiness", responses={503: "The registry cannot be reached."})
+@open_to_all
 def readyz() -> dict[str, Any]:
     """Say whether the process can answer
 
     A process takes requests only after it has embedded and searched once. This asks in addition
     whether the registry is the one that was opened and can be written to, and whether the index has
     caught up with it. Ask it for health, and `/healthz` for life: both have threads of their own.
+    Everybody is told `status`, and `index` only who has the scope `metrics`.
     """
     services().registry.require_usable()
     services().gallery.catch_up()
-    return {"status": "ok", "index": services().gallery.stats()}
+    return {"status": "ok", "index": services().gallery.stats() if may("metrics") else {}}
 
 
 @blueprint.get("/metrics")
 @blueprint.output(FileSchema, content_type="text/plain", description="Metrics, one to a line.")
 @blueprint.doc(operation_id="get_metrics")
+@requires("metrics")
 def metrics() -> Response:
     """Tell Prometheus how the whole server does
 
@@ -64,6 +70,7 @@ def metrics() -> Response:
 @blueprint.get("/v1/erasures")
 @blueprint.input(ErasureQuery, location="query", unknown="raise")
 @blueprint.output(Erasures)
+@requires("read")
 def list_erasures(query_data: dict[str, Any]) -> dict[str, Any]:
     """List the last erasures, and how far each has come
 
@@ -80,6 +87,7 @@ def list_erasures(query_data: dict[str, Any]) -> dict[str, Any]:
 @blueprint.get("/v1/about")
 @blueprint.output(About)
 @blueprint.doc(operation_id="get_about")
+@requires("read")
 def about() -> dict[str, Any]:
     """Say which version, model and gallery answer here"""
     check_query()
@@ -90,6 +98,7 @@ def about() -> dict[str, Any]:
 @blueprint.get("/v1/model")
 @blueprint.output(ModelState)
 @blueprint.doc(operation_id="get_model")
+@requires("read")
 def model() -> dict[str, Any]:
     """Say by what the model decides here, and how far that can be relied on
 
@@ -103,10 +112,12 @@ def model() -> dict[str, Any]:
 
 
 @blueprint.post("/v1/model/calibration")
+@repeatable()
 @accepts(JSON)
 @blueprint.input(Approval)
 @blueprint.output(ModelState)
 @blueprint.doc(responses={404: "There is no such calibration.", 409: "It is outdated."})
+@requires("admin")
 def approve_calibration(json_data: dict[str, Any]) -> dict[str, Any]:
     """Put a proposed calibration to use
 

@@ -23,6 +23,7 @@ from service.api.forms import JSON
 from service.api.guard import CONTENT_SECURITY_POLICY
 from service.api.multipart import MULTIPART
 from service.api.requests import NewWriter, NewWriterForm
+from service.auth.scopes import open_to_all
 from service.problems import TYPE_PREFIX, ProblemKind, kinds
 from service.problems import Problem as AnsweredProblem
 
@@ -33,6 +34,9 @@ EXAMPLE_REQUEST = "urn:uuid:0b5f4c8e-6d0e-4c0b-9d53-3b0c8a0f2a51"
 OPENAPI_VERSION = "3.1.0"
 
 LISTS = frozenset({"/v1/writers", "/v1/decisions"})
+SESSION = "/v1/session"
+PEOPLE = (SESSION, "/v1/password", "/v1/second-factor")
+OF_ACCESS = ("/v1/keys", *PEOPLE)
 APPROVAL = "/v1/model/calibration"
 # The server answers these however much is asked of it.
 UNLIMITED = frozenset({LIVENESS, "/readyz", "/metrics"})
@@ -43,7 +47,16 @@ def _everywhere(_path: str, _method: str) -> bool:
 
 
 def _of_images(path: str, method: str) -> bool:
-    return method == "post" and path != APPROVAL and "{decision_id}" not in path
+    elsewhere = path == APPROVAL or "{decision_id}" in path or path.startswith(OF_ACCESS)
+    return method == "post" and not elsewhere
+
+
+def _of_programs(path: str, method: str) -> bool:
+    return method == "post" and not path.startswith(PEOPLE)
+
+
+def _of_people(path: str, _method: str) -> bool:
+    return path.startswith(PEOPLE)
 
 
 def _of_approval(path: str, _method: str) -> bool:
@@ -73,6 +86,16 @@ APPLIES: dict[str, Callable[[str, str], bool]] = {
     "unusable-image": _of_images,
     "images-refused": _of_images,
     "model-changed": _of_images,
+    "idempotency-in-progress": _of_programs,
+    "idempotency-mismatch": _of_programs,
+    "unknown-key": lambda path, _method: path.startswith("/v1/keys/"),
+    "unknown-session": lambda path, _method: path.startswith("/v1/sessions/"),
+    "unknown-user": lambda _path, _method: False,
+    "user-exists": lambda _path, _method: False,
+    "sign-in-refused": _of_people,
+    "code-needed": lambda path, method: (path, method) == (SESSION, "post"),
+    "sign-in-off": lambda path, method: (path, method) == (SESSION, "post"),
+    "unauthorized": lambda path, method: (path, method) != (SESSION, "post"),
     "unknown-calibration": _of_approval,
     "calibration-outdated": _of_approval,
 }
@@ -86,6 +109,7 @@ docs = Blueprint("docs", __name__, template_folder="templates")
 
 
 @docs.get("/docs")
+@open_to_all
 def page() -> Response:
     """Return the page with a quickstart, and below it all of /openapi.json."""
     text = render_template(
@@ -97,24 +121,28 @@ def page() -> Response:
 
 
 @docs.get("/docs/start.js")
+@open_to_all
 def start() -> Response:
     """Return the script that starts Swagger UI; a page may hold no script of its own."""
     return Response(render_template("docs/start.js"), mimetype="text/javascript")
 
 
 @docs.get("/docs/theme.js")
+@open_to_all
 def theme() -> Response:
     """Return the script that shows the page light or dark, before it is drawn."""
     return Response(render_template("docs/theme.js"), mimetype="text/javascript")
 
 
 @docs.get("/docs/docs.css")
+@open_to_all
 def sheet() -> Response:
     """Return the style of the quickstart."""
     return Response(render_template("docs/docs.css"), mimetype="text/css")
 
 
 @docs.get("/docs/assets/<name>")
+@open_to_all
 def asset(name: str) -> Response:
     """Return one of Swagger UI's files."""
     return send_from_directory(SWAGGER_UI, name, max_age=3600)
@@ -238,10 +266,7 @@ def _statuses(path: str, method: str, operation: Spec) -> set[int]:
         statuses |= {429, 503, 507}
     elif path != LIVENESS:
         statuses |= {503, 507}
-    if path != LIVENESS:
-        # Whoever calls has to be known there, and allowed to.
-        statuses |= {401, 403}
-    if method in {"post", "patch", "put"}:
+    if method in {"post", "put", "patch"}:
         statuses |= {408, 411, 413, 415, 422}
     if operation.get("parameters"):
         statuses.add(422)

@@ -5,12 +5,14 @@ from typing import Any
 from apiflask import APIBlueprint, FileSchema
 from flask import Response
 
+from service.api.access.repeating import repeatable
 from service.api.answers import writers as answers
 from service.api.answers.writers import Enrolled, References
 from service.api.context import caller, enrolling, services, thumbnails
 from service.api.forms import accepts, check_path_ids, check_query, uploads_of
 from service.api.multipart import MULTIPART
 from service.api.requests import ImageQuery, ReferenceForm
+from service.auth.scopes import requires
 from service.writers.enroll import enroll
 from service.writers.erase import erase_reference
 
@@ -25,10 +27,12 @@ blueprint.before_request(check_query)
 
 
 @blueprint.post("")
+@repeatable()
 @accepts(MULTIPART, form=ReferenceForm)
 @blueprint.input(ReferenceForm, location="form_and_files")
 @blueprint.output(Enrolled, status_code=201, description="At least one image was enrolled.")
 @blueprint.doc(responses={409: "A reference already.", 413: "Too large.", 415: "Not a form."})
+@requires("enroll")
 def enroll_references(writer_id: str, form_and_files_data: dict[str, Any]) -> dict[str, Any]:
     """Enroll reference signatures
 
@@ -56,6 +60,7 @@ def enroll_references(writer_id: str, form_and_files_data: dict[str, Any]) -> di
 
 @blueprint.get("")
 @blueprint.output(References)
+@requires("read")
 def list_references(writer_id: str) -> dict[str, Any]:
     """List a writer's references"""
     return answers.references(services().registry.references.of_writer(writer_id))
@@ -65,6 +70,7 @@ def list_references(writer_id: str) -> dict[str, Any]:
 @blueprint.input(ImageQuery, location="query", unknown="raise")
 @blueprint.output(FileSchema, content_type="image/png", description="The image.")
 @blueprint.doc(operation_id="get_reference_image")
+@requires("read")
 def show_image(writer_id: str, reference_id: int, query_data: dict[str, Any]) -> Response:
     """Show a reference's image
 
@@ -82,6 +88,7 @@ def show_image(writer_id: str, reference_id: int, query_data: dict[str, Any]) ->
 @blueprint.delete("/<int:reference_id>")
 @blueprint.output({}, status_code=204, description="The reference was erased.")
 @blueprint.doc(operation_id="erase_reference")
+@requires("erase")
 def erase_one_reference(writer_id: str, reference_id: int) -> str:
     """Erase a reference
 

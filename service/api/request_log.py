@@ -7,7 +7,9 @@ import uuid
 
 from flask import Flask, Response, g, request
 
+from index.errors import GalleryError
 from service.api.context import caller, metrics
+from service.errors import Unauthorized
 from service.logs import about_request, forget_request
 from service.observability.metrics import Answered
 
@@ -62,7 +64,7 @@ def finish(response: Response) -> Response:
         logging.DEBUG if request.endpoint in _FILES else logging.INFO,
         "answered",
         extra={
-            "caller": _logged(caller()),
+            "caller": _logged(),
             "method": request.method,
             "route": rule,
             "status": response.status_code,
@@ -77,7 +79,11 @@ def end(_error: BaseException | None) -> None:
     forget_request()
 
 
-def _logged(who: str) -> str:
+def _logged() -> str:
     """Say who called without a name: a key by its prefix, a person as one."""
+    try:
+        who = caller()
+    except (GalleryError, Unauthorized):
+        return "unknown"
     kind, _, known_as = who.partition(":")
     return who if kind == "key" and known_as else kind

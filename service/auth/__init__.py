@@ -1,1 +1,1 @@
-"""Who calls."""
+"""Who calls, and what they may do."""

@@ -7,6 +7,8 @@ no module can be called, in `writers/bulk_import.py`). Importing them loads noth
 
 import click
 
+from service.cli.access.keys import keys_group
+from service.cli.access.users import users_group
 from service.cli.audit.audit import audit_group
 from service.cli.audit.report import report_group
 from service.cli.decisions.compare import compare
@@ -28,7 +30,6 @@ from service.cli.operation.doctor import doctor
 from service.cli.operation.erasures import erasures_group
 from service.cli.server.completion import completion
 from service.cli.server.db import db_group
-from service.cli.server.keys import keys_group
 from service.cli.server.ready import ready
 from service.cli.server.serve import serve
 from service.cli.server.version import version_of_all
@@ -75,10 +76,10 @@ MODELS = (
     *(train, export, evaluate, model_card),
     *(calibrate, reencode, model_group),
 )
-SERVER = (serve, ready, db_group, keys_group, version_of_all, completion)
+SERVER = (serve, ready, db_group, version_of_all, completion)
+ACCESS = (keys_group, users_group)
 OPERATION = (backup, restore, erasures_group, doctor)
-
 AUDIT = (audit_group, report_group)
 
-for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER, *OPERATION, *AUDIT):
+for command in (*DECISIONS, *WRITERS, *GALLERY, *MODELS, *SERVER, *ACCESS, *OPERATION, *AUDIT):
     main.add_command(command)

@@ -348,14 +348,18 @@ class Key(Answer):
     prefix: str
     name: str
     scopes: tuple[str, ...]
-    created_at: datetime | None = None
+    state: str
+    created_at: datetime
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
-    revoked_at: datetime | None = None
+    replaced_by: str | None = None
 
 
 @dataclass(frozen=True)
 class NewKey(Key):
-    """A key that was just made; `key` is shown this once, and never in a `repr`."""
+    """A key that was just made; `key` is shown this once, and never in a `repr`.
 
-    key: str = field(repr=False, kw_only=True)
+    None where the answer to a request that was sent again is given again.
+    """
+
+    key: str | None = field(default=None, repr=False, kw_only=True)

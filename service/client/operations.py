@@ -5,7 +5,7 @@ Nothing here sends anything: `Client` and `AsyncClient` have these as their meth
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 from service.client import answers
@@ -252,12 +252,12 @@ def keys() -> Pages[answers.Key]:
 
 
 def create_key(
-    name: str, scopes: Iterable[str], *, expires: timedelta | None = None
+    name: str, scopes: Iterable[str], *, expires_in: str | None = None
 ) -> Call[answers.NewKey]:
-    """Make a key with these scopes, which ends after `expires`; it is shown this once."""
+    """Make a key with these scopes, which ends after a span such as 90d; it is shown this once."""
     body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
-    if expires is not None:
-        body["expires_in_days"] = expires.days
+    if expires_in is not None:
+        body["expires_in"] = expires_in
     return _posted(address("keys"), answers.NewKey, body)
 
 
@@ -266,9 +266,13 @@ def revoke_key(prefix: str) -> Call[None]:
     return _deleted(address("keys", prefix), _REVOKED)
 
 
-def rotate_key(prefix: str) -> Call[answers.NewKey]:
-    """Make a key in the place of another, which goes on for a while."""
-    return _posted(address("keys", prefix, "rotate"), answers.NewKey)
+def rotate_key(
+    prefix: str, *, expires_in: str | None = None, overlap: str | None = None
+) -> Call[answers.NewKey]:
+    """Make a key in the place of another, which goes on for a span such as 12h."""
+    spans = {"expires_in": expires_in, "overlap": overlap}
+    body = {name: span for name, span in spans.items() if span is not None}
+    return _posted(address("keys", prefix, "rotate"), answers.NewKey, body)
 
 
 def about() -> Call[answers.About]:

@@ -85,6 +85,11 @@ class LiveServices:
         """Return what the last request worked with; nothing is asked, so it cannot fail."""
         return self._services
 
+    @property
+    def registry(self) -> Registry:
+        """The registry, the same whichever model answers."""
+        return self._services.registry
+
     def current(self) -> Services:
         """Return what a request works with: one SELECT where nothing was switched.
 

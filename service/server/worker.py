@@ -18,7 +18,7 @@ from granian.server.embed import Server
 
 from encoder.errors import EncoderError
 from index.errors import GalleryError
-from service.api.context import live_services
+from service.api.context import live_services, refusals
 from service.app import create_app
 from service.audit.started import note_start
 from service.composition import build_services
@@ -119,6 +119,7 @@ def run_worker(
         retaining.close()
         anchoring.close()
         calibrating.close()
+        refusals(app).close()
         live_services(app).close()
 
 

@@ -1,8 +1,9 @@
-"""The web page for clerks and its static files; all that it does goes through the HTTP API."""
+"""The web page for clerks and the pages for signing in; all that they do goes through the API."""
 
 from flask import Blueprint, render_template
 
 from encoder.imaging.reading.formats import MEDIA_TYPES, formats_read
+from service.auth.scopes import open_to_all
 
 # What people call a format, where that is not Pillow's name for it.
 _CALLED = {"WEBP": "WebP", "HEIF": "HEIC"}
@@ -21,6 +22,7 @@ blueprint = Blueprint(
 
 
 @blueprint.get("/")
+@open_to_all
 def page() -> str:
     """Return the page; its four views (verify, identify, enroll, writers) are hash routes."""
     kinds = formats_read()
@@ -30,3 +32,24 @@ def page() -> str:
     return render_template(
         "web/page.html", accept=",".join(accept), formats=f"{', '.join(most)} or {last}"
     )
+
+
+@blueprint.get("/sign-in")
+@open_to_all
+def sign_in() -> str:
+    """Return the page for signing in."""
+    return render_template("web/sign_in.html", script="sign_in")
+
+
+@blueprint.get("/set-password")
+@open_to_all
+def set_password() -> str:
+    """Return the page that a one-time link leads to."""
+    return render_template("web/set_password.html", script="set_password")
+
+
+@blueprint.get("/account")
+@open_to_all
+def account() -> str:
+    """Return the page of one's own account; what it shows comes from the API."""
+    return render_template("web/account.html", script="account")

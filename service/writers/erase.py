@@ -5,6 +5,7 @@ until it is proved gone, the list of erasures says so.
 """
 
 import logging
+from collections.abc import Collection
 
 from index.errors import GalleryError
 from index.registry.audit.chain import ANYBODY
@@ -16,17 +17,23 @@ logger = logging.getLogger(__name__)
 
 
 def erase_writer(
-    writer_id: str, *, registry: Registry, gallery: Gallery, caller: str = ANYBODY
+    writer_id: str,
+    *,
+    registry: Registry,
+    gallery: Gallery,
+    caller: str = ANYBODY,
+    versions: Collection[str] | None = None,
 ) -> ErasedWriter:
     """Erase a writer for good: rows, images, vectors, and snapshots that could hold them.
 
     Decisions lose whom they are about and what they rest on. Those under a hold stay whole until it
-    ends; the answer names them.
+    ends; the answer names them. Where `versions` came, only if the writer is as one of these.
 
     Raises:
         UnknownWriter: nobody is known by that id.
+        WriterChanged: the writer is not as expected.
     """
-    erased = registry.writers.erase(writer_id, actor=caller)
+    erased = registry.writers.erase(writer_id, versions=versions, actor=caller)
     _forget_or_warn(gallery)
     return erased
 

@@ -241,3 +241,32 @@ def test_a_registry_of_an_older_schema_goes_on_with_its_models_own_rule(request,
     assert registry.calibrations.in_use() == InUse("m" * 64, None)
     assert registry.decisions.verify().length == 1
     registry.close()
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_registry_of_an_older_schema_takes_keys_users_and_counts(request, url, database):
+    if database == "postgresql":
+        url = request.getfixturevalue("postgresql_url")
+    upgrade(url)
+    run_alembic(url, command.downgrade, "0009")
+    with pytest.raises(SchemaMismatch, match="countersign db upgrade"):
+        require_current(url)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO api_keys (key_id, name, secret_sha256, scopes, created_at) VALUES "
+            f"('0', 'older', '{'a' * 64}', '[\"read\"]', '2026-01-01 00:00:00')"
+        )
+    engine.dispose()
+    upgrade(url)
+    registry = Registry(url)
+    [older] = registry.keys.all()
+    assert (older.scopes, older.last_used_at, older.replaced_by) == (("read",), None, None)
+    registry.users.add("ada", "clerk", None, "test")
+    registry.close()
+    run_alembic(url, command.downgrade, "0009")  # Keys stay, what is new goes.
+    upgrade(url)
+    registry = Registry(url)
+    assert [key.name for key in registry.keys.all()] == ["older"]
+    assert registry.users.all() == []
+    registry.close()

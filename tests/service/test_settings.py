@@ -46,7 +46,7 @@ def test_an_empty_variable_is_as_good_as_none():
         ("THREADS", "-1", "a whole number from 1 to 64"),
         ("WORKERS", "1.5", "a whole number from 1 to 64"),
         ("INDEX_NEAREST", "5", "1 or 10"),
-        ("AUTH", "keys", "expected 'off'"),
+        ("AUTH", "keys", "expected 'on', or 'off'"),
         ("HOST", "example.org", "an IP address or 'localhost'"),
         ("INDEX_URL", "milvus:", "expected 'faiss:'"),
         ("MODEL", "/nowhere/at/all", "is not a folder"),
@@ -132,7 +132,17 @@ def test_a_share_is_read_in_per_cent(said, share):
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.20"])
 def test_without_authentication_only_this_machine_may_call(host):
     with pytest.raises(SettingsError, match="loopback address only"):
-        read_settings({"COUNTERSIGN_HOST": host})
+        read_settings({"COUNTERSIGN_HOST": host, "COUNTERSIGN_AUTH": "off"})
+
+
+@pytest.mark.parametrize(
+    ("host", "auth"),
+    [("127.0.0.1", "off"), ("localhost", "off"), ("::1", "off"), ("0.0.0.0", "on"), ("::", "on")],
+)
+def test_who_calls_is_asked_wherever_other_machines_can_call(host, auth):
+    assert read_settings({"COUNTERSIGN_HOST": host}).auth == auth
+    assert read_settings({}, {"host": host}).auth == auth
+    assert read_settings({"COUNTERSIGN_HOST": host, "COUNTERSIGN_AUTH": "ON"}).auth == "on"
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])

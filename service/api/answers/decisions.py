@@ -1,5 +1,7 @@
 """Answers to verify, compare and identify."""
 
+from typing import Any
+
 from apiflask import Schema
 from apiflask.fields import Boolean, Float, Integer, List, Nested, String
 
@@ -22,6 +24,14 @@ RESEMBLES = (
     "Identification says whom the signature resembles, not that it is authentic: a good forgery "
     "resembles its victim. Verify before you rely on it."
 )
+# What is rounded for callers without the scope `audit`.
+SCORES = frozenset(
+    {
+        *("score", "log_lr", "log_lr_random", "likeness"),
+        *("similarity", "local_similarity", "points"),
+    }
+)
+DECIMALS = 2
 WARNINGS = (
     "What makes the answer less sure. A warning about the image turns `non_match` into "
     "`inconclusive`; `replay`, a query signature that is a copy of a reference, and `too-simple`, "
@@ -182,9 +192,10 @@ class Verification(Kept):
     left_out = String(allow_none=True, metadata=LEFT_OUT_IMAGE)
 
 
-def verification(done: Verified, include: str | None) -> Json:
+def verification(done: Verified, include: str | None, *, exact: bool = True) -> Json:
     """Fill `Verification`, with the pictures that `include` asks for."""
-    return done.as_dict() | pictures(done.acquisition, include)
+    answer = done.as_dict() | pictures(done.acquisition, include)
+    return answer if exact else rounded(answer)
 
 
 class Candidate(Schema):
@@ -235,6 +246,25 @@ class Identification(Kept):
     left_out = String(allow_none=True, metadata=LEFT_OUT_IMAGE)
 
 
-def identification(done: Identified, include: str | None) -> Json:
+def identification(done: Identified, include: str | None, *, exact: bool = True) -> Json:
     """Fill `Identification`, with the pictures that `include` asks for."""
-    return done.as_dict() | pictures(done.acquisition, include)
+    answer = done.as_dict() | pictures(done.acquisition, include)
+    return answer if exact else rounded(answer)
+
+
+def rounded(answer: Json) -> Json:
+    """Return an answer whose scores have two decimals.
+
+    Whoever can try images and see exactly what each changes can climb to a match.
+    """
+    return {name: _rounded(name, value) for name, value in answer.items()}
+
+
+def _rounded(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return rounded(value)
+    if isinstance(value, list | tuple):
+        return [_rounded(name, one) for one in value]
+    if name in SCORES and isinstance(value, float):
+        return round(value, DECIMALS) + 0.0  # Without a sign at zero.
+    return value

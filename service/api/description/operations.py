@@ -6,13 +6,16 @@ from typing import Any
 
 from flask import Flask
 
+from service.api.access.repeating import HEADER, KEY_PATTERN, is_repeatable
+from service.auth.scopes import OPEN, SIGNED_IN, Need, need_of
+
 Spec = dict[str, Any]
 
 LIVENESS = "/healthz"
 # Kept as it is wherever the document is fetched from: relative to its own address.
 SERVERS = [{"url": "/", "description": "This server."}]
 KEY, SESSION = "key", "session"
-SESSION_COOKIE = "countersign_session"
+SESSION_COOKIE = "countersign"
 SCHEMES = {
     KEY: {
         "type": "http",
@@ -24,19 +27,30 @@ SCHEMES = {
         "type": "apiKey",
         "in": "cookie",
         "name": SESSION_COOKIE,
-        "description": "A person's session, begun by signing in on the page. Roles give scopes.",
+        "description": "A person's session, begun by signing in on the page; behind TLS the cookie "
+        "is called `__Host-countersign`. Roles give scopes. Changes carry the header "
+        "`X-CSRF-Token` besides.",
     },
 }
 # A POST that broke off may be sent again with the same one.
 IDEMPOTENCY_KEY = {
-    "name": "Idempotency-Key",
+    "name": HEADER,
     "in": "header",
     "required": False,
-    "schema": {"type": "string"},
-    "description": "A name of your own for this request, such as a UUID. Sent again with the same "
-    "name, the request is not carried out twice: the first answer comes again.",
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+    "description": "A name of your own for this request, such as a UUID. Sent again within a day "
+    "with the same name, fields and files, it gets the first answer: nothing is done twice.",
     "example": "7d9f0c1e-52a4-4a0e-9a64-0f6f7e0c3b11",
 }
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "description": "The `ETag` by which the writer was seen last.",
+    "schema": {"type": "string"},
+    "example": '"9f2c41d7a0b3"',
+}
+WRITER = "/v1/writers/{writer_id}"
 # Where an extension shows the scope to tools that read no roles of security schemes.
 SCOPE = "x-required-scope"
 _PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
@@ -45,9 +59,8 @@ _PARAMETER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 def describe_operations(app: Flask, spec: Spec, *, keyless: bool) -> None:
     """Give every operation its `operationId`, and the security schemes that it takes.
 
-    The id is the one declared with `doc(operation_id=...)`, else the handler's name. The scope is
-    the handler's attribute `required_scope`, where it has one. A POST also gets the header that
-    makes it safe to repeat.
+    The id is the one declared with `doc(operation_id=...)`, else the handler's name. What is needed
+    is what stands above the handler. What may be repeated gets the header that makes it so.
 
     Args:
         app: whose handlers the document draws.
@@ -56,23 +69,41 @@ def describe_operations(app: Flask, spec: Spec, *, keyless: bool) -> None:
     """
     spec["servers"] = SERVERS
     spec["components"]["securitySchemes"] = SCHEMES
-    spec["security"] = _alternatives(None, keyless=keyless)
+    spec["security"] = [{KEY: []}, {SESSION: []}, *([{}] if keyless else [])]
     for path, method, operation, handler in _operations(app, spec):
         operation.setdefault("operationId", handler.__name__)
-        if method == "post":
-            operation.setdefault("parameters", []).append(IDEMPOTENCY_KEY)
-        scope = getattr(handler, "required_scope", None)
+        _describe_headers(path, method, operation, repeats=is_repeatable(handler))
+        need = need_of(handler) or OPEN
         # Said of each operation, since generators look there and not at the whole document.
-        operation["security"] = [] if path == LIVENESS else _alternatives(scope, keyless=keyless)
-        if scope:
-            operation[SCOPE] = scope
-            said = operation.get("description", "")
-            operation["description"] = f"{said}\n\nNeeds the scope `{scope}`.".strip()
+        operation["security"] = _alternatives(need, keyless=keyless)
+        if need == OPEN:
+            continue
+        operation["responses"].setdefault("401", {})
+        operation["responses"].setdefault("403", {})
+        words = "Needs somebody signed in." if need == SIGNED_IN else f"Needs the scope `{need}`."
+        if need != SIGNED_IN:
+            operation[SCOPE] = need
+        said = operation.get("description", "")
+        operation["description"] = f"{said}\n\n{words}".strip()
 
 
-def _alternatives(scope: str | None, *, keyless: bool) -> list[dict[str, list[str]]]:
-    roles = [scope] if scope else []
-    return [{KEY: roles}, {SESSION: roles}, *([{}] if keyless else [])]
+def _describe_headers(path: str, method: str, operation: Spec, *, repeats: bool) -> None:
+    """Name the headers by which a request may come again, or goes by what was seen before."""
+    wanted = [IDEMPOTENCY_KEY] if repeats else []
+    if path == WRITER and method in {"patch", "delete"}:
+        wanted.append(IF_MATCH)
+    if wanted:
+        operation["parameters"] = [*operation.get("parameters", []), *wanted]
+    if repeats:
+        operation["responses"].setdefault("409", {})
+
+
+def _alternatives(need: Need, *, keyless: bool) -> list[dict[str, list[str]]]:
+    if need == OPEN:
+        return []
+    if need == SIGNED_IN:
+        return [{SESSION: []}]
+    return [{KEY: [need]}, {SESSION: [need]}, *([{}] if keyless else [])]
 
 
 def _operations(app: Flask, spec: Spec) -> Iterator[tuple[str, str, Spec, Callable[..., Any]]]:

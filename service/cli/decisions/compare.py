@@ -54,7 +54,7 @@ def compare(
       countersign compare cheque.png mandate-1.png mandate-2.png
       countersign compare cheque.png mandate-*.png --json
     """
-    from service.cli.decisions.asking import Asked, print_each
+    from service.cli.decisions.asking import Told, print_each
     from service.cli.decisions.wording import verification_parts
     from service.cli.places.here import as_json as over_http
     from service.client.answers import Verification
@@ -76,7 +76,7 @@ def compare(
         raise Failure(told, found.exit_code, found.problem) from None
     shown = Verification.of(over_http(answer.as_dict()))
     code = print_each(
-        [Asked(probe.name, shown)],
+        [Told(probe.name, shown)],
         lambda one: list(verification_parts(one, "the writer of the references")),
         as_json=as_json,
     )

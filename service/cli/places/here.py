@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from encoder.cautions import as_stored
-from index.errors import UnknownWriter
+from index.errors import UnknownKey, UnknownWriter
 from service.cli.output import note, plain
 from service.cli.session import asked, caller, open_registry, open_registry_alone, open_services
 from service.client import answers
@@ -18,6 +19,7 @@ from service.errors import ImagesRefused
 
 if TYPE_CHECKING:
     from encoder.inference.encoder import Encoder
+    from index.registry.access.keys import Key
     from index.registry.references import Reference
     from index.registry.registry import Registry
     from service.models.live_services import Services
@@ -154,6 +156,60 @@ class Here:
         erase_writer(
             writer_id, registry=services.registry, gallery=services.gallery, caller=caller()
         )
+
+    def keys(self) -> Iterator[answers.Key]:
+        """Go through the keys of programs, the oldest first."""
+        for key in self._registry.keys.all():
+            yield answers.Key.of(as_json(_key(key)))
+
+    def create_key(self, name: str, scopes: str, expires: str | None) -> answers.NewKey:
+        """Make a key."""
+        from service.auth.keys import make_key, scopes_of
+
+        made = make_key(self._registry, name, scopes_of(scopes), _span(expires), caller())
+        return _made(made)
+
+    def rotate_key(self, prefix: str, expires: str | None, overlap: str) -> answers.NewKey:
+        """Make a key in place of another.
+
+        Raises:
+            UnknownKey: there is no such key in use.
+        """
+        from service.auth.keys import duration_of, rotate_key
+
+        old = self._registry.keys.find(prefix)
+        if old is None:
+            raise UnknownKey(prefix)
+        spans = _span(expires), duration_of(overlap)
+        return _made(rotate_key(self._registry, old, *spans, caller()))
+
+    def revoke_key(self, prefix: str) -> None:
+        """Revoke a key."""
+        self._registry.keys.revoke(prefix, caller())
+
+
+def _span(text: str | None) -> timedelta | None:
+    from service.auth.keys import duration_of
+
+    return None if text is None else duration_of(text)
+
+
+def _made(made: tuple[Key, str]) -> answers.NewKey:
+    key, text = made
+    return answers.NewKey.of(as_json({**_key(key), "key": text}))
+
+
+def _key(key: Key) -> dict[str, Any]:
+    return {
+        "prefix": key.prefix,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        "state": key.state(datetime.now(UTC)),
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+        "replaced_by": key.replaced_by,
+    }
 
 
 def _reference(stored: Reference) -> dict[str, Any]:

@@ -83,6 +83,23 @@ class There:
         """Have a writer erased for good."""
         self.client.erase_writer(writer_id)
 
+    def keys(self) -> Iterator[answers.Key]:
+        """Go through the server's keys, the oldest first."""
+        return self.client.keys()
+
+    def create_key(self, name: str, scopes: str, expires: str | None) -> answers.NewKey:
+        """Have a key made."""
+        wanted = [one.strip() for one in scopes.split(",") if one.strip()]
+        return self.client.create_key(name, wanted, expires_in=expires)
+
+    def rotate_key(self, prefix: str, expires: str | None, overlap: str) -> answers.NewKey:
+        """Have a key made in place of another."""
+        return self.client.rotate_key(prefix, expires_in=expires, overlap=overlap)
+
+    def revoke_key(self, prefix: str) -> None:
+        """Have a key revoked."""
+        self.client.revoke_key(prefix)
+
 
 @contextmanager
 def problems_as_failures() -> Iterator[None]:

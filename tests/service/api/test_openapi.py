@@ -1,13 +1,17 @@
 """/openapi.json says what the API answers, and /docs draws it without a network."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 
 from service.api.description.operations import describe_operations
+from service.app import create_app
 from service.problems import kinds
 
+# What only some answers have.
+OPTIONAL = {"available", "cleaned", "filename", "refused", "fields", "boxes", "region", "left_out"}
 PYTHON_TYPES = {
     "string": str,
     "integer": int,
@@ -65,6 +69,7 @@ def answer_schema(spec, method, path, answer):
 
 
 def test_answers_are_as_drawn(client, spec, files):
+    new_key = {"name": "teller", "scopes": ["verify"], "expires_in": "90d"}
     w, r = "/v1/writers", "/v1/writers/{writer_id}/references"
     bad = (files(1, 0)[0][0].__class__(b"x"), "bad.png")
     form = {
@@ -99,6 +104,9 @@ def test_answers_are_as_drawn(client, spec, files):
         ),
         ("get", "/v1/about", client.get("/v1/about")),
         ("get", "/v1/model", client.get("/v1/model")),
+        ("post", "/v1/keys", client.post("/v1/keys", json=new_key)),
+        ("get", "/v1/keys", client.get("/v1/keys")),
+        ("get", "/v1/session", client.get("/v1/session")),
         ("get", "/healthz", client.get("/healthz")),
         ("get", "/readyz", client.get("/readyz")),
     ]
@@ -138,6 +146,20 @@ def test_every_address_of_the_contract_is_drawn(spec):
         ("put", f"{decision}/hold"),
         ("post", f"{decision}/reviews"),
         ("get", "/v1/reviews/queue"),
+        ("get", "/v1/session"),
+        ("post", "/v1/session"),
+        ("delete", "/v1/session"),
+        ("get", "/v1/sessions"),
+        ("delete", "/v1/sessions/{session_id}"),
+        ("post", "/v1/password"),
+        ("put", "/v1/password"),
+        ("post", "/v1/second-factor"),
+        ("put", "/v1/second-factor"),
+        ("post", "/v1/second-factor/removal"),
+        ("get", "/v1/keys"),
+        ("post", "/v1/keys"),
+        ("delete", "/v1/keys/{prefix}"),
+        ("post", "/v1/keys/{prefix}/rotate"),
         ("get", "/healthz"),
         ("get", "/readyz"),
         ("get", "/metrics"),
@@ -297,19 +319,24 @@ def test_docs_serve_swagger_uis_files_alone(client):
 
 def test_every_operation_names_the_problems_it_can_answer_with(spec):
     problem = {"$ref": "#/components/schemas/Problem"}
-    form = {"400", "403", "408", "411", "413", "415", "421", "422", "429", "500", "503", "507"}
+    common = {"400", "401", "403", "421", "429", "500", "503", "507"}
+    form = common | {"408", "411", "413", "415", "422"}
     expected = {
         ("/v1/writers", "post"): form | {"409"},
         ("/v1/writers/{writer_id}/references", "post"): form | {"404", "409"},
         ("/v1/writers/{writer_id}/verify", "post"): form | {"404", "409"},
-        ("/v1/identify", "post"): form,
-        ("/v1/compare", "post"): form,
+        ("/v1/identify", "post"): form | {"409"},
+        ("/v1/compare", "post"): form | {"409"},
+        ("/v1/writers/{writer_id}", "delete"): common | {"404", "412", "422"},
         ("/healthz", "get"): {"400", "421", "500"},
         ("/readyz", "get"): {"400", "421", "500", "503", "507"},
     }
     for (path, method), statuses in expected.items():
         responses = spec["paths"][path][method]["responses"]
         assert {one for one in responses if one >= "400"} == statuses, path
+    assert spec["paths"]["/healthz"]["get"]["security"] == []
+    assert spec["paths"]["/v1/identify"]["post"]["security"] == []  # With AUTH=off.
+    assert "scope `identify`" in spec["paths"]["/v1/identify"]["post"]["description"]
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
             for status, response in operation["responses"].items():
@@ -318,10 +345,21 @@ def test_every_operation_names_the_problems_it_can_answer_with(spec):
                     assert response["content"]["application/problem+json"]["schema"] == problem
 
 
+def test_who_must_show_what_is_drawn_where_callers_are_known(services):
+    guarded = replace(services, settings=replace(services.settings, auth="on"))
+    paths = create_app(guarded).test_client().get("/openapi.json").get_json()["paths"]
+    assert paths["/v1/identify"]["post"]["security"] == [{"key": []}, {"session": []}]
+    assert paths["/v1/sessions"]["get"]["security"] == [{"session": []}]
+    assert paths["/healthz"]["get"]["security"] == []
+
+
 def test_problems_are_named_where_they_can_occur(spec):
     def named(path, method, status):
         return spec["paths"][path][method]["responses"][status]["description"]
 
+    assert "cross-site" not in named("/v1/writers", "get", "403")
+    assert "cross-site" in named("/v1/writers", "post", "403")
+    assert "missing-scope" in named("/v1/writers", "get", "403")
     assert "disk-full" in named("/v1/writers", "post", "507")
     assert "too-many-requests" in named("/v1/writers", "get", "429")
     assert "body-too-slow" in named("/v1/identify", "post", "408")

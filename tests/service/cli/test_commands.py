@@ -45,6 +45,9 @@ def test_the_commands_are_those_of_the_contract() -> None:
         "gallery import",
         *("audit key create", "audit anchor", "audit verify", "audit export"),
         "report agreement",
+        *("keys create", "keys list", "keys rotate", "keys revoke"),
+        *("users add", "users list", "users disable", "users reset", "users role"),
+        "users sessions",
     }
 
 

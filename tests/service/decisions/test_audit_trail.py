@@ -20,7 +20,7 @@ from encoder.inference.artifact import NETWORK, SHIPPED, read_artifact, write_ar
 from encoder.scoring.calibrations import LogRatio, OperatingPoint
 from index.registry.schema import DecisionRow
 from service.app import create_app
-from service.auth.caller import CALLERS
+from service.auth import callers
 from service.composition import build_services
 from service.writers.enroll import create_writer
 
@@ -85,7 +85,7 @@ def enrolled(services, uploads):
 @pytest.fixture
 def decide(services, settings, monkeypatch):
     """Return `decide(path, image, **form)`: the answer, and the decision's row as SQL has it."""
-    monkeypatch.setitem(CALLERS, "off", CALLER)
+    monkeypatch.setattr(callers, "ANYONE", replace(callers.ANYONE, caller=CALLER))
     client = create_app(services).test_client()
     engine = create_engine(settings.database_url)
 

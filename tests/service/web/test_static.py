@@ -56,13 +56,22 @@ def client() -> FlaskClient:
     return app.test_client()
 
 
+PAGES = ("/", "/sign-in", "/set-password", "/account")
+ROOTS = {"app.js", "theme.js", "sign_in.js", "set_password.js", "account.js"}
+
+
 @pytest.fixture(scope="module")
 def markup(client: FlaskClient) -> Markup:
     return Markup(client.get("/").get_data(as_text=True))
 
 
-def test_every_file_that_the_page_names_is_served(client: FlaskClient, markup: Markup) -> None:
-    files = {one.partition("#")[0] for one in markup.addresses if one.startswith("/")}
+@pytest.fixture(params=PAGES, scope="module")
+def any_page(client: FlaskClient, request: pytest.FixtureRequest) -> Markup:
+    return Markup(client.get(request.param).get_data(as_text=True))
+
+
+def test_every_file_that_a_page_names_is_served(client: FlaskClient, any_page: Markup) -> None:
+    files = {one.partition("#")[0] for one in any_page.addresses if one.startswith("/")}
     assert files
     for address in files:
         assert client.get(address).status_code == 200, address
@@ -74,7 +83,7 @@ def test_every_sheet_is_linked(markup: Markup) -> None:
 
 
 def test_every_module_that_a_script_imports_exists_and_is_used() -> None:
-    imported = {"app.js", "theme.js"}
+    imported = set(ROOTS)
     for script in SCRIPTS:
         names = re.findall(r'from "\./([\w.]+)"', script.read_text())
         imported.update(names)
@@ -91,21 +100,35 @@ def test_every_icon_exists(markup: Markup) -> None:
     assert used <= sprite
 
 
-def test_nothing_is_inline(markup: Markup) -> None:
+def test_nothing_is_inline(any_page: Markup) -> None:
     assert "unsafe" not in CONTENT_SECURITY_POLICY
-    assert markup.inline == []
+    assert any_page.inline == []
 
 
-def test_ids_are_unique_and_labels_point_at_something(markup: Markup) -> None:
-    assert len(markup.ids) == len(set(markup.ids))
-    assert set(markup.named) <= set(markup.ids)
+def test_ids_are_unique_and_labels_point_at_something(any_page: Markup) -> None:
+    assert len(any_page.ids) == len(set(any_page.ids))
+    assert set(any_page.named) <= set(any_page.ids)
 
 
-def test_scripts_find_what_they_look_for(markup: Markup) -> None:
-    looked_for = {
-        name for script in SCRIPTS for name in re.findall(r'byId\("([\w-]+)"\)', script.read_text())
-    }
-    assert looked_for <= set(markup.ids)
+def loaded(script: str) -> set[str]:
+    """A script with all that it imports."""
+    found, waiting = set(), [script]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            text = (STATIC / "js" / name).read_text()
+            waiting += re.findall(r'from "\./([\w.]+)"', text)
+    return found
+
+
+def test_scripts_find_what_they_look_for(any_page: Markup) -> None:
+    roots = {Path(one).name for one in any_page.addresses if one.endswith(".js")}
+    assert len(roots) == 2
+    for name in {one for root in roots for one in loaded(root)}:
+        text = (STATIC / "js" / name).read_text()
+        looked_for = set(re.findall(r'byId\("([\w-]+)"\)', text))
+        assert looked_for <= set(any_page.ids), name
 
 
 @pytest.mark.parametrize("extras", [True, False])

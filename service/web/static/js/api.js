@@ -8,6 +8,9 @@ export class ApiError extends Error {
   }
 }
 
+// What changes carry besides the session's cookie; null where nobody signs in.
+let csrfToken = null;
+
 // Addresses are relative to the page, so that it also works below a path prefix.
 const writerUrl = (writerId) => `v1/writers/${encodeURIComponent(writerId)}`;
 
@@ -19,10 +22,7 @@ export const about = () => request("GET", "v1/about");
 export const model = () => request("GET", "v1/model");
 
 export const approveCalibration = (calibrationId) =>
-  request("POST", "v1/model/calibration", {
-    body: JSON.stringify({ calibration_id: calibrationId }),
-    headers: { "Content-Type": "application/json" },
-  });
+  request("POST", "v1/model/calibration", json({ calibration_id: calibrationId }));
 
 export function listWriters({ query = "", cursor = null, limit = 20, signal } = {}) {
   const parameters = new URLSearchParams({ limit });
@@ -47,10 +47,7 @@ export const addReferences = (writerId, files, regions = []) =>
   });
 
 export const renameWriter = (writerId, name) =>
-  request("PATCH", writerUrl(writerId), {
-    body: JSON.stringify({ name }),
-    headers: { "Content-Type": "application/json" },
-  });
+  request("PATCH", writerUrl(writerId), json({ name }));
 
 export const eraseWriter = (writerId) => request("DELETE", writerUrl(writerId));
 
@@ -65,6 +62,38 @@ export const verify = (writerId, image, region, operatingPoint) =>
 export const identify = (image, region) =>
   request("POST", "v1/identify", { body: form({ image, region, include: "cleaned,left-out" }) });
 
+export async function readSession() {
+  const session = await request("GET", "v1/session");
+  csrfToken = session.csrf_token;
+  return session;
+}
+
+export const signIn = (username, password, code) =>
+  request("POST", "v1/session", json({ username, password, code: code || null }));
+
+export const signOut = () => request("DELETE", "v1/session");
+
+export const listSessions = () => request("GET", "v1/sessions");
+
+export const endSession = (id) => request("DELETE", `v1/sessions/${encodeURIComponent(id)}`);
+
+export const setPassword = (link, password) => request("POST", "v1/password", json({ link, password }));
+
+export const changePassword = (current, password) =>
+  request("PUT", "v1/password", json({ current, password }));
+
+export const offerSecondFactor = (password) => request("POST", "v1/second-factor", json({ password }));
+
+export const confirmSecondFactor = (code) => request("PUT", "v1/second-factor", json({ code }));
+
+export const removeSecondFactor = (password) =>
+  request("POST", "v1/second-factor/removal", json({ password }));
+
+const json = (fields) => ({
+  body: JSON.stringify(fields),
+  headers: { "Content-Type": "application/json" },
+});
+
 function form(fields) {
   const data = new FormData();
   for (const [name, value] of Object.entries(fields)) {
@@ -77,9 +106,11 @@ function form(fields) {
 }
 
 async function request(method, url, options = {}) {
+  const headers = { ...options.headers };
+  if (csrfToken !== null && method !== "GET") headers["X-CSRF-Token"] = csrfToken;
   let response;
   try {
-    response = await fetch(url, { method, ...options });
+    response = await fetch(url, { method, ...options, headers });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("The server could not be reached. Check the connection and try again.");
@@ -87,6 +118,8 @@ async function request(method, url, options = {}) {
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => null);
   if (response.ok && answer !== null) return answer;
+  // The session has ended: what was typed is lost, and so it would be with any other answer.
+  if (answer?.code === "unauthorized") location.assign("sign-in");
   throw new ApiError(refusalWords(response, answer), response.status, answer ?? {});
 }
 

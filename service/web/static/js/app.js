@@ -6,12 +6,14 @@ import { byId } from "./dom.js";
 import { ignoreStrayDrops } from "./dropzone.js";
 import { createEnrollView } from "./enroll.js";
 import { createIdentifyView } from "./identify.js";
+import { startSession } from "./session.js";
 import { createVerifyView } from "./verify.js";
 import { modelWords, plural } from "./words.js";
 import { createWritersView } from "./writers.js";
 
 const titles = { verify: "Verify", identify: "Identify", enroll: "Enroll", writers: "Writers" };
 
+await startSession();
 const facts = about();
 const verifyView = createVerifyView(facts);
 const enrollView = createEnrollView();

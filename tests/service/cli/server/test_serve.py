@@ -73,7 +73,8 @@ def test_serve_enrolls_the_demo_into_a_new_registry(
     assert (code, said["index_count"]) == (0, WRITERS * REFERENCES_EACH)
 
 
-def test_serve_refuses_what_it_must_not_do(run: Run) -> None:
+def test_serve_refuses_what_it_must_not_do(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COUNTERSIGN_AUTH", "off")
     for arguments, words in (
         (("--port", "0"), "1<=x<=65535"),
         (("--host", "0.0.0.0"), "COUNTERSIGN_HOST=127.0.0.1"),

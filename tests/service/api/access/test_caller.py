@@ -2,14 +2,6 @@
 
 from contextlib import closing
 from sqlite3 import connect
-from typing import get_args, get_type_hints
-
-from service.auth.caller import CALLERS
-from service.settings import Settings
-
-
-def test_every_way_to_authenticate_names_its_caller():
-    assert set(get_args(get_type_hints(Settings)["auth"])) == CALLERS.keys()
 
 
 def test_decisions_asked_for_over_http_are_recorded_as_the_callers(client, services, known, files):

@@ -1,0 +1,1 @@
+"""HTTP for who may do what: the check of every request, keys, signing in, limits."""

@@ -1,0 +1,35 @@
+// Who is signed in: read once when a page starts, and shown at its top.
+
+import { readSession, signOut } from "./api.js";
+import { byId, el } from "./dom.js";
+
+// What each view needs; the links of the others are left out.
+const needed = { verify: "verify", identify: "identify", enroll: "enroll", writers: "read" };
+
+// Returns the session, or goes to the page for signing in and never returns.
+export async function startSession() {
+  const session = await readSession();
+  if (session.auth === "on" && session.username === null) {
+    location.replace("sign-in");
+    return new Promise(() => {});
+  }
+  showWho(session);
+  for (const link of document.querySelectorAll(".tabs a")) {
+    link.hidden = !session.scopes.includes(needed[link.dataset.view]);
+  }
+  return session;
+}
+
+function showWho({ auth, username, role }) {
+  const leave = el("button", { type: "button", class: "button button-small", onclick: out }, "Sign out");
+  byId("who").replaceChildren(
+    ...(auth === "off"
+      ? ["No sign-in on this machine"]
+      : [el("a", { href: "account" }, `${username} (${role})`), leave]),
+  );
+}
+
+async function out() {
+  await signOut();
+  location.assign("sign-in");
+}

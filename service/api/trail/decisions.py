@@ -8,8 +8,9 @@ from flask import Response
 from index.registry.audit.holds import Hold
 from index.registry.audit.stored import DecisionFilter
 from service.api.answers import trail as answers
+from service.api.answers.decisions import rounded
 from service.api.answers.trail import Decision, Decisions, Replay
-from service.api.context import caller, may, services, settings
+from service.api.context import caller, exact, may, services, settings
 from service.api.forms import JSON, accepts, check_path_ids, check_query
 from service.api.trail.requests import DecisionQuery, NewHold
 from service.audit.evidence import evidence
@@ -37,7 +38,8 @@ def list_decisions(query_data: dict[str, Any]) -> dict[str, Any]:
     """
     cursor, limit = query_data.pop("cursor", None), query_data.pop("limit")
     wanted = DecisionFilter(**query_data)
-    return answers.decisions(services().registry.decisions.page(wanted, cursor, limit))
+    shown = answers.decisions(services().registry.decisions.page(wanted, cursor, limit))
+    return shown if exact() else rounded(shown)
 
 
 @blueprint.get("/<decision_id>")
@@ -53,7 +55,8 @@ def get_decision(decision_id: str) -> dict[str, Any]:
     stored = registry.decisions.get(decision_id)
     to_review = not may("audit") and registry.reviews.is_open_to(decision_id, caller())
     blind = to_review and settings().review_blind == "on"
-    return answers.decision(stored, blind=blind, others=not to_review)
+    shown = answers.decision(stored, blind=blind, others=not to_review)
+    return shown if exact() else rounded(shown)
 
 
 @blueprint.get("/<decision_id>/image")

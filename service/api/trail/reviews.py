@@ -5,9 +5,11 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from index.registry.audit.reviews import NewReview as Said
+from service.api.access.repeating import repeatable
 from service.api.answers import trail as answers
+from service.api.answers.decisions import rounded
 from service.api.answers.trail import Queue, Reviews
-from service.api.context import caller, services, settings
+from service.api.context import caller, exact, services, settings
 from service.api.forms import JSON, accepts, check_path_ids, check_query
 from service.api.trail.requests import NewReview, QueueQuery
 from service.auth.scopes import requires
@@ -23,6 +25,7 @@ blueprint.before_request(check_query)
 
 
 @blueprint.post("/decisions/<decision_id>/reviews")
+@repeatable()
 @accepts(JSON)
 @blueprint.input(NewReview)
 @blueprint.output(Reviews, status_code=201, description="The review was recorded.")
@@ -53,4 +56,5 @@ def take_on(query_data: dict[str, Any]) -> dict[str, Any]:
     """
     reviews = services().registry.reviews
     found = reviews.claim(caller(), query_data["limit"], settings().review_claim)
-    return answers.queue(found, reviews.waiting(), blind=settings().review_blind == "on")
+    shown = answers.queue(found, reviews.waiting(), blind=settings().review_blind == "on")
+    return shown if exact() else rounded(shown)

@@ -14,12 +14,15 @@ from service.auth.scopes import OPEN, SCOPES, SIGNED_IN, need_of
 
 W = "/v1/writers"
 ONE = f"{W}/<writer_id>"
+DECISION = "/v1/decisions/<decision_id>"
 TABLE = {
     ("GET", "/"): OPEN,
     ("GET", "/assets/<path:filename>"): OPEN,
     ("GET", "/docs"): OPEN,
     ("GET", "/docs/assets/<name>"): OPEN,
+    ("GET", "/docs/docs.css"): OPEN,
     ("GET", "/docs/start.js"): OPEN,
+    ("GET", "/docs/theme.js"): OPEN,
     ("GET", "/healthz"): OPEN,
     ("GET", "/metrics"): "metrics",
     ("GET", "/openapi.json"): OPEN,
@@ -31,6 +34,13 @@ TABLE = {
     ("GET", "/sign-in/return"): OPEN,
     ("GET", "/v1/about"): "read",
     ("POST", "/v1/compare"): "verify",
+    ("GET", "/v1/decisions"): "read",
+    ("GET", DECISION): "read",
+    ("GET", f"{DECISION}/evidence"): "audit",
+    ("PUT", f"{DECISION}/hold"): "audit",
+    ("GET", f"{DECISION}/image"): "read",
+    ("POST", f"{DECISION}/replay"): "audit",
+    ("POST", f"{DECISION}/reviews"): "review",
     ("GET", "/v1/erasures"): "read",
     ("POST", "/v1/identify"): "identify",
     ("GET", "/v1/keys"): "admin",
@@ -38,6 +48,7 @@ TABLE = {
     ("DELETE", "/v1/keys/<prefix>"): "admin",
     ("POST", "/v1/keys/<prefix>/rotate"): "admin",
     ("GET", "/v1/model"): "read",
+    ("GET", "/v1/reviews/queue"): "review",
     ("POST", "/v1/model/calibration"): "admin",
     ("POST", "/v1/password"): OPEN,
     ("PUT", "/v1/password"): SIGNED_IN,

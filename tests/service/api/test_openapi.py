@@ -188,21 +188,45 @@ def test_every_operation_has_a_name_that_stays(spec):
     }
 
 
-def test_every_operation_but_that_for_life_takes_a_key_or_a_session(spec):
+# What everybody may ask, and what only somebody on the page may.
+OPEN = {
+    ("/healthz", "get"),
+    ("/readyz", "get"),
+    ("/v1/session", "get"),
+    ("/v1/session", "post"),
+    ("/v1/password", "post"),
+}
+ON_THE_PAGE = ("/v1/session", "/v1/sessions", "/v1/password", "/v1/second-factor")
+
+
+def test_every_operation_says_by_what_its_caller_is_known(spec):
     assert spec["servers"] == [{"url": "/", "description": "This server."}]
     assert spec["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     assert spec["components"]["securitySchemes"]["session"]["in"] == "cookie"
-    for path, _, operation in operations(spec):
+    for path, method, operation in operations(spec):
         taken = [name for one in operation["security"] for name in one]
-        assert taken == ([] if path == "/healthz" else ["key", "session"]), path
-        # With AUTH=off, who brings neither is answered as well.
-        assert ({} in operation["security"]) == (path != "/healthz")
+        if (path, method) in OPEN:
+            assert taken == [], path
+        elif path.startswith(ON_THE_PAGE):
+            assert taken == ["session"], path
+        else:
+            assert taken == ["key", "session"], path
+            # With AUTH=off, who brings neither is answered as well.
+            assert {} in operation["security"]
+            assert f"`{operation['x-required-scope']}`" in operation["description"]
 
 
-def test_every_post_takes_an_idempotency_key_and_nothing_else_does(spec):
+def test_headers_are_drawn_where_they_are_read(spec):
+    """Every POST of a program can be sent again; a writer changes or goes as they were seen."""
     for path, method, operation in operations(spec):
         headers = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
-        assert headers == (["Idempotency-Key"] if method == "post" else []), path
+        if method == "post" and not path.startswith(ON_THE_PAGE):
+            wanted = ["Idempotency-Key"]
+        elif path == "/v1/writers/{writer_id}" and method != "get":
+            wanted = ["If-Match"]
+        else:
+            wanted = []
+        assert headers == wanted, (path, method)
 
 
 def scoped():
@@ -214,7 +238,7 @@ def scoped():
 
     verify_it.required_scope = "verify"
     app.add_url_rule("/v1/<writer_id>/<int:number>", view_func=verify_it, methods=["POST"])
-    operation = {"description": "Asks."}
+    operation = {"description": "Asks.", "responses": {}}
     spec = {"paths": {"/v1/{writer_id}/{number}": {"post": operation}}, "components": {}}
     return app, spec, operation
 
@@ -335,7 +359,6 @@ def test_every_operation_names_the_problems_it_can_answer_with(spec):
         responses = spec["paths"][path][method]["responses"]
         assert {one for one in responses if one >= "400"} == statuses, path
     assert spec["paths"]["/healthz"]["get"]["security"] == []
-    assert spec["paths"]["/v1/identify"]["post"]["security"] == []  # With AUTH=off.
     assert "scope `identify`" in spec["paths"]["/v1/identify"]["post"]["description"]
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
@@ -348,7 +371,10 @@ def test_every_operation_names_the_problems_it_can_answer_with(spec):
 def test_who_must_show_what_is_drawn_where_callers_are_known(services):
     guarded = replace(services, settings=replace(services.settings, auth="on"))
     paths = create_app(guarded).test_client().get("/openapi.json").get_json()["paths"]
-    assert paths["/v1/identify"]["post"]["security"] == [{"key": []}, {"session": []}]
+    assert paths["/v1/identify"]["post"]["security"] == [
+        {"key": ["identify"]},
+        {"session": ["identify"]},
+    ]
     assert paths["/v1/sessions"]["get"]["security"] == [{"session": []}]
     assert paths["/healthz"]["get"]["security"] == []
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from apiflask import Schema
 from apiflask.fields import AwareDateTime, Boolean, Dict, Float, Integer, List, Nested, Raw, String
 
 from index.registry.audit.reviews import QueuedDecision as Queued
-from index.registry.audit.stored import DecisionPage, StoredDecision, StoredHold, StoredReview
+from index.registry.audit.stored import DecisionPage, StoredDecision, StoredReview
 from service.api.answers.decisions import DECISION_ID, REQUEST_ID
 from service.api.answers.images import Json
 from service.api.answers.state import MOMENT, SHA256
 from service.api.requests import about
+from service.audit.records import head_of, record_of
 from service.audit.replaying import Replay as Replayed
 
 # Examples of what a decision rests on, in part: all there is depends on its kind.
@@ -183,19 +183,6 @@ class Reviews(Schema):
     done = Boolean(metadata=about("Whether nobody else need look at it.", False))
 
 
-_HEAD = ("decision_id", "kind", "verdict", "writer_id", "score", "caller", "state")
-_MORE = (
-    "operating_point",
-    "log_lr",
-    "threshold",
-    "non_match_threshold",
-    "model_id",
-    "reference_ids",
-    "candidates",
-    "probe_sha256",
-    "sha256",
-    "entry",
-)
 # What a reviewer who is blind to the software does not see of it.
 _OF_THE_SOFTWARE = ("verdict", "score", "log_lr", "threshold", "non_match_threshold")
 
@@ -203,21 +190,16 @@ _OF_THE_SOFTWARE = ("verdict", "score", "log_lr", "threshold", "non_match_thresh
 def decisions(page: DecisionPage) -> Json:
     """Fill `Decisions`."""
     return {
-        "decisions": [_head(one) for one in page.decisions],
+        "decisions": [head_of(one) for one in page.decisions],
         "next_cursor": page.next_cursor,
     }
 
 
 def decision(stored: StoredDecision, *, blind: bool = False, others: bool = True) -> Json:
     """Fill `Decision`; without what the software said, and without reviews, where asked so."""
-    shown = {
-        **_head(stored),
-        **{name: getattr(stored, name) for name in _MORE},
-        "details": stored.details,
-        "rule": stored.rule,
-        "hold": None if stored.hold is None else _hold(stored.hold),
-        "reviews": [_review(one) for one in stored.reviews] if others else [],
-    }
+    shown = record_of(stored)
+    if not others:
+        shown["reviews"] = []
     if blind:
         shown |= dict.fromkeys((*_OF_THE_SOFTWARE, "details", "rule", "candidates"))
     return shown
@@ -252,18 +234,6 @@ def _queued(one: Queued, blind: bool) -> Json:
         # Why it waits tells of the verdict, too.
         "why": "review" if blind else one.why,
         "claimed_until": one.claimed_until,
-    }
-
-
-def _head(stored: StoredDecision) -> dict[str, Any]:
-    named = {name: getattr(stored, name) for name in _HEAD}
-    return {**named, "decided_at": stored.created_at}
-
-
-def _hold(hold: StoredHold) -> Json:
-    return {
-        **asdict(hold),
-        "in_force": hold.in_force,
     }
 
 

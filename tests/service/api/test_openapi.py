@@ -102,6 +102,7 @@ def test_answers_are_as_drawn(client, spec, files):
             "/v1/compare",
             client.post("/v1/compare", data={"reference": files(1, 0), "probe": files(1, 7)[0]}),
         ),
+        *decision_cases(client),
         ("get", "/v1/about", client.get("/v1/about")),
         ("get", "/v1/model", client.get("/v1/model")),
         ("post", "/v1/keys", client.post("/v1/keys", json=new_key)),
@@ -116,6 +117,26 @@ def test_answers_are_as_drawn(client, spec, files):
         assert_conforms(answer.get_json(), schema, spec, f"{method} {path}")
         statuses.add(answer.status_code)
     assert statuses == {200, 201, 404, 409, 422}
+
+
+def decision_cases(client):
+    """What was decided before, read back and decided anew."""
+    d, one = "/v1/decisions", "/v1/decisions/{decision_id}"
+    listed = client.get(f"{d}?limit=1")
+    (head,) = listed.get_json()["decisions"]
+    (verified,) = client.get(f"{d}?kind=verify").get_json()["decisions"]
+    mine = f"{d}/{head['decision_id']}"
+    hold = {"reason": "12 O 34/26", "until": "2099-05-04T00:00:00Z"}
+    return [
+        ("get", d, listed),
+        ("get", one, client.get(mine)),
+        ("get", one, client.get(f"{d}/{verified['decision_id']}")),
+        ("get", one, client.get(f"{d}/nothing")),
+        ("put", f"{one}/hold", client.put(f"{mine}/hold", json=hold)),
+        ("post", f"{one}/replay", client.post(f"{mine}/replay")),
+        ("post", f"{one}/reviews", client.post(f"{mine}/reviews", json={"outcome": "accept"})),
+        ("get", "/v1/reviews/queue", client.get("/v1/reviews/queue?limit=50")),
+    ]
 
 
 def test_every_address_of_the_contract_is_drawn(spec):

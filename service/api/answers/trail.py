@@ -1,6 +1,6 @@
 """Answers about what was decided: decisions, replays, holds and reviews."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -83,7 +83,7 @@ class Decision(DecisionHead):
     model_id = String(metadata=about("The model that decided."))
     reference_ids = List(Integer(), metadata=about("References it rests on.", [17, 18]))
     candidates = List(
-        Dict(), allow_none=True, metadata=about("Of an identification, the likeliest first.")
+        Dict(), allow_none=True, metadata=about("Of an identification, the likeliest first.", [])
     )
     probe_sha256 = String(
         allow_none=True, metadata=about("SHA-256 of the query image; null once erased.")
@@ -96,10 +96,11 @@ class Decision(DecisionHead):
         allow_none=True,
         metadata=about(
             "All that it rests on: region, figures, every similarity, contributions, warnings, "
-            "quality, references by id and hash, software, request; null once erased."
+            "quality, references by id and hash, software, request; null once erased.",
+            {"software": "0.1.0", "log_lr_bound": 2.37},
         ),
     )
-    rule = Dict(allow_none=True, metadata=about("The rule that it was decided by, as it was."))
+    rule = Dict(allow_none=True, metadata=about("The rule that it was decided by.", {"rule": {}}))
     hold = Nested(Held, allow_none=True, metadata=about("What keeps it whole, if anything does."))
     reviews = List(Nested(Review), metadata=about("What people said of it, oldest first."))
 
@@ -108,8 +109,8 @@ class Difference(Schema):
     """Something that came out otherwise than it was recorded."""
 
     what = String(metadata=about("Which figure.", "score"))
-    recorded = Raw(allow_none=True, metadata=about("As it was recorded."))
-    now = Raw(allow_none=True, metadata=about("As it came out now."))
+    recorded = Raw(allow_none=True, metadata=about("As it was recorded.", 0.71))
+    now = Raw(allow_none=True, metadata=about("As it came out now.", 0.72))
 
 
 class Replay(Schema):
@@ -174,10 +175,10 @@ _MORE = (
 _OF_THE_SOFTWARE = ("verdict", "score", "log_lr", "threshold", "non_match_threshold")
 
 
-def decisions(page: DecisionPage) -> Json:
-    """Fill `Decisions`."""
+def decisions(page: DecisionPage, hidden: Collection[str] = ()) -> Json:
+    """Fill `Decisions`, without what the software said of those that are `hidden`."""
     return {
-        "decisions": [_head(one) for one in page.decisions],
+        "decisions": [_head(one, blind=one.decision_id in hidden) for one in page.decisions],
         "next_cursor": page.next_cursor,
     }
 
@@ -229,8 +230,9 @@ def _queued(one: Queued, blind: bool) -> Json:
     }
 
 
-def _head(stored: StoredDecision) -> dict[str, Any]:
-    named = {name: getattr(stored, name) for name in _HEAD}
+def _head(stored: StoredDecision, *, blind: bool = False) -> dict[str, Any]:
+    left_out = _OF_THE_SOFTWARE if blind else ()
+    named = {name: None if name in left_out else getattr(stored, name) for name in _HEAD}
     return {**named, "decided_at": stored.created_at}
 
 

@@ -75,17 +75,22 @@ def new_password_field() -> String:
     return secret_field(f"The new password, {MIN_LENGTH} to {MAX_LENGTH} characters.")
 
 
-class Credentials(Body):
-    """What somebody signs in with."""
-
-    username = secret_field("The user name.", 200)
-    password = secret_field("The password.")
-    code = String(
+def code_field() -> String:
+    """Declare a code of the second factor, where one is asked for."""
+    return String(
         allow_none=True,
         validate=Length(max=40, error="expected at most 40 characters."),
         error_messages={"invalid": TEXT_MESSAGES["invalid"]},
         metadata=about("A code of the authenticator app, or a recovery code, where one is asked."),
     )
+
+
+class Credentials(Body):
+    """What somebody signs in with."""
+
+    username = secret_field("The user name.", 200)
+    password = secret_field("The password.")
+    code = code_field()
 
 
 class LinkPassword(Body):
@@ -99,13 +104,15 @@ class PasswordChange(Body):
     """A password to put in place of another."""
 
     current = secret_field("The password until now.")
+    code = code_field()
     password = new_password_field()
 
 
 class Password(Body):
-    """The password of somebody signed in, once more."""
+    """The password of somebody signed in, and a code where one is asked for, once more."""
 
     password = secret_field("Your password.")
+    code = code_field()
 
 
 class Code(Body):

@@ -83,7 +83,7 @@ class Decision(DecisionHead):
     model_id = String(metadata=about("The model that decided."))
     reference_ids = List(Integer(), metadata=about("References it rests on.", [17, 18]))
     candidates = List(
-        Dict(), allow_none=True, metadata=about("Of an identification, the likeliest first.", [])
+        Dict(), allow_none=True, metadata=about("Of an identification, the likeliest first.")
     )
     probe_sha256 = String(
         allow_none=True, metadata=about("SHA-256 of the query image; null once erased.")
@@ -96,11 +96,10 @@ class Decision(DecisionHead):
         allow_none=True,
         metadata=about(
             "All that it rests on: region, figures, every similarity, contributions, warnings, "
-            "quality, references by id and hash, software, request; null once erased.",
-            {"software": "0.1.0", "log_lr_bound": 2.37},
+            "quality, references by id and hash, software, request; null once erased."
         ),
     )
-    rule = Dict(allow_none=True, metadata=about("The rule that it was decided by.", {"rule": {}}))
+    rule = Dict(allow_none=True, metadata=about("The rule that it was decided by, as it was."))
     hold = Nested(Held, allow_none=True, metadata=about("What keeps it whole, if anything does."))
     reviews = List(Nested(Review), metadata=about("What people said of it, oldest first."))
 
@@ -109,8 +108,8 @@ class Difference(Schema):
     """Something that came out otherwise than it was recorded."""
 
     what = String(metadata=about("Which figure.", "score"))
-    recorded = Raw(allow_none=True, metadata=about("As it was recorded.", 0.71))
-    now = Raw(allow_none=True, metadata=about("As it came out now.", 0.72))
+    recorded = Raw(allow_none=True, metadata=about("As it was recorded."))
+    now = Raw(allow_none=True, metadata=about("As it came out now."))
 
 
 class Replay(Schema):

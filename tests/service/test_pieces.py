@@ -18,6 +18,8 @@ from index.errors import InvalidPieces
 from index.registry.embeddings import Embeddings
 from service.app import create_app
 from service.cli.decisions.wording import verification_parts
+from service.cli.places.here import as_json
+from service.client import answers
 from service.composition import build_services
 from service.decisions.candidates import DEFAULT_CANDIDATES
 from service.decisions.identify import nearest_writers
@@ -171,7 +173,8 @@ def test_a_model_without_pieces_is_compared_on_the_whole(without_pieces, files):
 
 def columns(services, upload) -> list[str]:
     answer = verify("W-1", upload, encoder=services.encoder, registry=services.registry)
-    [drawn] = [x for x in verification_parts(answer, "W-1") if hasattr(x, "columns")]
+    shown = answers.Verification.of(as_json(answer.as_dict()))
+    [drawn] = [x for x in verification_parts(shown, "W-1") if hasattr(x, "columns")]
     return [str(column.header) for column in drawn.columns]
 
 

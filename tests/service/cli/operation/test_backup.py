@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from click.testing import Result
+from sqlalchemy import create_engine
 
-from index.registry.schema_version import head_revision
+from index.registry.schema_version import _config, head_revision
 
 Run = Callable[..., Result]
 Answer = Callable[..., tuple[int, Any]]
@@ -82,8 +84,8 @@ def test_who_was_erased_does_not_come_back(
     request.getfixturevalue("elsewhere")
     code, told = answer("restore", file, "--erasures", erasures)
     assert (code, told["erased_again"]) == (0, {"writers": 1, "references": 5})
-    assert "not enrolled" in run("show", ada).stderr
-    assert run("show", "C-2").exit_code == 0
+    assert "not enrolled" in run("writers", "show", ada).stderr
+    assert run("writers", "show", "C-2").exit_code == 0
     assert answer("index", "check", "--erased", ada)[0] == 0
 
 
@@ -120,24 +122,24 @@ def test_an_upgrade_backs_up_what_it_upgrades_and_keeps_the_last_few(
         assert made[-1].parent == data_dir / "backups"
     assert sorted((data_dir / "backups").iterdir()) == sorted(made[1:])
     assert stat.S_IMODE((data_dir / "backups").stat().st_mode) == 0o700
-    assert run("show", ada).exit_code == 0
+    assert run("writers", "show", ada).exit_code == 0
     make_older(data_dir / "registry.db")
     assert answer("db", "upgrade", "--no-backup")[1]["backup"] is None
     assert len(list((data_dir / "backups").iterdir())) == 3
     request.getfixturevalue("elsewhere")
     code, told = answer("restore", made[-1], "--without-erasures")
-    assert (code, told["from"], told["to"]) == (0, "0009", head_revision())
-    assert run("show", ada).exit_code == 0
+    assert (code, told["from"], told["to"]) == (0, "0011", head_revision())
+    assert run("writers", "show", ada).exit_code == 0
 
 
 def make_older(file: Path) -> None:
-    """Take the registry back to schema 0009."""
-    connection = sqlite3.connect(file)
-    with connection:
-        connection.execute("ALTER TABLE writers DROP COLUMN erasure_token")
-        connection.execute("ALTER TABLE erasures DROP COLUMN subject_sha256")
-        connection.execute("UPDATE alembic_version SET version_num = '0009'")
-    connection.close()
+    """Take the registry back to schema 0011."""
+    config = _config()
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0011")
+    engine.dispose()
 
 
 def test_an_upgrade_that_cannot_be_backed_up_changes_nothing(
@@ -147,7 +149,7 @@ def test_an_upgrade_that_cannot_be_backed_up_changes_nothing(
     (data_dir / "backups").write_bytes(b"in the way")
     result = run("db", "upgrade")
     assert result.exit_code == 2
-    assert answer("db", "current")[1]["current"] == "0009"
+    assert answer("db", "current")[1]["current"] == "0011"
 
 
 def test_a_full_disk_is_told_before_anything_is_written(

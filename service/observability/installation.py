@@ -7,6 +7,7 @@ import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -120,6 +121,14 @@ class InstallationCollector(Collector):
                     "Erasures whose bytes may still be on disk.",
                     pending,
                 ),
+                "countersign_reviews_waiting": (
+                    "Decisions that wait for a person.",
+                    registry.reviews.waiting(),
+                ),
+                "countersign_reviews_oldest_seconds": (
+                    "Age of the decision that waits longest for a person, 0 where none waits.",
+                    _age_s(registry.reviews.oldest()),
+                ),
             }
             for name, (about, value) in counted.items():
                 yield GaugeMetricFamily(name, about, value)
@@ -147,6 +156,10 @@ def tell_of_index(services: Services, metrics: Metrics) -> None:
         usable = 0.0
     told["countersign_index_usable"] = ("1 if the index can be asked.", usable)
     metrics.tell_of_worker(told)
+
+
+def _age_s(moment: datetime | None) -> float:
+    return 0.0 if moment is None else max((datetime.now(UTC) - moment).total_seconds(), 0.0)
 
 
 def _python() -> str:

@@ -107,6 +107,17 @@ class Reviews:
             count = select(func.count()).select_from(ReviewTaskRow).where(waiting)
             return connection.execute(count).scalar_one()
 
+    def oldest(self) -> datetime | None:
+        """Return when the decision was made that waits longest; None where none waits."""
+        oldest = (
+            select(func.min(ReviewTaskRow.sequence))
+            .where(ReviewTaskRow.done_at.is_(None))
+            .scalar_subquery()
+        )
+        made = select(DecisionRow.created_at).where(DecisionRow.sequence == oldest)
+        with self._database.read() as connection:
+            return connection.execute(made).scalar_one_or_none()
+
     def agreement(self, since: datetime | None = None) -> list[Agreement]:
         """Return how often people said what of which verdicts, of decisions from a time on."""
         with self._database.read() as connection:

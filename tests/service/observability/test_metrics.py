@@ -1,12 +1,17 @@
 """What is counted and timed, by which words; and nothing of a person among them."""
 
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import func, select, update
 
 from encoder.inference.unseen_errors import unseen_errors
 from index.errors import IndexUnavailable, RegistryUnavailable
+from index.registry.schema import DecisionRow
+from service.decisions.recording import Asked
+from service.decisions.verify import verify
 from service.observability import metrics as module
 from service.observability.metrics import Metrics
 
@@ -184,3 +189,27 @@ def test_of_scores_a_year_is_told():
     assert 'month="2025-12"' not in text
     assert 'month="2026-01"' in text
     assert 'month="2026-12"' in text
+
+
+def test_the_queue_of_reviews_has_a_length_and_an_age(services, known, uploads, samples):
+    assert value(samples(), "countersign_reviews_waiting") == 0
+    assert value(samples(), "countersign_reviews_oldest_seconds") == 0
+    known(1, count=2)
+    human = Asked("user:ada", reject_alone=False)
+    for _ in range(2):
+        verify(
+            "W-1",
+            uploads(2, 0)[0],
+            encoder=services.encoder,
+            registry=services.registry,
+            asked=human,
+        )
+    with services.registry._database.write() as connection:
+        moved = datetime.now(UTC) - timedelta(hours=2)
+        first = select(func.min(DecisionRow.sequence)).scalar_subquery()
+        connection.execute(
+            update(DecisionRow).where(DecisionRow.sequence == first).values(created_at=moved)
+        )
+    found = samples()
+    assert value(found, "countersign_reviews_waiting") == 2
+    assert 7200 <= value(found, "countersign_reviews_oldest_seconds") < 7300

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from service.cli import main
-from service.cli.decisions.asking import Asked, print_each
+from service.cli.decisions.asking import Told, print_each
 from service.client.answers import Verification
 
 ADA = 4  # The seed of a hand that is plainly told from others.
@@ -86,9 +86,9 @@ def test_a_stdin_without_an_end_is_refused(ada: str) -> None:
 def test_the_gravest_answer_gives_the_exit_code(
     verdicts: list[str | None], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def asked(verdict: str | None) -> Asked:
+    def asked(verdict: str | None) -> Told:
         if verdict is None:
-            return Asked("x.png", problem={"detail": "no ink"})
+            return Told("x.png", problem={"detail": "no ink"})
         figures = dict.fromkeys(
             ("score", "threshold", "non_match_threshold", "log_lr", "log_lr_random"), 0.0
         )
@@ -102,6 +102,6 @@ def test_the_gravest_answer_gives_the_exit_code(
             model=None,
             references=(),
         )
-        return Asked("x.png", shown)
+        return Told("x.png", shown)
 
     assert print_each([asked(one) for one in verdicts], lambda _: [], as_json=False) == code

@@ -24,14 +24,14 @@ def test_the_proof_says_what_was_erased_and_holds_no_image(
     tmp_path: Path,
     data_dir: Path,
 ) -> None:
-    shown = answer("show", ada)[1]
+    shown = answer("writers", "show", ada)[1]
     (data_dir / "backups").mkdir()
     (data_dir / "backups" / "before-upgrade-of-0009-1.zip").write_bytes(b"")
     file = tmp_path / "proof.json"
     erased = run("erase", ada, "--proof", file, "--yes")
     assert erased.exit_code == 0
     assert "1 backups made before upgrades" in erased.stderr
-    assert "not enrolled" in run("show", ada).stderr
+    assert "not enrolled" in run("writers", "show", ada).stderr
     text = file.read_text(encoding="utf-8")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "Example" not in text
@@ -76,7 +76,7 @@ def test_nothing_is_erased_without_a_yes_or_a_place_for_the_proof(
     file.write_text("an older proof", encoding="utf-8")
     assert "exists already" in run("erase", ada, "--proof", file, "--yes").stderr
     assert file.read_text(encoding="utf-8") == "an older proof"
-    assert run("show", ada).exit_code == 0
+    assert run("writers", "show", ada).exit_code == 0
 
 
 def test_who_is_unknown_leaves_no_proof(ada: str, run: Run, tmp_path: Path) -> None:

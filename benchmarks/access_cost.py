@@ -107,7 +107,7 @@ def _servers(
         with contextlib.closing(Registry(f"sqlite:///{folder}/registry.db")) as registry:
             _, key = make_key(registry, "benchmark", ["verify"], None, "benchmark")
             add_user(registry, "benchmark", "clerk", "benchmark")
-            token = begin_session(registry, "benchmark", "clerk", "", "")
+            token = begin_session(registry, "benchmark", "clerk", "", "", None)
         bearer = {"Authorization": f"Bearer {key}"}
         cookie = {"Cookie": f"countersign={token}", "X-CSRF-Token": csrf_token(token)}
         headers = dict(zip(WAYS, ({}, bearer, bearer, cookie), strict=True))

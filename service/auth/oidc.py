@@ -123,6 +123,9 @@ class Provider:
                 if self._metadata.get("issuer") != self._settings.oidc_issuer:
                     self._metadata = None
                     raise SignInRefused("The provider names itself otherwise.", "provider")
+            if name not in self._metadata:
+                self._metadata = None
+                raise SignInRefused(f"The provider tells no {name}.", "provider")
             return str(self._metadata[name])
 
     def _claims(self, id_token: str, nonce: str) -> dict[str, Any]:

@@ -29,13 +29,14 @@ _USERNAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
 
 @dataclass(frozen=True)
 class SignIn:
-    """What somebody shows to sign in, and where they are."""
+    """What somebody shows to sign in, and where they are; `earlier` is what their cookie held."""
 
     username: str
     password: str
     code: str | None
     address: str
     agent: str
+    earlier: str | None = None
 
 
 def add_user(registry: Registry, username: str, role: str, caller: str) -> tuple[User, str]:
@@ -94,30 +95,37 @@ def set_password_by_link(registry: Registry, token: str, password: str) -> User:
     return user
 
 
-def change_password(registry: Registry, who: Identity, current: str, new: str) -> None:
+def change_password(
+    registry: Registry, who: Identity, current: str, code: str | None, new: str
+) -> None:
     """Change the password of somebody signed in; their other sessions end.
 
     Raises:
-        SignInRefused: the current password is wrong.
+        SignInRefused: the current password, or the code, is wrong.
+        CodeNeeded: a code is needed besides.
         InvalidInput: the new one is not good.
         RateLimited: there were too many tries.
     """
-    require_password(registry, who, current)
+    # First, so that a code is not used up for nothing.
     require_good(new, who.username)
+    require_again(registry, who, current, code)
     registry.users.set_password(who.username, hash_password(new), who.session_id)
 
 
-def require_password(registry: Registry, who: Identity, password: str) -> None:
-    """Ask somebody signed in for their password once more.
+def require_again(registry: Registry, who: Identity, password: str, code: str | None) -> None:
+    """Ask somebody signed in once more for all that they signed in with.
 
     Raises:
-        SignInRefused: it is wrong.
+        SignInRefused: the password or the code is wrong.
+        CodeNeeded: the password is right, and a code is needed besides.
         RateLimited: there were too many tries.
     """
     user = registry.users.find(who.username)
     _begin_try(registry, who.username, user)
-    if not is_password(password, None if user is None else user.password_hash):
+    if user is None or not is_password(password, user.password_hash):
         raise SignInRefused("The password is wrong.", "password")
+    if user.has_second_factor:
+        _require_code(registry, user, code, SignInRefused("The code is wrong.", "code"))
     registry.sign_in_tries.clear(_name_sha256(who.username))
 
 
@@ -130,7 +138,9 @@ def confirm_code(registry: Registry, who: Identity, code: str) -> list[str]:
     """
     user = registry.users.find(who.username)
     _begin_try(registry, who.username, user)
-    codes = None if user is None else second_factor.confirm(registry, user, code)
+    codes = None
+    if user is not None:
+        codes = second_factor.confirm(registry, user, code, who.session_id)
     if codes is None:
         raise SignInRefused("The code is wrong. Is the clock of your device right?", "code")
     registry.sign_in_tries.clear(_name_sha256(who.username))
@@ -154,20 +164,26 @@ def sign_in(registry: Registry, shown: SignIn) -> str:
     if user is None or user.disabled_at is not None:
         raise _refused("disabled")
     if user.has_second_factor:
-        if not shown.code:
-            raise CodeNeeded("A code is needed besides the password: from your authenticator app.")
-        if not second_factor.is_code(registry, user, shown.code):
-            raise _refused("code")
+        _require_code(registry, user, shown.code, _refused("code"))
     registry.sign_in_tries.clear(_name_sha256(user.username))
-    return begin_session(registry, user.username, user.role, shown.address, shown.agent)
+    return begin_session(
+        registry, user.username, user.role, shown.address, shown.agent, shown.earlier
+    )
 
 
-def begin_session(registry: Registry, username: str, role: str, address: str, agent: str) -> str:
-    """Let somebody be signed in who has shown who they are; return the token for their cookie."""
+def begin_session(
+    registry: Registry, username: str, role: str, address: str, agent: str, earlier: str | None
+) -> str:
+    """Let somebody be signed in who has shown who they are; return the token for their cookie.
+
+    The session of an `earlier` token, which that cookie held, ends.
+    """
     token, now = secrets.token_urlsafe(TOKEN_BYTES), datetime.now(UTC)
     session_id = secrets.token_hex(8)
     begun = Session(session_id, username, role, now, now, address, agent[:MAX_AGENT])
-    registry.sessions.begin(secret_sha256(token), begun)
+    registry.sessions.begin(
+        secret_sha256(token), begun, None if earlier is None else secret_sha256(earlier)
+    )
     return token
 
 
@@ -200,6 +216,13 @@ def _begin_try(registry: Registry, username: str, user: User | None) -> None:
     wait_s = registry.sign_in_tries.begin(_name_sha256(username), PATIENCE, known)
     if wait_s > 0:
         raise RateLimited("Too many tries under this name.", wait_s)
+
+
+def _require_code(registry: Registry, user: User, code: str | None, refused: SignInRefused) -> None:
+    if not code:
+        raise CodeNeeded("A code is needed besides the password: from your authenticator app.")
+    if not second_factor.is_code(registry, user, code):
+        raise refused
 
 
 def _refused(reason: str) -> SignInRefused:

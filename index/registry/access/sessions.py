@@ -54,10 +54,16 @@ class Sessions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, token_sha256: str, session: Session) -> None:
-        """Let someone be signed in; sessions that have run out are deleted by the way."""
+    def begin(self, token_sha256: str, session: Session, earlier_sha256: str | None = None) -> None:
+        """Let someone be signed in, in place of an earlier session, if there is one.
+
+        Sessions that have run out are deleted by the way.
+        """
         with self._database.write(WriteLock.ACCESS) as connection:
-            connection.execute(delete(SessionRow).where(_run_out(session.created_at)))
+            over = or_(
+                _run_out(session.created_at), SessionRow.token_sha256 == (earlier_sha256 or "")
+            )
+            connection.execute(delete(SessionRow).where(over))
             connection.execute(
                 insert(SessionRow).values(
                     token_sha256=token_sha256,

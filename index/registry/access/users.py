@@ -181,8 +181,12 @@ class Users:
         with self._database.write(WriteLock.ACCESS) as connection:
             _update(connection, username, {**_NO_SECOND_FACTOR, "totp_secret": secret})
 
-    def confirm_second_factor(self, username: str, step: int, recovery: Sequence[str]) -> User:
+    def confirm_second_factor(
+        self, username: str, step: int, recovery: Sequence[str], session_id: str
+    ) -> User:
         """Ask for codes from now on; `recovery` are the hashes of codes that help without it.
+
+        All sessions end but the one in which that is done.
 
         Raises:
             UnknownUser: there is none of this name.
@@ -192,15 +196,17 @@ class Users:
             "totp_step": step,
             "recovery_sha256": list(recovery),
         }
-        return self._change(username, f"user:{username}", values, second_factor=True)
+        caller = f"user:{username}"
+        return self._change(username, caller, values, but=session_id, second_factor=True)
 
-    def remove_second_factor(self, username: str, caller: str) -> User:
-        """Ask for no codes any more.
+    def remove_second_factor(self, username: str, caller: str, session_id: str) -> User:
+        """Ask for no codes any more, and end all sessions but the one in which that is done.
 
         Raises:
             UnknownUser: there is none of this name.
         """
-        return self._change(username, caller, _NO_SECOND_FACTOR, second_factor=False)
+        values = _NO_SECOND_FACTOR
+        return self._change(username, caller, values, but=session_id, second_factor=False)
 
     def take_step(self, username: str, step: int) -> bool:
         """Use up a time step's code; return False if it, or a later one, was used already."""
@@ -230,12 +236,14 @@ class Users:
         values: dict[str, Any],
         *,
         end_sessions: bool = False,
+        but: str | None = None,
         **details: object,
     ) -> User:
+        """Change someone; end their sessions, or all `but` one, if asked to."""
         with self._database.write(WriteLock.ACCESS) as connection:
             _update(connection, username, values)
-            if end_sessions:
-                _end_sessions(connection, username)
+            if end_sessions or but is not None:
+                _end_sessions(connection, username, but)
             append(connection, _event("user.changed", caller, username, **details))
             return _get(connection, username)
 

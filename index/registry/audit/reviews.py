@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, literal, or_, select, update
 
 from index.errors import ReviewRefused, UnknownDecision
 from index.registry.audit import chain
 from index.registry.audit.sealing import SALT_BYTES, seal
-from index.registry.audit.stored import StoredReview, reviews_of
+from index.registry.audit.stored import StoredReview, open_to, reviews_of
 from index.registry.database import Database, WriteLock
 from index.registry.schema import (
     AuditEntryRow,
@@ -90,11 +90,15 @@ class Reviews:
 
     def is_open_to(self, decision_id: str, reviewer: str) -> bool:
         """Whether a decision waits, and this reviewer has said nothing of it yet."""
-        said = exists().where(
-            ReviewRow.sequence == DecisionRow.sequence, ReviewRow.reviewer == reviewer
+        return decision_id in self.open_to([decision_id], reviewer)
+
+    def open_to(self, decision_ids: Sequence[str], reviewer: str) -> frozenset[str]:
+        """Return those of some decisions that wait, and of which this one has said nothing yet."""
+        query = select(DecisionRow.decision_id).where(
+            DecisionRow.decision_id.in_(decision_ids), open_to(reviewer)
         )
         with self._database.read() as connection:
-            return connection.execute(_open(decision_id).where(~said)).first() is not None
+            return frozenset(connection.execute(query).scalars())
 
     def waiting(self) -> int:
         """Return how many decisions wait for somebody to look at them."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, exists, false, or_, select
 
 from index.errors import InvalidCursor, QueryNotKept, UnknownDecision
 from index.registry.audit import chain
@@ -23,6 +23,7 @@ from index.registry.schema import (
     DecisionRow,
     DecisionRuleRow,
     ReviewRow,
+    ReviewTaskRow,
 )
 
 MAX_SEQUENCE = 2**63 - 1
@@ -31,7 +32,12 @@ State = Literal["whole", "image-purged", "erased", "without-details"]
 
 @dataclass(frozen=True)
 class DecisionFilter:
-    """Which decisions to list; None lets all through. `until` itself is left out."""
+    """Which decisions to list; None lets all through. `until` itself is left out.
+
+    A filter must not tell what a reader does not see: to `unseen_by`, a decision that they still
+    have to review counts as reviewed by nobody. With `blind` it has no verdict for them, and is of
+    the writer that it names alone.
+    """
 
     writer_id: str | None = None
     kind: str | None = None
@@ -40,6 +46,8 @@ class DecisionFilter:
     since: datetime | None = None
     until: datetime | None = None
     reviewed: bool | None = None
+    unseen_by: str | None = None
+    blind: bool = False
 
 
 @dataclass(frozen=True)
@@ -230,27 +238,38 @@ def reviews_of(connection: Connection, sequence: int) -> tuple[StoredReview, ...
 
 
 def _filtered(query: Select[*tuple[Any, ...]], wanted: DecisionFilter) -> Select[*tuple[Any, ...]]:
-    equal = {
-        DecisionRow.kind: wanted.kind,
-        DecisionRow.verdict: wanted.verdict,
-        DecisionRow.caller: wanted.caller,
-    }
+    unseen = false() if wanted.unseen_by is None else open_to(wanted.unseen_by)
+    hidden = unseen if wanted.blind else false()
+    equal = {DecisionRow.kind: wanted.kind, DecisionRow.caller: wanted.caller}
     for column, value in equal.items():
         query = query if value is None else query.where(column == value)
+    if wanted.verdict is not None:
+        query = query.where(DecisionRow.verdict == wanted.verdict, ~hidden)
     if wanted.writer_id is not None:
         named = select(DecisionMentionRow.sequence).where(
             DecisionMentionRow.writer_id == wanted.writer_id
         )
         own = DecisionRow.writer_id == wanted.writer_id
-        query = query.where(or_(own, DecisionRow.sequence.in_(named)))
+        query = query.where(or_(own, DecisionRow.sequence.in_(named) & ~hidden))
     if wanted.since is not None:
         query = query.where(DecisionRow.created_at >= wanted.since)
     if wanted.until is not None:
         query = query.where(DecisionRow.created_at < wanted.until)
     if wanted.reviewed is not None:
-        reviewed = exists().where(ReviewRow.sequence == DecisionRow.sequence)
+        reviewed = exists().where(ReviewRow.sequence == DecisionRow.sequence) & ~unseen
         query = query.where(reviewed if wanted.reviewed else ~reviewed)
     return query
+
+
+def open_to(reviewer: str) -> ColumnElement[bool]:
+    """Whether a decision waits for people, and this one has said nothing of it yet."""
+    waits = exists().where(
+        ReviewTaskRow.sequence == DecisionRow.sequence, ReviewTaskRow.done_at.is_(None)
+    )
+    said = exists().where(
+        ReviewRow.sequence == DecisionRow.sequence, ReviewRow.reviewer == reviewer
+    )
+    return waits & ~said
 
 
 def _fields(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:

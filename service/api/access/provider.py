@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Flask, Response, current_app, redirect, request
 
 from service.api.access.sessions import set_cookie
-from service.api.context import refusals, registry
+from service.api.context import refusals, registry, session_token
 from service.auth.people import begin_session
 from service.auth.refusals import SIGN_INS
 from service.auth.scopes import open_to_all
@@ -50,7 +50,14 @@ def has_provider() -> bool:
 @blueprint.get("/provider")
 @open_to_all
 def leave() -> Response:
-    """Send the browser to the provider."""
+    """Send the browser to the provider, if a person asked for it here.
+
+    A provider that knows them lets them in without a word. So another site's page that leads here
+    leads to our own page instead, where they may choose to.
+    """
+    if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
+        elsewhere: Response = redirect("/sign-in")  # type: ignore[assignment]
+        return elsewhere
     try:
         address, began = _provider().begin(_return_to())
     except SignInRefused as refused:
@@ -78,7 +85,8 @@ def come_back() -> Response:
     except SignInRefused as refused:
         return _refuse(refused)
     agent = request.headers.get("User-Agent", "")
-    token = begin_session(registry(), username, role, request.remote_addr or "", agent)
+    address = request.remote_addr or ""
+    token = begin_session(registry(), username, role, address, agent, session_token())
     response: Response = redirect("/")  # type: ignore[assignment]
     set_cookie(response, token)
     response.delete_cookie(_cookie_name(), secure=request.is_secure, samesite="Lax")

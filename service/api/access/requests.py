@@ -81,12 +81,9 @@ def new_password_field() -> String:
     )
 
 
-class Credentials(Body):
-    """What somebody signs in with."""
-
-    username = secret_field("The user name.", "ada", 200)
-    password = secret_field("The password.", PASSWORD)
-    code = String(
+def code_field() -> String:
+    """Declare a code of the second factor, where one is asked for."""
+    return String(
         allow_none=True,
         validate=Length(max=40, error="expected at most 40 characters."),
         error_messages={"invalid": TEXT_MESSAGES["invalid"]},
@@ -94,6 +91,14 @@ class Credentials(Body):
             "A code of the authenticator app, or a recovery code, where one is asked.", CODE
         ),
     )
+
+
+class Credentials(Body):
+    """What somebody signs in with."""
+
+    username = secret_field("The user name.", "ada", 200)
+    password = secret_field("The password.", PASSWORD)
+    code = code_field()
 
 
 class LinkPassword(Body):
@@ -107,13 +112,15 @@ class PasswordChange(Body):
     """A password to put in place of another."""
 
     current = secret_field("The password until now.", PASSWORD)
+    code = code_field()
     password = new_password_field()
 
 
 class Password(Body):
-    """The password of somebody signed in, once more."""
+    """The password of somebody signed in, and a code where one is asked for, once more."""
 
     password = secret_field("Your password.", PASSWORD)
+    code = code_field()
 
 
 class Code(Body):

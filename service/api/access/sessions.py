@@ -25,6 +25,7 @@ from service.api.context import (
     identity,
     refusals,
     registry,
+    session_token,
     settings,
 )
 from service.api.forms import JSON, accepts, check_query
@@ -81,6 +82,7 @@ def sign_in(json_data: dict[str, Any]) -> Response:
         json_data.get("code") or None,
         request.remote_addr or "",
         request.headers.get("User-Agent", ""),
+        session_token(),
     )
     try:
         token = people.sign_in(registry(), shown)
@@ -102,6 +104,8 @@ def sign_out() -> Response:
     registry().sessions.end(who.username, who.session_id, who.caller)
     response = Response(status=204)
     response.delete_cookie(cookie_name(), path="/", secure=request.is_secure, samesite="Strict")
+    # Browsers heed it behind TLS: nothing of what the page showed stays behind.
+    response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 
@@ -143,9 +147,15 @@ def set_password(json_data: dict[str, Any]) -> str:
 def change_password(json_data: dict[str, Any]) -> str:
     """Change your password
 
-    Your other sessions end.
+    Your other sessions end. Where codes are asked for, one is needed here too.
     """
-    people.change_password(registry(), identity(), json_data["current"], json_data["password"])
+    people.change_password(
+        registry(),
+        identity(),
+        json_data["current"],
+        json_data.get("code"),
+        json_data["password"],
+    )
     return ""
 
 
@@ -157,10 +167,11 @@ def change_password(json_data: dict[str, Any]) -> str:
 def offer_second_factor(json_data: dict[str, Any]) -> dict[str, Any]:
     """Begin to use an authenticator app
 
-    Gives the secret that the app takes, and asks for no codes before one was shown.
+    Gives the secret that the app takes, and asks for no codes before one was shown. Whoever uses
+    an app already stops using that one first.
     """
     who = identity()
-    people.require_password(registry(), who, json_data["password"])
+    people.require_again(registry(), who, json_data["password"], json_data.get("code"))
     secret, uri = second_factor.offer(registry(), who.username)
     return {"secret": secret, "uri": uri}
 
@@ -173,7 +184,7 @@ def offer_second_factor(json_data: dict[str, Any]) -> dict[str, Any]:
 def confirm_second_factor(json_data: dict[str, Any]) -> dict[str, Any]:
     """Show a code of the app, from which on codes are asked for
 
-    Gives ten recovery codes, each of use once, shown this once.
+    Gives ten recovery codes, each of use once, shown this once. Your other sessions end.
     """
     return {"recovery_codes": people.confirm_code(registry(), identity(), json_data["code"])}
 
@@ -184,10 +195,13 @@ def confirm_second_factor(json_data: dict[str, Any]) -> dict[str, Any]:
 @blueprint.output({}, status_code=204, description="No codes are asked for any more.")
 @signed_in
 def remove_second_factor(json_data: dict[str, Any]) -> str:
-    """Stop using an authenticator app"""
+    """Stop using an authenticator app
+
+    Takes a code of it, or a recovery code. Your other sessions end.
+    """
     who = identity()
-    people.require_password(registry(), who, json_data["password"])
-    registry().users.remove_second_factor(who.username, who.caller)
+    people.require_again(registry(), who, json_data["password"], json_data.get("code"))
+    registry().users.remove_second_factor(who.username, who.caller, who.session_id)
     return ""
 
 

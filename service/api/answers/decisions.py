@@ -32,6 +32,8 @@ SCORES = frozenset(
         *("similarity", "local_similarity", "points"),
     }
 )
+# A decision that is read back holds them by their parts.
+BY_PART = "contributions"
 DECIMALS = 2
 WARNINGS = (
     "What makes the answer less sure. A warning about the image turns `non_match` into "
@@ -264,9 +266,10 @@ def rounded(answer: Json) -> Json:
 
 def _rounded(name: str, value: Any) -> Any:
     if isinstance(value, dict):
-        return rounded(value)
+        by_part = name == BY_PART
+        return {key: _rounded(name if by_part else key, one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_rounded(name, one) for one in value]
-    if name in SCORES and isinstance(value, float):
+    if name in {*SCORES, BY_PART} and isinstance(value, float):
         return round(value, DECIMALS) + 0.0  # Without a sign at zero.
     return value

@@ -1,6 +1,6 @@
 """Answers about what was decided: decisions, replays, holds and reviews."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 
 from apiflask import Schema
@@ -187,10 +187,10 @@ class Reviews(Schema):
 _OF_THE_SOFTWARE = ("verdict", "score", "log_lr", "threshold", "non_match_threshold")
 
 
-def decisions(page: DecisionPage) -> Json:
-    """Fill `Decisions`."""
+def decisions(page: DecisionPage, hidden: Collection[str] = ()) -> Json:
+    """Fill `Decisions`, without what the software said of those that are `hidden`."""
     return {
-        "decisions": [head_of(one) for one in page.decisions],
+        "decisions": [_head(one, blind=one.decision_id in hidden) for one in page.decisions],
         "next_cursor": page.next_cursor,
     }
 
@@ -235,6 +235,11 @@ def _queued(one: Queued, blind: bool) -> Json:
         "why": "review" if blind else one.why,
         "claimed_until": one.claimed_until,
     }
+
+
+def _head(stored: StoredDecision, *, blind: bool) -> Json:
+    shown = head_of(stored)
+    return shown | (dict.fromkeys(shown.keys() & {*_OF_THE_SOFTWARE}) if blind else {})
 
 
 def _review(one: StoredReview) -> Json:

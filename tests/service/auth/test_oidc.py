@@ -156,6 +156,41 @@ def test_somebody_signs_in_through_the_provider(served, provider, services):
     assert (user.role, user.password_hash) == ("admin", None)
 
 
+def test_another_sites_page_has_nobody_signed_in(served):
+    """The provider, who knows them, would let them in without a word."""
+    client = served()
+    for site in ("cross-site", "same-site"):
+        answer = client.get("/sign-in/provider", headers={"Sec-Fetch-Site": site})
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/sign-in")
+        assert "Set-Cookie" not in answer.headers
+    for site in ("same-origin", "none"):
+        answer = client.get("/sign-in/provider", headers={"Sec-Fetch-Site": site})
+        assert answer.headers["Location"].startswith("http://127.0.0.1")
+
+
+def test_signing_in_through_the_provider_ends_the_session_before(served, provider, services):
+    client, provider.subject = served(), "cleo"
+    client.get(there(client))
+    first = client.get_cookie("countersign").value
+    client.get(there(client))
+    assert client.get_cookie("countersign").value != first
+    assert len(services.registry.sessions.of_user("oidc:cleo")) == 1
+
+
+@pytest.mark.parametrize("address", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
+def test_a_provider_that_tells_half_of_its_addresses_is_refused(served, provider, address):
+    client = served()
+    told = provider.configuration()
+    del told[address]
+    provider.server.app.view_functions["configuration"] = lambda: told
+    leaving = client.get("/sign-in/provider")
+    if address == "authorization_endpoint":
+        assert refused(leaving)
+    else:
+        back = requests.get(leaving.headers["Location"], allow_redirects=False, timeout=10)
+        assert refused(client.get(back.headers["Location"]))
+
+
 def test_names_of_the_provider_stand_for_roles_and_may_lie_deeper(served, provider):
     client = served(oidc_roles="tellers=clerk,heads=auditor", oidc_role_claim="realm.roles")
     provider.subject, provider.spoil = "ben", {"realm": {"roles": ["tellers", "heads", "admin"]}}

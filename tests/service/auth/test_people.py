@@ -373,17 +373,121 @@ def test_a_second_factor_is_asked_for_once_it_was_shown(client, services, person
     assert sign_in(client, username, code=code).status_code == 401
     assert sign_in(client, username, code=codes[0].lower()).status_code == 200
     assert sign_in(client, username, code=codes[0]).status_code == 401
-    assert client.post("/v1/second-factor/removal", json={"password": "x"}).status_code == 401
+    removal = "/v1/second-factor/removal"
     forgive(services, username)
-    assert client.post("/v1/second-factor/removal", json={"password": PASSWORD}).status_code == 204
+    assert sign_in(client, username, code=codes[1]).status_code == 200
+    assert client.post(removal, json={"password": "x", "code": codes[2]}).status_code == 401
+    forgive(services, username)
+    assert client.post(removal, json={"password": PASSWORD, "code": codes[2]}).status_code == 204
     assert sign_in(client, username).status_code == 200
+
+
+@pytest.fixture
+def with_factor(app, services, person):
+    """Someone of whom codes are asked: their client, name, and recovery codes."""
+    username, client = person(), app.test_client()
+    sign_in(client, username)
+    offered = client.post("/v1/second-factor", json={"password": PASSWORD}).get_json()
+    confirmed = client.put("/v1/second-factor", json={"code": pyotp.TOTP(offered["secret"]).now()})
+    return client, username, confirmed.get_json()["recovery_codes"]
+
+
+def test_how_one_signs_in_is_changed_only_with_all_that_one_signs_in_with(services, with_factor):
+    """A session that was left open, and a password that was seen, are not enough."""
+    client, username, codes = with_factor
+    changes = [
+        ("PUT", "/v1/password", {"current": PASSWORD, "password": "an entirely new one"}),
+        ("POST", "/v1/second-factor", {"password": PASSWORD}),
+        ("POST", "/v1/second-factor/removal", {"password": PASSWORD}),
+    ]
+    for method, path, wish in changes:
+        forgive(services, username)
+        answer = client.open(path, method=method, json=wish)
+        assert (answer.status_code, answer.get_json()["code"]) == (401, "code-needed"), path
+        answer = client.open(path, method=method, json={**wish, "code": "000000"})
+        assert (answer.status_code, answer.get_json()["code"]) == (401, "sign-in-refused"), path
+    forgive(services, username)
+    assert services.registry.users.find(username).has_second_factor
+    method, path, wish = changes[0]
+    assert client.open(path, method=method, json={**wish, "code": codes[0]}).status_code == 204
+
+
+def test_a_refused_new_password_uses_up_no_code(services, with_factor):
+    client, username, codes = with_factor
+    wish = {"current": PASSWORD, "code": codes[0], "password": "short"}
+    assert client.put("/v1/password", json=wish).status_code == 422
+    assert len(services.registry.users.find(username).recovery_sha256) == len(codes)
+
+
+def test_another_app_is_taken_only_after_the_first_was_given_up(services, with_factor):
+    """Else asking for one would switch the second factor off, and the chain would not say so."""
+    client, username, codes = with_factor
+    answer = client.post("/v1/second-factor", json={"password": PASSWORD, "code": codes[0]})
+    assert answer.status_code == 422
+    assert "Stop using" in answer.get_json()["detail"]
+    user = services.registry.users.find(username)
+    assert user.has_second_factor
+    # Nor does a code that was seen give anybody new recovery codes.
+    answer = client.put("/v1/second-factor", json={"code": pyotp.TOTP(user.totp_secret).now()})
+    assert answer.status_code == 401
+    assert len(services.registry.users.find(username).recovery_sha256) == len(codes) - 1
+
+
+@pytest.mark.parametrize("change", ["confirmed", "removed"])
+def test_other_sessions_end_with_a_change_of_the_second_factor(
+    app, services, person, with_factor, change
+):
+    if change == "removed":
+        client, username, codes = with_factor
+        other = app.test_client()
+        sign_in(other, username, code=codes[0])
+    else:
+        username, client, other = person(), app.test_client(), app.test_client()
+        sign_in(client, username)
+        sign_in(other, username)
+    assert other.get("/v1/writers").status_code == 200
+    if change == "removed":
+        wish = {"password": PASSWORD, "code": codes[1]}
+        assert client.post("/v1/second-factor/removal", json=wish).status_code == 204
+    else:
+        secret = client.post("/v1/second-factor", json={"password": PASSWORD}).get_json()["secret"]
+        assert other.get("/v1/writers").status_code == 200  # Nothing is changed yet.
+        client.put("/v1/second-factor", json={"code": pyotp.TOTP(secret).now()})
+    assert client.get("/v1/writers").status_code == 200
+    assert other.get("/v1/writers").status_code == 401
+
+
+def test_recovery_codes_cannot_be_guessed_from_their_hashes(with_factor):
+    """112 bits and more need no slow hash; a letter of base32 has five."""
+    for code in with_factor[2]:
+        assert 5 * len(second_factor.plain(code)) >= 112
+
+
+def test_signing_in_again_ends_the_session_before(app, services, person):
+    """And takes no token that somebody else has put there."""
+    first, second = person(), person("auditor")
+    client, kept = app.test_client(), app.test_client()
+    client.set_cookie("countersign", "a token of an attacker's")
+    sign_in(client, first)
+    before = client.get_cookie("countersign").value
+    assert before != "a token of an attacker's"
+    kept.set_cookie("countersign", before)
+    assert kept.get("/v1/writers").status_code == 200
+    sign_in(client, second)
+    assert kept.get("/v1/writers").status_code == 401
+    assert services.registry.sessions.of_user(first) == []
+
+
+def test_signing_out_clears_what_the_browser_kept(client, person):
+    sign_in(client, person())
+    assert client.delete("/v1/session").headers["Clear-Site-Data"] == '"cache"'
 
 
 def test_guessing_codes_is_slowed_down_like_guessing_passwords(client, services, person):
     username = person()
     secret, _ = second_factor.offer(services.registry, username)
     user = services.registry.users.find(username)
-    second_factor.confirm(services.registry, user, pyotp.TOTP(secret).now())
+    second_factor.confirm(services.registry, user, pyotp.TOTP(secret).now(), "none")
     statuses = [sign_in(client, username, code=f"{n:06}").status_code for n in range(5)]
     assert statuses == [401, 401, 401, 429, 429]
 

@@ -49,3 +49,25 @@ def test_zero_has_no_sign():
         str(rounded({"score": -0.001, "threshold": -0.001}))
         == "{'score': 0.0, 'threshold': -0.001}"
     )
+
+
+def test_a_decision_that_is_read_back_tells_no_more_than_its_answer(client, key, files):
+    if client.get("/v1/writers/C-b", headers=key("read")).status_code == 404:
+        form = {"writer_id": "C-b", "images": files(1, 0, 1, 2)}
+        client.post("/v1/writers", data=form, headers=key("enroll"))
+    headers = key("verify", "identify", "read")
+    for path in ("/v1/writers/C-b/verify", "/v1/identify"):
+        asked = client.post(path, data={"image": files(1, 9)[0]}, headers=headers)
+        address = f"/v1/decisions/{asked.get_json()['decision_id']}"
+        coarse = client.get(address, headers=headers).get_json()
+        exact = client.get(address, headers=key("read", "audit")).get_json()
+        assert exact["rule"] == coarse["rule"]
+        # What depends on the query signature: thresholds and bounds do not.
+        told = ("score", "log_lr", "log_lr_random", "contributions", "references", "candidates")
+        seen = list(numbers({name: coarse["details"].get(name) for name in told}))
+        kept = list(numbers({name: exact["details"].get(name) for name in told}))
+        assert len(seen) == len(kept) > 0
+        assert all(value == round(value, 2) for _, value in seen), path
+        assert any(value != round(value, 2) for _, value in kept), path
+        listed = client.get("/v1/decisions?limit=1", headers=headers).get_json()["decisions"]
+        assert all(value == round(value, 2) for _, value in numbers(listed))

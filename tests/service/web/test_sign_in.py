@@ -138,6 +138,7 @@ def test_an_account_has_sessions_a_second_factor_and_a_password(page, guarded):
     at(page, "")
     page.open("account")
     page.find("#current").send_keys(PASSWORD)
+    page.find("#password-code").send_keys(codes[1])
     page.find("#new-password").send_keys("an entirely new one", Keys.ENTER)
     page.wait(
         lambda: (
@@ -145,8 +146,11 @@ def test_an_account_has_sessions_a_second_factor_and_a_password(page, guarded):
         ),
         "the password was not changed",
     )
+    page.find("#factor-code-again").send_keys(codes[2])
     page.find("#factor-password").send_keys("an entirely new one", Keys.ENTER)
     page.wait(lambda: "Only your" in page.find("#second-factor-state").text or None, "still asked")
+    hidden = "return document.getElementById('password-code').parentElement.hidden"
+    assert page.run(hidden) is True
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

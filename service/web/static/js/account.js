@@ -47,6 +47,8 @@ function showFactor() {
   byId("second-factor-state").textContent = hasFactor
     ? "A code of your authenticator app is asked for when you sign in."
     : "Only your password is asked for when you sign in.";
+  // Whoever is asked for codes at sign-in shows one again for what changes how they sign in.
+  for (const field of document.querySelectorAll(".code-again")) field.hidden = !hasFactor;
   byId("factor-form").querySelector(".button-words").textContent = hasFactor
     ? "Ask for no code any more"
     : "Use an authenticator app";
@@ -56,7 +58,7 @@ onSubmit(byId("factor-form"), "Asking …", async () => {
   const password = byId("factor-password");
   if (!password.value) throw new Incomplete("Type your password.", password);
   if (hasFactor) {
-    await removeSecondFactor(password.value);
+    await removeSecondFactor(password.value, byId("factor-code-again").value.trim() || null);
   } else {
     const { secret, uri } = await offerSecondFactor(password.value);
     byId("factor-secret").textContent = secret;
@@ -65,6 +67,7 @@ onSubmit(byId("factor-form"), "Asking …", async () => {
     byId("factor-code").focus();
   }
   password.value = "";
+  byId("factor-code-again").value = "";
   ({ second_factor: hasFactor } = await readSession());
   byId("recovery").hidden = true;
   byId("factor-form").hidden = !byId("code-form").hidden;
@@ -85,9 +88,10 @@ onSubmit(byId("code-form"), "Confirming …", async () => {
 });
 
 onSubmit(byId("password-form"), "Changing …", async () => {
-  await changePassword(byId("current").value || "none", byId("new-password").value || "none");
-  byId("current").value = "";
-  byId("new-password").value = "";
+  const [current, code, password] = ["current", "password-code", "new-password"].map(byId);
+  const shown = code.value.trim() || null;
+  await changePassword(current.value || "none", shown, password.value || "none");
+  for (const field of [current, code, password]) field.value = "";
   announce("Your password is changed.");
   await showSessions();
 });

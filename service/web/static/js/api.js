@@ -79,15 +79,15 @@ export const endSession = (id) => request("DELETE", `v1/sessions/${encodeURIComp
 
 export const setPassword = (link, password) => request("POST", "v1/password", json({ link, password }));
 
-export const changePassword = (current, password) =>
-  request("PUT", "v1/password", json({ current, password }));
+export const changePassword = (current, code, password) =>
+  request("PUT", "v1/password", json({ current, code, password }));
 
 export const offerSecondFactor = (password) => request("POST", "v1/second-factor", json({ password }));
 
 export const confirmSecondFactor = (code) => request("PUT", "v1/second-factor", json({ code }));
 
-export const removeSecondFactor = (password) =>
-  request("POST", "v1/second-factor/removal", json({ password }));
+export const removeSecondFactor = (password, code) =>
+  request("POST", "v1/second-factor/removal", json({ password, code }));
 
 const json = (fields) => ({
   body: JSON.stringify(fields),

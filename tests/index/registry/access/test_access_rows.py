@@ -35,7 +35,7 @@ def test_users_and_their_sessions(registry):
         registry.users.add("ada", "clerk", None, "test")
     assert registry.users.set_password_by_link("c" * 64, "hash").state == "active"
     assert registry.users.set_password_by_link("c" * 64, "hash") is None
-    registry.users.confirm_second_factor("ada", 7, ["d" * 64])
+    registry.users.confirm_second_factor("ada", 7, ["d" * 64], "none")
     assert [registry.users.take_step("ada", step) for step in (7, 8, 8)] == [False, True, False]
     taken = [registry.users.take_recovery("ada", "d" * 64) for _ in range(2)]
     assert taken == [True, False]

@@ -9,9 +9,8 @@ from io import BytesIO
 import pytest
 from sqlalchemy import text
 
-from service.api.context import SCOPES_OF
 from service.app import create_app
-from service.auth.caller import CALLERS
+from service.auth import callers
 from service.auth.scopes import SCOPES
 
 DECISIONS = "/v1/decisions"
@@ -175,8 +174,10 @@ def test_a_hold_that_is_none_is_refused(client, decided, hold, field):
     assert field in answer.get_json()["fields"]
 
 
-def as_caller(services, monkeypatch, name):
-    monkeypatch.setitem(CALLERS, "off", name)
+def as_caller(services, monkeypatch, name, scopes=SCOPES):
+    """A client for whom all that follows is asked by this caller, until the next is made."""
+    who = replace(callers.ANYONE, caller=name, scopes=frozenset(scopes))
+    monkeypatch.setattr(callers, "ANYONE", who)
     return create_app(services).test_client()
 
 
@@ -254,8 +255,7 @@ def test_who_still_has_to_review_sees_no_other_review(
     services = replace(services, settings=replace(settings, review_blind=blind))
     first = as_caller(services, monkeypatch, "user:first")
     first.post(f"{one(decided[0])}/reviews", json={"outcome": "reject"})
-    monkeypatch.setitem(SCOPES_OF, "off", frozenset({"read", "review"}))
-    second = as_caller(services, monkeypatch, "user:second")
+    second = as_caller(services, monkeypatch, "user:second", ("read", "review"))
     read = second.get(one(decided[0])).get_json()
     assert read["reviews"] == []
     shown = (read["verdict"], read["score"], read["details"], read["rule"])
@@ -267,6 +267,59 @@ def test_who_still_has_to_review_sees_no_other_review(
     read = second.get(one(decided[0])).get_json()
     assert [found["reviewer"] for found in read["reviews"]] == ["user:first", "user:second"]
     assert read["verdict"] == "match"
-    monkeypatch.setitem(SCOPES_OF, "off", frozenset(SCOPES))
     third = as_caller(services, monkeypatch, "user:auditor")
     assert len(third.get(one(decided[0])).get_json()["reviews"]) == 2
+
+
+@pytest.mark.parametrize("blind", ["off", "on"])
+def test_the_list_and_its_filters_tell_a_reviewer_no_more(
+    services, settings, monkeypatch, decided, blind
+):
+    services = replace(services, settings=replace(settings, review_blind=blind))
+    first = as_caller(services, monkeypatch, "user:first")
+    first.post(f"{one(decided[0])}/reviews", json={"outcome": "reject"})
+    open_one, verdict = decided[0].get_json()["decision_id"], decided[0].get_json()["verdict"]
+
+    def listed(reader, query=""):
+        page = reader.get(f"{DECISIONS}{query}").get_json()["decisions"]
+        return {found["decision_id"]: found for found in page}
+
+    second = as_caller(services, monkeypatch, "user:second", ("read", "review"))
+    row = listed(second)[open_one]
+    assert ((row["verdict"], row["score"]) == (None, None)) == (blind == "on")
+    assert row["writer_id"] == "W-1"  # What is claimed has to be judged.
+    assert (open_one in listed(second, f"?verdict={verdict}")) == (blind == "off")
+    assert open_one in listed(second, "?writer_id=W-1")
+    # That somebody has reviewed it, and yet it waits, would say that they did not accept.
+    assert open_one not in listed(second, "?reviewed=true")
+    assert open_one in listed(second, "?reviewed=false")
+    second.post(f"{one(decided[0])}/reviews", json={"outcome": "accept"})
+    assert listed(second)[open_one]["verdict"] == verdict
+    assert open_one in listed(second, f"?verdict={verdict}")
+    assert open_one in listed(second, "?reviewed=true")
+    auditor = as_caller(services, monkeypatch, "user:auditor")
+    assert open_one in listed(auditor, f"?verdict={verdict}&reviewed=true")
+
+
+def test_a_writer_whom_a_warning_names_is_no_filter_for_the_blind(
+    services, settings, monkeypatch, decided
+):
+    """`seen-before` names others: who lists those would learn of the warning."""
+    services = replace(services, settings=replace(settings, review_blind="on"))
+    open_one = decided[0].get_json()["decision_id"]
+    with services.registry._database.write() as connection:
+        query = text("SELECT sequence FROM decisions WHERE decision_id = :id")
+        number = connection.execute(query, {"id": open_one}).scalar_one()
+        for statement in (
+            "INSERT INTO decision_mentions (sequence, writer_id) VALUES (:number, 'W-2')",
+            "INSERT INTO review_tasks (sequence, why) VALUES (:number, 'warned')",
+        ):
+            connection.execute(text(statement), {"number": number})
+
+    def listed(scopes):
+        reader = as_caller(services, monkeypatch, "user:reader", scopes)
+        page = reader.get(f"{DECISIONS}?writer_id=W-2").get_json()["decisions"]
+        return [found["decision_id"] for found in page]
+
+    assert open_one not in listed(("read", "review"))
+    assert open_one in listed(("read", "audit"))

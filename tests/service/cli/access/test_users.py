@@ -55,7 +55,7 @@ def test_roles_change_and_people_are_disabled_and_reset(ada, run):
 
 def test_sessions_are_shown_and_ended(ada, run, kept):
     for _ in range(3):
-        begin_session(kept, "ada", "clerk", "192.0.2.7", "Firefox")
+        begin_session(kept, "ada", "clerk", "192.0.2.7", "Firefox", None)
     shown = json.loads(run("users", "sessions", "ada", "--json").stdout)["sessions"]
     assert len(shown) == 3
     assert "192.0.2.7" in run("users", "sessions", "ada").stdout

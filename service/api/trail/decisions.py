@@ -7,6 +7,7 @@ from flask import Response
 
 from index.registry.audit.holds import Hold
 from index.registry.audit.stored import DecisionFilter
+from service.api.access.repeating import repeatable
 from service.api.answers import trail as answers
 from service.api.answers.decisions import rounded
 from service.api.answers.trail import Decision, Decisions, Replay
@@ -82,6 +83,7 @@ def show_query(decision_id: str) -> Response:
 
 
 @blueprint.post("/<decision_id>/replay")
+@repeatable()
 @blueprint.output(Replay)
 @requires("audit")
 def replay_decision(decision_id: str) -> dict[str, Any]:

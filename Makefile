@@ -22,7 +22,7 @@ SLOW := benchmarks \
     doctor models \
     retention server transfer web \
     api/test_bad_inputs.py test_replicas.py test_serve.py test_shared_index.py) \
-  test_operations.py test_wheel.py
+  test_operations.py test_walkthrough.py test_wheel.py
 check: lint
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile \
 	  $(addprefix --ignore=tests/,$(SLOW)) $(ARGS)

@@ -6,7 +6,7 @@ This is the only module that looks at the environment.
 import difflib
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -122,11 +122,14 @@ class Settings:
 
 
 def read_settings(
-    environ: Mapping[str, str] | None = None, options: Mapping[str, str] | None = None
+    environ: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
 ) -> Settings:
     """Read and validate the settings from `environ` (default: the process's environment).
 
     `options` are a command line's, by the names of the settings; they go before the environment.
+    Settings named in `without` are not looked at: a command may be about to make what they name.
     A setting in SECRETS may come from a file instead, which a variable with _FILE at its end names.
 
     Raises:
@@ -138,7 +141,7 @@ def read_settings(
         for name, value in environ.items()
         if name.startswith(PREFIX) and value.strip()
     } | dict(options or {})
-    given = _with_secrets(given)
+    given = {name: value for name, value in _with_secrets(given).items() if name not in without}
     for name in given:
         if name not in _READERS:
             raise SettingsError(_unknown(name))

@@ -1,12 +1,15 @@
-"""Servers that tests of several packages work with, each a process of our own on loopback."""
+"""What tests of several packages work with: servers, each a process of our own on loopback, and
+an environment in which the wheel is installed."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+import venv
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
@@ -17,6 +20,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from index.registry.schema_version import upgrade
+
+ROOT = Path(__file__).parent.parent
 
 # Importing pymilvus closes every log handler. TensorFlow's would close the stderr that it was made
 # with, which is pytest's, but leaves alone the process's own.
@@ -138,3 +143,39 @@ def _reading(path: Path) -> Iterator[None]:
 def reading() -> Callable[[Path], AbstractContextManager[None]]:
     """Hold a reader of an SQLite registry open: `with reading(database_file):`."""
     return _reading
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    (made,) = folder.glob("*.whl")
+    return made
+
+
+@pytest.fixture(scope="session")
+def elsewhere(wheel, tmp_path_factory) -> Path:
+    """A folder outside the checkout, in which `venv` has the wheel and what it needs.
+
+    Packages are links into uv's cache, which a package index is asked to fill only where it lacks
+    one.
+    """
+    folder = tmp_path_factory.mktemp("elsewhere")
+    venv.create(folder / "venv", symlinks=True)
+    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", str(wheel)]
+    command += ["--python", str(folder / "venv/bin/python")]
+    for source in (["--offline"], []):
+        done = subprocess.run([*command, *source], capture_output=True, text=True, check=False)
+        if done.returncode == 0:
+            return folder
+    if re.search(r"(?i)dns error|connect|timed out|offline", done.stderr):
+        pytest.skip("no package index can be reached")
+    raise RuntimeError(done.stderr)
+
+
+def without_checkout() -> dict[str, str]:
+    """The environment without what leads to the checkout, or sets anything."""
+    left_out = ("PYTHON", "COUNTERSIGN_", "VIRTUAL_ENV")
+    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}

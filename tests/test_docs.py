@@ -157,6 +157,15 @@ def test_every_setting_is_documented_with_its_default() -> None:
             assert documented == f"`{defaults[name]}`", name
 
 
+def test_every_kind_of_entry_of_the_audit_chain_is_documented() -> None:
+    sources = [path for one in ("index", "service") for path in (ROOT / one).rglob("*.py")]
+    kind = re.compile(r'"([a-z-]+\.(?:[a-z]+ed|done|held|made))"')
+    kinds = {found for path in sources for found in kind.findall(read(path))}
+    assert {"writer.enrolled", "backup.made", "purge.done", "sign-in.failed"} < kinds
+    table = read(ROOT / "docs" / "audit.md")
+    assert {one for one in kinds if f"`{one}`" not in table} == set()
+
+
 def test_the_model_card_is_the_one_of_the_results() -> None:
     results = json.loads(read(ROOT / "docs/evaluation/zeroshot.json"))
     assert read(ROOT / "docs/model-card.md").rstrip() == model_card(results).rstrip()

@@ -1,14 +1,12 @@
 """The wheel holds what serves and nothing else, and serves where there is no checkout."""
 
 import json
-import os
 import re
 import socket
 import subprocess
 import sys
 import tomllib
 import urllib.request
-import venv
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,19 +14,12 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from tests.conftest import without_checkout
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PACKAGES = ("encoder", "index", "service", "migrations")
 READY_S = 60.0
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    (made,) = folder.glob("*.whl")
-    return made
 
 
 def test_it_holds_the_packages_files_and_nothing_else(wheel) -> None:
@@ -68,28 +59,6 @@ def test_it_says_what_it_is_and_needs(wheel) -> None:
     assert sorted(needed) == sorted(one[0] for one in named if one)
     assert "countersign = service.cli:main" in entry_points
     assert licences == [f"{folder}/licenses/LICENSE"]
-
-
-@pytest.fixture(scope="module")
-def elsewhere(wheel, tmp_path_factory) -> Path:
-    """A new environment with the wheel and what it needs, outside the checkout."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    venv.create(folder / "venv", symlinks=True)
-    command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python"]
-    python = str(folder / "venv/bin/python")
-    done = subprocess.run(
-        [*command, python, str(wheel)], capture_output=True, text=True, check=False
-    )
-    if done.returncode and re.search(r"(?i)dns error|connect|timed out|offline", done.stderr):
-        pytest.skip("no package index can be reached")
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
-def without_checkout() -> dict[str, str]:
-    """The environment without what leads to the checkout, or sets anything."""
-    left_out = ("PYTHON", "COUNTERSIGN_", "VIRTUAL_ENV")
-    return {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from index.backup.make import (
 from index.backup.moving import move_rows
 from index.backup.tombstones import ErasureList, Repeated, repeat_erasures
 from index.errors import BackupUnusable, PlaceTaken, TombstonesUnusable
-from index.registry.audit.chain import AuditEvent, append
+from index.registry.audit.chain import RESTORED, AuditEvent, append
 from index.registry.database import Database, WriteLock
 from index.registry.schema import SharedIndexRow
 from index.registry.schema_version import bring_to, head_revision, is_known, upgrade
@@ -260,5 +260,5 @@ def _settle(connection: Connection, restoring: Restoring) -> Repeated:
         "erased_writers": repeated.writers,
         "erased_references": repeated.references,
     }
-    append(connection, AuditEvent("restore.done", restoring.caller, details=details))
+    append(connection, AuditEvent(RESTORED, restoring.caller, details=details))
     return repeated

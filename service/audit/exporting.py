@@ -12,12 +12,20 @@ from types import SimpleNamespace
 from typing import Any
 
 from index.registry.audit.chain import GENESIS_SHA256, HASHED, AuditEvent, Head
-from index.registry.audit.verification import MOST_FINDINGS, Finding, entry_fault
+from index.registry.audit.verification import (
+    MOST_FINDINGS,
+    AnchorFaults,
+    Finding,
+    entry_fault,
+)
 from index.registry.registry import Registry
 from service.audit.anchors import Anchor
 from service.errors import AnchorUnusable
 
 FORMAT = "countersign-audit-export/1"
+CUT_OFF = (
+    "an anchor signed it, and the export ends before it: it was cut off, or is of an earlier time"
+)
 
 
 @dataclass
@@ -75,6 +83,7 @@ def verify_export(lines: Iterable[str], anchors: Sequence[Anchor] = ()) -> Expor
     reading = iter(lines)
     _require_export(next(reading, ""), anchors)
     signed = {one.head.sequence: one.head.sha256 for one in anchors}
+    faults = AnchorFaults(signed)
     report = ExportReport()
     previous: str | None = None
     for number, line in enumerate(reading, 2):
@@ -88,26 +97,15 @@ def verify_export(lines: Iterable[str], anchors: Sequence[Anchor] = ()) -> Expor
         fault = entry_fault(row, previous)
         if fault is not None:
             report.add(f"entry {row.sequence}", fault)
-        if row.sequence in signed:
-            report.anchors += 1
-            if signed[row.sequence] != row.sha256:
-                report.add(f"entry {row.sequence}", "it is not the entry that the anchor signed")
+        report.anchors += row.sequence in signed
+        faults.take(row)
         previous = row.sha256
         report.entries += 1
         report.head = Head(row.sequence, row.sha256)
-    _find_missing(report, signed)
+    # What was before the first entry was not asked for, and a gap is found by the hashes.
+    for entry, fault in faults.found(CUT_OFF, after=report.head.sequence):
+        report.add(f"entry {entry}", fault)
     return report
-
-
-def _find_missing(report: ExportReport, signed: dict[int, str]) -> None:
-    """An anchor after the last entry shows that there were more."""
-    after = [number for number in signed if number > report.head.sequence]
-    if after:
-        report.add(
-            f"entry {min(after)}",
-            "an anchor signed it, and the export ends before it: it was cut off, or is of an "
-            "earlier time",
-        )
 
 
 def _require_export(line: str, anchors: Sequence[Anchor]) -> None:

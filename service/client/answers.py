@@ -102,8 +102,8 @@ class Verification(Answer):
     """Whether the query signature is the writer's, and what the answer rests on.
 
     Attributes:
-        decision_id: the decision's number in the audit trail; None if it was not kept.
-        disposition: what becomes of it by the rules of the house, where the server says so.
+        decision_id: the decision's id in the audit trail; None if it was not kept.
+        disposition: what becomes of the claim: `accept`, `review` by a person, or `reject`.
         score: about log10 of odds; higher is more alike.
         log_lr, log_lr_random: log10 of the likelihood ratio against a skilled forger, and against
             another writer; at their bounds, read "at least".
@@ -125,6 +125,9 @@ class Verification(Answer):
     model: Model
     references: tuple[Similarity, ...]
     decision_id: str | None = None
+    decided_at: datetime | None = None
+    probe_sha256: str | None = None
+    request_id: str | None = None
     writer_id: str | None = None
     disposition: str | None = None
     calibration: str | None = None
@@ -158,6 +161,10 @@ class Identification(Answer):
     quality: Quality
     model: Model
     decision_id: str | None = None
+    decided_at: datetime | None = None
+    probe_sha256: str | None = None
+    request_id: str | None = None
+    writer_id: str | None = None
     calibration: str | None = None
     warnings: tuple[Warned, ...] = ()
     cleaned: str | None = None
@@ -300,45 +307,130 @@ class Erasures(Answer):
 
 @dataclass(frozen=True)
 class Review(Answer):
-    """What a person made of a decision."""
+    """What a person said of a decision: `accept`, `reject`, `unsure` or `escalate`."""
 
+    review_id: int
+    reviewer: str
     outcome: str
-    reason: str | None = None
-    comment: str | None = None
-    reviewer: str | None = None
-    created_at: datetime | None = None
+    reason: str | None
+    comment: str | None
+    created_at: datetime
 
 
 @dataclass(frozen=True)
-class Decision(Answer):
-    """A decision as it was recorded; `raw` has all that the server keeps of it."""
+class Reviews(Answer):
+    """What the caller said of a decision; `done` says that nobody else need look at it."""
+
+    reviews: tuple[Review, ...]
+    done: bool
+
+
+@dataclass(frozen=True)
+class QueuedDecision(Answer):
+    """A decision that waits for a person; nobody else gets it before `claimed_until`.
+
+    `verdict` is None where reviewers are blind to it.
+    """
 
     decision_id: str
+    decided_at: datetime
     kind: str
-    verdict: str
-    created_at: datetime | None = None
-    writer_id: str | None = None
-    caller: str | None = None
-    score: float | None = None
-    threshold: float | None = None
-    operating_point: str | None = None
-    disposition: str | None = None
-    reviews: tuple[Review, ...] = ()
+    verdict: str | None
+    why: str
+    claimed_until: datetime
+
+
+@dataclass(frozen=True)
+class Queue(Answer):
+    """Decisions that wait for a person, the oldest first; `waiting` counts all there are."""
+
+    waiting: int
+    decisions: tuple[QueuedDecision, ...]
+
+
+@dataclass(frozen=True)
+class Held(Answer):
+    """A hold, which keeps a decision whole, whatever retention and erasures say."""
+
+    reason: str
+    held_by: str
+    held_since: datetime
+    held_until: datetime
+    in_force: bool
+    erasure_waits: bool
+
+
+@dataclass(frozen=True)
+class DecisionHead(Answer):
+    """A decision, as a list shows it.
+
+    Attributes:
+        verdict: None for a reviewer who must not see it.
+        state: `whole`, or what is not kept of it: `image-purged`, `erased`, `without-details`.
+    """
+
+    decision_id: str
+    decided_at: datetime
+    kind: str
+    verdict: str | None
+    writer_id: str | None
+    score: float | None
+    caller: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Decision(DecisionHead):
+    """A decision as it was recorded, with all that it rests on, as far as that is kept.
+
+    Attributes:
+        entry: the number of its entry on the audit chain.
+        details: region, figures, similarities, warnings, quality, references, software.
+        rule: what it was decided by, as it was.
+    """
+
+    operating_point: str | None
+    log_lr: float | None
+    threshold: float | None
+    non_match_threshold: float | None
+    model_id: str
+    reference_ids: tuple[int, ...]
+    candidates: tuple[Mapping[str, Any], ...] | None
+    probe_sha256: str | None
+    sha256: str
+    entry: int | None
+    details: Mapping[str, Any] | None
+    rule: Mapping[str, Any] | None
+    hold: Held | None
+    reviews: tuple[Review, ...]
+
+
+@dataclass(frozen=True)
+class Difference(Answer):
+    """Something that came out otherwise than it was recorded."""
+
+    what: str
+    recorded: Any
+    now: Any
 
 
 @dataclass(frozen=True)
 class Replay(Answer):
-    """A decision computed again: whether it comes to the same.
+    """A decision decided anew: `equal`, `different`, or `impossible` for the `reasons` given."""
 
-    Attributes:
-        equal: None where it cannot be computed again.
-        differences: what differs, as the server says it.
-        reason: why it differs or cannot be computed again.
-    """
+    decision_id: str
+    outcome: str
+    differences: tuple[Difference, ...]
+    reasons: tuple[str, ...]
 
-    equal: bool | None
-    differences: Any = ()
-    reason: str | None = None
+
+@dataclass(frozen=True)
+class HeldDecision(Answer):
+    """A decision that stays whole though its writer was erased, until when and why."""
+
+    decision_id: str
+    reason: str
+    held_until: datetime
 
 
 @dataclass(frozen=True)
@@ -350,16 +442,16 @@ class Key(Answer):
     scopes: tuple[str, ...]
     state: str
     created_at: datetime
-    expires_at: datetime | None = None
-    last_used_at: datetime | None = None
-    replaced_by: str | None = None
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    replaced_by: str | None
 
 
 @dataclass(frozen=True)
-class NewKey(Key):
+class MadeKey(Key):
     """A key that was just made; `key` is shown this once, and never in a `repr`.
 
     None where the answer to a request that was sent again is given again.
     """
 
-    key: str | None = field(default=None, repr=False, kw_only=True)
+    key: str | None = field(repr=False)

@@ -12,12 +12,16 @@ ClientError
     ├── NotFound            there is no such thing
     │   ├── UnknownWriter
     │   ├── UnknownReference
-    │   └── ImageNotHeld
+    │   ├── ImageNotHeld
+    │   ├── UnknownDecision
+    │   ├── QueryNotKept    the time of the decision's query image is over
+    │   └── UnknownKey
     ├── Conflict            what the server holds speaks against it
     │   ├── WriterExists
     │   ├── DuplicateReference
     │   ├── NoReferences
     │   ├── CalibrationOutdated
+    │   ├── ReviewRefused   this caller may not review the decision
     │   └── StillInProgress     the same request, sent before, is not done yet
     ├── ChangedMeanwhile    it is not any more what `if_match` names
     ├── ImageRefused        an image cannot be used; `refused` and `boxes` say why and where
@@ -142,6 +146,18 @@ class ImageNotHeld(NotFound):
     """The image is not held here."""
 
 
+class UnknownDecision(NotFound):
+    """No decision has this id."""
+
+
+class QueryNotKept(NotFound):
+    """The query image of the decision is not kept any more, or never was."""
+
+
+class UnknownKey(NotFound):
+    """No key has this prefix, or it is of no use any more."""
+
+
 class Conflict(Problem):
     """What the server holds speaks against it."""
 
@@ -160,6 +176,10 @@ class NoReferences(Conflict):
 
 class CalibrationOutdated(Conflict):
     """The calibration is for another model or rule."""
+
+
+class ReviewRefused(Conflict):
+    """This caller may not review the decision, or has done so."""
 
 
 class StillInProgress(Conflict):
@@ -226,6 +246,8 @@ class DiskFull(ServerFailed):
 # By code. What is not here is known by its status.
 BY_CODE: Mapping[str, type[Problem]] = {
     "unauthorized": Unauthorized,
+    "sign-in-refused": Unauthorized,
+    "code-needed": Unauthorized,
     "missing-scope": MissingScope,
     "cross-site-request": Forbidden,
     "unknown-address": NotFound,
@@ -233,10 +255,18 @@ BY_CODE: Mapping[str, type[Problem]] = {
     "unknown-reference": UnknownReference,
     "unknown-calibration": NotFound,
     "image-not-held": ImageNotHeld,
+    "unknown-decision": UnknownDecision,
+    "query-not-kept": QueryNotKept,
+    "unknown-key": UnknownKey,
+    "unknown-user": NotFound,
+    "unknown-session": NotFound,
     "writer-exists": WriterExists,
     "duplicate-reference": DuplicateReference,
     "no-references": NoReferences,
     "calibration-outdated": CalibrationOutdated,
+    "review-refused": ReviewRefused,
+    "user-exists": Conflict,
+    "sign-in-off": Conflict,
     "idempotency-in-progress": StillInProgress,
     "precondition-failed": ChangedMeanwhile,
     "undecodable-image": ImageRefused,

@@ -6,6 +6,7 @@ Nothing here sends anything: `Client` and `AsyncClient` have these as their meth
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from service.client import answers
@@ -161,9 +162,21 @@ def rename_writer(
     return Call(request, _reads(answers.Writer))
 
 
-def erase_writer(writer_id: str, *, if_match: str | None = None) -> Call[None]:
-    """Erase a writer for good; with `if_match`, only while their `etag` is still this one."""
-    return _deleted(address("writers", writer_id), _ERASED, _if_match(if_match))
+def erase_writer(
+    writer_id: str, *, if_match: str | None = None
+) -> Call[tuple[answers.HeldDecision, ...]]:
+    """Erase a writer for good; with `if_match`, only while their `etag` is still this one.
+
+    The answer lists the decisions about them that a hold keeps whole until its end.
+    """
+
+    def read(response: Response) -> tuple[answers.HeldDecision, ...]:
+        if response.status == HTTPStatus.NO_CONTENT:
+            return ()
+        return _listed(response.json(), "held", answers.HeldDecision)
+
+    request = Request("DELETE", address("writers", writer_id), headers=_if_match(if_match))
+    return Call(request, read, _ERASED)
 
 
 def references(writer_id: str) -> Call[tuple[answers.Reference, ...]]:
@@ -198,8 +211,18 @@ def decisions(
     until: datetime | None = None,
     reviewed: bool | None = None,
     page_size: int = PAGE,
-) -> Pages[answers.Decision]:
-    """List recorded decisions, all or those that fit; `kind` is `verify` or `identify`."""
+) -> Pages[answers.DecisionHead]:
+    """List recorded decisions, the newest first: all, or those that all that is given fits.
+
+    Args:
+        writer_id: of this writer, or with them among the candidates.
+        kind: `verify` or `identify`.
+        verdict: with this verdict.
+        caller: asked by this caller, such as `key:5f0c93a1b2d4`.
+        since, until: from one moment on, and before the other; with a time zone.
+        reviewed: which a person has reviewed, or nobody has.
+        page_size: how many to ask for at a time.
+    """
     query = pairs(
         writer_id=writer_id,
         kind=kind,
@@ -209,11 +232,11 @@ def decisions(
         limit=page_size,
         **{"from": since, "to": until},
     )
-    return _pages(address("decisions"), "decisions", answers.Decision, query)
+    return _pages(address("decisions"), "decisions", answers.DecisionHead, query)
 
 
 def decision(decision_id: str) -> Call[answers.Decision]:
-    """Look up a decision as it was recorded."""
+    """Look up a decision as it was recorded, with all that it rests on."""
     return Call(Request("GET", address("decisions", decision_id)), _reads(answers.Decision))
 
 
@@ -232,18 +255,25 @@ def replay_decision(decision_id: str) -> Call[answers.Replay]:
     return _posted(address("decisions", decision_id, "replay"), answers.Replay)
 
 
+def hold_decision(decision_id: str, reason: str, until: datetime) -> Call[answers.Decision]:
+    """Keep a decision whole until a moment, which has a time zone; one that is past ends a hold."""
+    body = dict(pairs(reason=reason, until=until))
+    request = Request("PUT", address("decisions", decision_id, "hold"), body=body)
+    return Call(request, _reads(answers.Decision))
+
+
 def review_decision(
     decision_id: str, outcome: str, *, reason: str | None = None, comment: str | None = None
-) -> Call[answers.Review]:
+) -> Call[answers.Reviews]:
     """Say what a person makes of a decision: `accept`, `reject`, `unsure` or `escalate`."""
     body = dict(pairs(outcome=outcome, reason=reason, comment=comment))
-    return _posted(address("decisions", decision_id, "reviews"), answers.Review, body)
+    return _posted(address("decisions", decision_id, "reviews"), answers.Reviews, body)
 
 
-def review_queue(*, page_size: int = PAGE) -> Pages[answers.Decision]:
-    """List the decisions that wait for a person, the oldest first."""
-    query = pairs(limit=page_size)
-    return _pages(address("reviews", "queue"), "decisions", answers.Decision, query)
+def review_queue(limit: int = 1) -> Call[answers.Queue]:
+    """Take on decisions that wait for a person, the oldest first; nobody else gets them for now."""
+    request = Request("GET", address("reviews", "queue"), pairs(limit=limit))
+    return Call(request, _reads(answers.Queue))
 
 
 def keys() -> Pages[answers.Key]:
@@ -253,12 +283,12 @@ def keys() -> Pages[answers.Key]:
 
 def create_key(
     name: str, scopes: Iterable[str], *, expires_in: str | None = None
-) -> Call[answers.NewKey]:
+) -> Call[answers.MadeKey]:
     """Make a key with these scopes, which ends after a span such as 90d; it is shown this once."""
     body: dict[str, Any] = {"name": name, "scopes": list(scopes)}
     if expires_in is not None:
         body["expires_in"] = expires_in
-    return _posted(address("keys"), answers.NewKey, body)
+    return _posted(address("keys"), answers.MadeKey, body)
 
 
 def revoke_key(prefix: str) -> Call[None]:
@@ -268,11 +298,11 @@ def revoke_key(prefix: str) -> Call[None]:
 
 def rotate_key(
     prefix: str, *, expires_in: str | None = None, overlap: str | None = None
-) -> Call[answers.NewKey]:
+) -> Call[answers.MadeKey]:
     """Make a key in the place of another, which goes on for a span such as 12h."""
     spans = {"expires_in": expires_in, "overlap": overlap}
     body = {name: span for name, span in spans.items() if span is not None}
-    return _posted(address("keys", prefix, "rotate"), answers.NewKey, body)
+    return _posted(address("keys", prefix, "rotate"), answers.MadeKey, body)
 
 
 def about() -> Call[answers.About]:
@@ -298,10 +328,8 @@ def _posted(path: str, kind: type[Shown], body: Mapping[str, Any] | None = None)
     return Call(Request("POST", path, body=body), _reads(kind))
 
 
-def _deleted(
-    path: str, done: frozenset[str], headers: Mapping[str, str] | None = None
-) -> Call[None]:
-    return Call(Request("DELETE", path, headers=headers or {}), lambda _: None, done)
+def _deleted(path: str, done: frozenset[str]) -> Call[None]:
+    return Call(Request("DELETE", path), lambda _: None, done)
 
 
 def _reads(kind: type[Shown]) -> Callable[[Response], Shown]:

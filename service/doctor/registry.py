@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from index.errors import SchemaMismatch
+from index.registry.audit.chain import RESTORED
 from index.registry.schema_version import head_revision, require_current
 from service.backup.backups import MADE
 from service.doctor.finding import Finding, Installation, failure, ok, warning
@@ -108,5 +109,9 @@ def last_backup(installation: Installation) -> Iterator[Finding]:
         )
     elif installation.registry.changes.revision() == 0:
         yield ok("last backup", "none, and nobody was ever enrolled")
+    elif restored := installation.registry.audit.latest(RESTORED):
+        # A backup holds no record of itself.
+        said = f"none since it was restored on {restored.created_at:%F %T} UTC"
+        yield warning("last backup", said, remedy)
     else:
         yield warning("last backup", "none was ever made", remedy)

@@ -21,6 +21,7 @@ from index.registry.schema import AuditEntryRow, AuditNameRow, DecisionRow
 
 GENESIS_SHA256 = "0" * 64
 STARTED = "chain.started"
+RESTORED = "restore.done"
 ANYBODY = "anonymous"  # Who changes something where nobody is asked for a name.
 # What an entry's details say of rows elsewhere that were changed by leave, by their hashes: those
 # replaced (old hash to new), those removed, and those whose image alone was removed; and of which

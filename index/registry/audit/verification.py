@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, select
 
 from index.registry.audit import chain
 from index.registry.audit.basis import IMAGE, RULE
-from index.registry.audit.chain import GENESIS_SHA256, STARTED, Head, commitment
+from index.registry.audit.chain import GENESIS_SHA256, RESTORED, STARTED, Head, commitment
 from index.registry.audit.reviews import review_sha256
 from index.registry.audit.sealing import text_sha256
 from index.registry.audit.stored import ERASED
@@ -31,6 +31,11 @@ from index.registry.schema import (
 )
 
 MOST_FINDINGS = 100  # More are counted and not told.
+OTHER = "it is not the entry that the anchor signed"
+MISSING = (
+    "an anchor signed it, and it is missing: the chain was cut off, or an older state of the "
+    "database was put in its place"
+)
 _BATCH = 2000
 _IMAGES = 20  # In memory at a time.
 
@@ -154,10 +159,48 @@ def entry_fault(row: Any, previous_sha256: str) -> str | None:
     return None
 
 
+class AnchorFaults:
+    """Compares a chain with what anchors signed of it, entry by entry.
+
+    After a restore, anchors from after the backup sign what was lost. That is a finding all the
+    same, since an old backup would be a way to lose a decision; it says of the restore besides.
+    """
+
+    def __init__(self, signed: Mapping[int, str]) -> None:
+        """Begin a comparison; `signed` holds the hashes that anchors signed, by the entries."""
+        self._waiting = dict(signed)
+        self._other: list[int] = []
+        self._restored: int | None = None
+
+    def take(self, row: Any) -> None:
+        """Look at the next entry of the chain."""
+        if self._waiting.pop(row.sequence, row.sha256) != row.sha256:
+            self._other.append(row.sequence)
+        if row.kind == RESTORED:
+            self._restored = row.sequence
+
+    def found(self, missing: str, after: int = 0) -> Iterator[tuple[int, str]]:
+        """Yield the entries that are not as signed, and what is wrong with each.
+
+        Of those that did not come, only the ones after an entry count; `missing` says it of them.
+        """
+        said = ""
+        if self._restored is not None:
+            said = (
+                f"; entry {self._restored} says that a backup was restored, which loses what came "
+                "after it"
+            )
+        for number in self._other:
+            yield number, f"{OTHER}{said}"
+        for number in sorted(one for one in self._waiting if one > after):
+            yield number, f"{missing}{said}"
+
+
 def _verify_entries(
     connection: Connection, anchors: Sequence[Head], report: TrailReport, told: _Told
 ) -> None:
-    waiting = {one.sequence: one.sha256 for one in anchors if one.sequence}
+    signed = {one.sequence: one.sha256 for one in anchors if one.sequence}
+    faults = AnchorFaults(signed)
     previous = GENESIS_SHA256
     for row in chain.read_entries(connection):
         fault = entry_fault(row, previous)
@@ -165,20 +208,14 @@ def _verify_entries(
             report.add(f"entry {row.sequence}", fault)
         if not report.entries and row.kind != STARTED:
             report.add(f"entry {row.sequence}", f"the first entry should be of kind {STARTED}")
-        anchored = waiting.pop(row.sequence, row.sha256)
-        if anchored != row.sha256:
-            report.add(f"entry {row.sequence}", "it is not the entry that the anchor signed")
+        faults.take(row)
         told.take(row)
         previous = row.sha256
         report.entries += 1
         report.head = Head(row.sequence, row.sha256)
     report.anchors = len(anchors)
-    for number in sorted(waiting):
-        report.add(
-            f"entry {number}",
-            "an anchor signed it, and it is missing: the chain was cut off, or an older state of "
-            "the database was put in its place",
-        )
+    for number, fault in faults.found(MISSING):
+        report.add(f"entry {number}", fault)
 
 
 def _verify_names(connection: Connection, report: TrailReport, told: _Told) -> None:

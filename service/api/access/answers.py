@@ -10,28 +10,38 @@ from index.registry.access.keys import Key as KeptKey
 from index.registry.access.sessions import Session as HeldSession
 from index.registry.access.users import User
 from service.api.answers.images import Json
+from service.api.answers.state import MOMENT
 from service.api.requests import about
 from service.auth.identity import Identity
 from service.auth.scopes import SCOPES
+
+# Examples, of use nowhere.
+PREFIX = "5f0c93a1b2d4"
+SECRET = "0123456789abcdef" * 4
+APP_SECRET = "JBSWY3DPEHPK3PXP"  # noqa: S105 - Nobody's.
 
 
 class Key(Schema):
     """A program's key, without its secret."""
 
-    prefix = String(metadata=about("Names the key; the audit trail says `key:` before it."))
+    prefix = String(metadata=about("Names the key; the audit trail says `key:` before it.", PREFIX))
     name = String(metadata=about("What it is for.", "nightly import"))
     scopes = List(String(), metadata=about("What its holder may do.", ["verify", "read"]))
     state = String(
         metadata=about("`valid`, `expired` or `revoked`.", "valid")
         | {"enum": ["valid", "expired", "revoked"]}
     )
-    created_at = AwareDateTime(metadata=about("When it was made."))
+    created_at = AwareDateTime(metadata=about("When it was made.", MOMENT))
     expires_at = AwareDateTime(
-        allow_none=True, metadata=about("When it stops being of use; null for never.")
+        allow_none=True,
+        metadata=about("When it stops being of use; null for never.", "2026-08-02T09:30:00Z"),
     )
-    last_used_at = AwareDateTime(allow_none=True, metadata=about("To the minute; null for never."))
+    last_used_at = AwareDateTime(
+        allow_none=True, metadata=about("To the minute; null for never.", MOMENT)
+    )
     replaced_by = String(
-        allow_none=True, metadata=about("The prefix of the key that it was rotated to.")
+        allow_none=True,
+        metadata=about("The prefix of the key that it was rotated to.", "7a10d9e44f02"),
     )
 
 
@@ -42,7 +52,8 @@ class MadeKey(Key):
         allow_none=True,
         metadata=about(
             "What its holder sends as `Authorization: Bearer`. Null where an answer is given "
-            "again by its `Idempotency-Key`: the secret is kept nowhere."
+            "again by its `Idempotency-Key`: the secret is kept nowhere.",
+            f"cs_{PREFIX}_{SECRET}",
         ),
     )
 
@@ -83,7 +94,8 @@ class SignedIn(Schema):
     role = String(allow_none=True, metadata=about("Null where nobody is signed in.", "clerk"))
     scopes = List(String(), metadata=about("What the caller may do.", ["verify", "read"]))
     csrf_token = String(
-        allow_none=True, metadata=about("What changes carry as the header `X-CSRF-Token`.")
+        allow_none=True,
+        metadata=about("What changes carry as the header `X-CSRF-Token`.", SECRET),
     )
     second_factor = Boolean(metadata=about("Whether a code is asked for at sign-in.", False))
     provider = Boolean(
@@ -94,11 +106,11 @@ class SignedIn(Schema):
 class Session(Schema):
     """One time that somebody signed in, which still holds."""
 
-    session_id = String(metadata=about("Names it here; lets nobody in."))
-    created_at = AwareDateTime(metadata=about("When they signed in."))
-    seen_at = AwareDateTime(metadata=about("When they were last here, to the minute."))
+    session_id = String(metadata=about("Names it here; lets nobody in.", PREFIX))
+    created_at = AwareDateTime(metadata=about("When they signed in.", MOMENT))
+    seen_at = AwareDateTime(metadata=about("When they were last here, to the minute.", MOMENT))
     address = String(metadata=about("From where.", "192.0.2.7"))
-    agent = String(metadata=about("With which program."))
+    agent = String(metadata=about("With which program.", "Mozilla/5.0"))
     current = Boolean(metadata=about("Whether it is this one.", True))
 
 
@@ -111,14 +123,21 @@ class Sessions(Schema):
 class SecondFactor(Schema):
     """What an authenticator app takes."""
 
-    secret = String(metadata=about("To type into the app, in base32."))
-    uri = String(metadata=about("The same as an `otpauth:` address, for a QR code or a link."))
+    secret = String(metadata=about("To type into the app, in base32.", APP_SECRET))
+    uri = String(
+        metadata=about(
+            "The same as an `otpauth:` address, for a QR code or a link.",
+            f"otpauth://totp/Countersign:ada?secret={APP_SECRET}&issuer=Countersign",
+        )
+    )
 
 
 class RecoveryCodes(Schema):
     """What helps when the app is lost."""
 
-    recovery_codes = List(String(), metadata=about("Each is of use once, in place of a code."))
+    recovery_codes = List(
+        String(), metadata=about("Each is of use once, in place of a code.", ["k3f7-2m9x-q8tn"])
+    )
 
 
 def nobody(auth: str, *, provider: bool = False) -> Json:

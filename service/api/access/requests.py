@@ -11,6 +11,10 @@ from service.auth.passwords import MAX_LENGTH, MIN_LENGTH
 from service.auth.scopes import SCOPES
 from service.errors import InvalidInput
 
+# Examples of what people show.
+PASSWORD = "correct horse battery"  # noqa: S105 - Nobody's.
+CODE = "287082"
+
 
 def duration_field(description: str, example: str) -> String:
     """Declare a time span such as 90d."""
@@ -60,19 +64,21 @@ class KeyRotation(Body):
     overlap = duration_field("How long the old one goes on being of use; a day if left out.", "1h")
 
 
-def secret_field(description: str, most: int = MAX_LENGTH, *, required: bool = True) -> String:
+def secret_field(description: str, example: str, most: int = MAX_LENGTH) -> String:
     """Declare a field that is taken as it comes, and never repeated in a message."""
     return String(
-        required=required,
+        required=True,
         validate=Length(1, most, error=f"expected 1 to {most} characters."),
         error_messages={"required": "expected it; it did not come.", **TEXT_MESSAGES},
-        metadata=about(description),
+        metadata=about(description, example),
     )
 
 
 def new_password_field() -> String:
     """Declare a password to set; its rules are told when it is refused."""
-    return secret_field(f"The new password, {MIN_LENGTH} to {MAX_LENGTH} characters.")
+    return secret_field(
+        f"The new password, {MIN_LENGTH} to {MAX_LENGTH} characters.", "four words of yours alone"
+    )
 
 
 def code_field() -> String:
@@ -81,29 +87,31 @@ def code_field() -> String:
         allow_none=True,
         validate=Length(max=40, error="expected at most 40 characters."),
         error_messages={"invalid": TEXT_MESSAGES["invalid"]},
-        metadata=about("A code of the authenticator app, or a recovery code, where one is asked."),
+        metadata=about(
+            "A code of the authenticator app, or a recovery code, where one is asked.", CODE
+        ),
     )
 
 
 class Credentials(Body):
     """What somebody signs in with."""
 
-    username = secret_field("The user name.", 200)
-    password = secret_field("The password.")
+    username = secret_field("The user name.", "ada", 200)
+    password = secret_field("The password.", PASSWORD)
     code = code_field()
 
 
 class LinkPassword(Body):
     """A password to set by a one-time link."""
 
-    link = secret_field("What comes after the # in the link.", 200)
+    link = secret_field("What comes after the # in the link.", "0123456789abcdef" * 4, 200)
     password = new_password_field()
 
 
 class PasswordChange(Body):
     """A password to put in place of another."""
 
-    current = secret_field("The password until now.")
+    current = secret_field("The password until now.", PASSWORD)
     code = code_field()
     password = new_password_field()
 
@@ -111,11 +119,11 @@ class PasswordChange(Body):
 class Password(Body):
     """The password of somebody signed in, and a code where one is asked for, once more."""
 
-    password = secret_field("Your password.")
+    password = secret_field("Your password.", PASSWORD)
     code = code_field()
 
 
 class Code(Body):
     """A code of an authenticator app."""
 
-    code = secret_field("Six digits.", 40)
+    code = secret_field("Six digits.", CODE, 40)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from apiflask import Schema
-from apiflask.fields import Boolean, Float, Integer, List, Nested, String
+from apiflask.fields import AwareDateTime, Boolean, Float, Integer, List, Nested, String
 
 from service.api.answers.images import (
     CLEANED_IMAGE,
@@ -13,13 +13,14 @@ from service.api.answers.images import (
     Warned,
     pictures,
 )
-from service.api.answers.state import ExpectedErrors, Model
+from service.api.answers.state import MOMENT, SHA256, ExpectedErrors, Model
 from service.api.requests import about
 from service.decisions.identify import Identification as Identified
 from service.decisions.verify import Verification as Verified
 
-# An example of one.
+# Examples of each.
 DECISION_ID = "5f3c1e0f9a7b4d2c8e6a1b3c5d7f9e10"
+REQUEST_ID = "0b5f4c8e-6d0e-4c0b-9d53-3b0c8a0f2a51"
 RESEMBLES = (
     "Identification says whom the signature resembles, not that it is authentic: a good forgery "
     "resembles its victim. Verify before you rely on it."
@@ -106,15 +107,16 @@ class Kept(Schema):
         allow_none=True,
         metadata=about("The decision's id in the audit trail; null if not kept.", DECISION_ID),
     )
-    decided_at = String(
-        allow_none=True,
-        metadata=about("When it was decided, UTC; null if not kept.", "2026-05-04T09:30:00+00:00"),
+    decided_at = AwareDateTime(
+        allow_none=True, metadata=about("When it was decided, UTC; null if not kept.", MOMENT)
     )
     probe_sha256 = String(
-        allow_none=True, metadata=about("SHA-256 of the query image as it came; null if not kept.")
+        allow_none=True,
+        metadata=about("SHA-256 of the query image as it came; null if not kept.", SHA256),
     )
     request_id = String(
-        allow_none=True, metadata=about("The request's id, as in X-Request-ID; null if not kept.")
+        allow_none=True,
+        metadata=about("The request's id, as in X-Request-ID; null if not kept.", REQUEST_ID),
     )
     writer_id = String(
         allow_none=True, metadata=about("Whose signature it was claimed or found to be.", "C-1001")

@@ -20,7 +20,8 @@ from service.api.requests import about
 from service.decisions.answering_model import AnsweringModel
 from service.version import VERSION
 
-# An example of such a hash.
+# Examples of a hash, and of a time.
+MOMENT = "2026-05-04T09:30:00Z"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 STATED_AT = 5  # References, at which the errors of an operating point are stated.
 

@@ -2,23 +2,31 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from apiflask import Schema
 from apiflask.fields import AwareDateTime, Boolean, Dict, Float, Integer, List, Nested, Raw, String
 
 from index.registry.audit.reviews import QueuedDecision as Queued
-from index.registry.audit.stored import DecisionPage, StoredDecision, StoredHold, StoredReview
+from index.registry.audit.stored import DecisionPage, StoredDecision, StoredReview
+from service.api.answers.decisions import DECISION_ID, REQUEST_ID
 from service.api.answers.images import Json
+from service.api.answers.state import MOMENT, SHA256
 from service.api.requests import about
+from service.audit.records import head_of, record_of
 from service.audit.replaying import Replay as Replayed
+
+# Examples of what a decision rests on, in part: all there is depends on its kind.
+DETAILS = {"format": 1, "request_id": REQUEST_ID, "region": None, "software": "0.1.0"}
+RULE = {"rule": {"default_operating_point": "fmr_skilled=5%"}, "gallery": None}
+# A recorded figure is a number, a word, a list of words or whether something is so.
+FIGURE = {"type": ["number", "string", "boolean", "array", "null"], "items": {"type": "string"}}
 
 
 class DecisionHead(Schema):
     """A decision, as the list shows it."""
 
-    decision_id = String(metadata=about("The decision's id."))
-    decided_at = AwareDateTime(metadata=about("When, in UTC."))
+    decision_id = String(metadata=about("The decision's id.", DECISION_ID))
+    decided_at = AwareDateTime(metadata=about("When, in UTC.", MOMENT))
     kind = String(metadata=about("`verify` or `identify`.", "verify"))
     verdict = String(
         allow_none=True,
@@ -45,7 +53,8 @@ class Decisions(Schema):
 
     decisions = List(Nested(DecisionHead))
     next_cursor = String(
-        allow_none=True, metadata=about("Pass it as `cursor` for the next page; null on the last.")
+        allow_none=True,
+        metadata=about("Pass it as `cursor` for the next page; null on the last.", "NDcxMQ"),
     )
 
 
@@ -54,8 +63,8 @@ class Held(Schema):
 
     reason = String(metadata=about("Why.", "Proceedings 12 O 34/26"))
     held_by = String(metadata=about("Who did so.", "user:ada"))
-    held_since = AwareDateTime(metadata=about("When it was put on."))
-    held_until = AwareDateTime(metadata=about("When it ends."))
+    held_since = AwareDateTime(metadata=about("When it was put on.", MOMENT))
+    held_until = AwareDateTime(metadata=about("When it ends.", "2029-05-04T00:00:00Z"))
     in_force = Boolean(metadata=about("Whether it has not ended.", False))
     erasure_waits = Boolean(metadata=about("Whether the writer was erased meanwhile.", False))
 
@@ -67,28 +76,37 @@ class Review(Schema):
     reviewer = String(metadata=about("Who.", "user:grace"))
     outcome = String(metadata=about("`accept`, `reject`, `unsure` or `escalate`.", "accept"))
     reason = String(allow_none=True, metadata=about("A code or a few words.", "same-hand"))
-    comment = String(allow_none=True, metadata=about("In words."))
-    created_at = AwareDateTime(metadata=about("When."))
+    comment = String(
+        allow_none=True, metadata=about("In words.", "The loops agree with the mandate of 2019.")
+    )
+    created_at = AwareDateTime(metadata=about("When.", MOMENT))
 
 
 class Decision(DecisionHead):
     """A decision, with all that it rests on, as far as it is kept."""
 
-    operating_point = String(allow_none=True, metadata=about("By which it was decided."))
+    operating_point = String(
+        allow_none=True, metadata=about("By which it was decided.", "fmr_skilled=5%")
+    )
     log_lr = Float(allow_none=True, metadata=about("log10 of the likelihood ratio.", 1.9))
     threshold = Float(allow_none=True, metadata=about("The score from which it is a match.", 0.51))
     non_match_threshold = Float(
         allow_none=True, metadata=about("The score below which it is no match.", 0.48)
     )
-    model_id = String(metadata=about("The model that decided."))
+    model_id = String(metadata=about("The model that decided.", SHA256))
     reference_ids = List(Integer(), metadata=about("References it rests on.", [17, 18]))
     candidates = List(
-        Dict(), allow_none=True, metadata=about("Of an identification, the likeliest first.")
+        Dict(),
+        allow_none=True,
+        metadata=about(
+            "Of an identification, the likeliest first; else null.",
+            [{"writer_id": "C-1001", "score": 0.71, "likeness": 1.31}],
+        ),
     )
     probe_sha256 = String(
-        allow_none=True, metadata=about("SHA-256 of the query image; null once erased.")
+        allow_none=True, metadata=about("SHA-256 of the query image; null once erased.", SHA256)
     )
-    sha256 = String(metadata=about("The decision's hash, as the audit chain holds it."))
+    sha256 = String(metadata=about("The decision's hash, as the audit chain holds it.", SHA256))
     entry = Integer(
         allow_none=True, metadata=about("The number of its entry on the audit chain.", 4711)
     )
@@ -96,10 +114,14 @@ class Decision(DecisionHead):
         allow_none=True,
         metadata=about(
             "All that it rests on: region, figures, every similarity, contributions, warnings, "
-            "quality, references by id and hash, software, request; null once erased."
+            "quality, references by id and hash, software, request; null once erased.",
+            DETAILS,
         ),
     )
-    rule = Dict(allow_none=True, metadata=about("The rule that it was decided by, as it was."))
+    rule = Dict(
+        allow_none=True,
+        metadata=about("The rule that it was decided by, as it was; null once erased.", RULE),
+    )
     hold = Nested(Held, allow_none=True, metadata=about("What keeps it whole, if anything does."))
     reviews = List(Nested(Review), metadata=about("What people said of it, oldest first."))
 
@@ -108,16 +130,18 @@ class Difference(Schema):
     """Something that came out otherwise than it was recorded."""
 
     what = String(metadata=about("Which figure.", "score"))
-    recorded = Raw(allow_none=True, metadata=about("As it was recorded."))
-    now = Raw(allow_none=True, metadata=about("As it came out now."))
+    recorded = Raw(allow_none=True, metadata=about("As it was recorded.", 0.71) | FIGURE)
+    now = Raw(allow_none=True, metadata=about("As it came out now.", 0.69) | FIGURE)
 
 
 class Replay(Schema):
     """A decision decided anew, from what is kept of it."""
 
-    decision_id = String(metadata=about("The decision's id."))
+    decision_id = String(metadata=about("The decision's id.", DECISION_ID))
     outcome = String(
-        metadata=about("`equal`, `different`, or `impossible` where something is gone.", "equal")
+        metadata=about(
+            "`equal`, `different`, or `impossible` where something is gone.", "different"
+        )
         | {"enum": ["equal", "different", "impossible"]}
     )
     differences = List(Nested(Difference))
@@ -127,8 +151,8 @@ class Replay(Schema):
 class QueuedDecision(Schema):
     """A decision that waits for a person, and is the caller's to look at for a while."""
 
-    decision_id = String(metadata=about("The decision's id."))
-    decided_at = AwareDateTime(metadata=about("When it was decided."))
+    decision_id = String(metadata=about("The decision's id.", DECISION_ID))
+    decided_at = AwareDateTime(metadata=about("When it was decided.", MOMENT))
     kind = String(metadata=about("`verify` or `identify`.", "verify"))
     verdict = String(
         allow_none=True, metadata=about("Null where reviewers are blind to it.", "inconclusive")
@@ -140,7 +164,9 @@ class QueuedDecision(Schema):
             "inconclusive",
         )
     )
-    claimed_until = AwareDateTime(metadata=about("Until then nobody else gets it."))
+    claimed_until = AwareDateTime(
+        metadata=about("Until then nobody else gets it.", "2026-05-04T10:00:00Z")
+    )
 
 
 class Queue(Schema):
@@ -157,19 +183,6 @@ class Reviews(Schema):
     done = Boolean(metadata=about("Whether nobody else need look at it.", False))
 
 
-_HEAD = ("decision_id", "kind", "verdict", "writer_id", "score", "caller", "state")
-_MORE = (
-    "operating_point",
-    "log_lr",
-    "threshold",
-    "non_match_threshold",
-    "model_id",
-    "reference_ids",
-    "candidates",
-    "probe_sha256",
-    "sha256",
-    "entry",
-)
 # What a reviewer who is blind to the software does not see of it.
 _OF_THE_SOFTWARE = ("verdict", "score", "log_lr", "threshold", "non_match_threshold")
 
@@ -184,14 +197,9 @@ def decisions(page: DecisionPage, hidden: Collection[str] = ()) -> Json:
 
 def decision(stored: StoredDecision, *, blind: bool = False, others: bool = True) -> Json:
     """Fill `Decision`; without what the software said, and without reviews, where asked so."""
-    shown = {
-        **_head(stored),
-        **{name: getattr(stored, name) for name in _MORE},
-        "details": stored.details,
-        "rule": stored.rule,
-        "hold": None if stored.hold is None else _hold(stored.hold),
-        "reviews": [_review(one) for one in stored.reviews] if others else [],
-    }
+    shown = record_of(stored)
+    if not others:
+        shown["reviews"] = []
     if blind:
         shown |= dict.fromkeys((*_OF_THE_SOFTWARE, "details", "rule", "candidates"))
     return shown
@@ -229,17 +237,9 @@ def _queued(one: Queued, blind: bool) -> Json:
     }
 
 
-def _head(stored: StoredDecision, *, blind: bool = False) -> dict[str, Any]:
-    left_out = _OF_THE_SOFTWARE if blind else ()
-    named = {name: None if name in left_out else getattr(stored, name) for name in _HEAD}
-    return {**named, "decided_at": stored.created_at}
-
-
-def _hold(hold: StoredHold) -> Json:
-    return {
-        **asdict(hold),
-        "in_force": hold.in_force,
-    }
+def _head(stored: StoredDecision, *, blind: bool) -> Json:
+    shown = head_of(stored)
+    return shown | (dict.fromkeys(shown.keys() & {*_OF_THE_SOFTWARE}) if blind else {})
 
 
 def _review(one: StoredReview) -> Json:

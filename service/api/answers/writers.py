@@ -10,6 +10,7 @@ from encoder.cautions import as_stored
 from index.registry.references import Reference as StoredReference
 from index.registry.writers import ErasedWriter, WriterPage
 from index.registry.writers import Writer as StoredWriter
+from service.api.answers.decisions import DECISION_ID
 from service.api.answers.images import (
     CLEANED_IMAGE,
     LEFT_OUT_IMAGE,
@@ -171,9 +172,11 @@ def writers(page: WriterPage) -> Json:
 class HeldDecision(Schema):
     """A decision that stays whole though its writer was erased."""
 
-    decision_id = String(metadata=about("The decision's id."))
+    decision_id = String(metadata=about("The decision's id.", DECISION_ID))
     reason = String(metadata=about("Why it is held.", "Proceedings 12 O 34/26"))
-    held_until = String(metadata=about("When the hold ends, and the erasure goes on."))
+    held_until = AwareDateTime(
+        metadata=about("When the hold ends, and the erasure goes on.", "2029-05-04T00:00:00Z")
+    )
 
 
 class ErasedButHeld(Schema):

@@ -10,7 +10,7 @@ from service.cli.output import json_option, note, print_json, show, table
 from service.cli.places.choice import place, server_options
 
 if TYPE_CHECKING:
-    from service.client.answers import Key, NewKey
+    from service.client.answers import Key, MadeKey
 
 
 @click.group("keys")
@@ -124,7 +124,7 @@ def revoke(prefix: str, as_json: bool) -> None:
         show(f"Revoked the key {prefix}.")
 
 
-def _show_made(made: NewKey, as_json: bool) -> None:
+def _show_made(made: MadeKey, as_json: bool) -> None:
     if as_json:
         print_json(made.raw)
         return

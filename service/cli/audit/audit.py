@@ -67,7 +67,9 @@ def create(file: Path, as_json: bool) -> None:
 
     if file.exists():
         fail(f"{file} exists already: what it signed could not be verified any more.")
-    public = create_key(file, read_settings().data_dir)
+    # The settings may name the key already.
+    settings = read_settings(without=("audit_key", "audit_anchor"))
+    public = create_key(file, settings.data_dir)
     if as_json:
         print_json({"key": str(file), "public_key": str(public)})
     else:

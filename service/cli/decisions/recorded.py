@@ -1,42 +1,45 @@
-"""`countersign decisions`: what was decided, read from a server and computed again by it."""
+"""`countersign decisions`: what was decided, read back and decided anew."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from service.cli.failures import EXIT_NO
-from service.cli.output import json_option, print_json, show, table
-from service.cli.places.choice import server, server_options
+from service.cli.failures import EXIT_INCONCLUSIVE, EXIT_NO
+from service.cli.output import json_option, note, print_json, show, table
+from service.cli.places.choice import place, server_options
 
 if TYPE_CHECKING:
-    from service.client.answers import Decision
+    from service.client.answers import DecisionHead, Replay
 
 LISTED = 50
 MOMENT = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
-FILTERS = ("writer_id", "kind", "verdict", "caller", "since", "until", "reviewed")
+KINDS = ("verify", "identify")
+VERDICTS = ("match", "inconclusive", "non_match", "identified", "not_enrolled")
+# Pages of JSON each, which a table shows nobody.
+LONG = ("details", "rule")
+EXIT_CODES = {"equal": 0, "different": EXIT_NO, "impossible": EXIT_INCONCLUSIVE}
 
 
 @click.group("decisions")
 def decisions_group() -> None:
-    """List, show and replay the decisions that a server has recorded.
-
-    These ask a server: name it with --server or COUNTERSIGN_SERVER.
+    """List, show and replay the decisions that were recorded.
 
     \b
     Examples:
-      countersign decisions list --server https://cs.example --writer C-1001
+      countersign decisions list --writer C-1001
       countersign decisions replay 5f3c1e0f9a7b4d2c8e6a1b3c5d7f9e10
     """
 
 
 @decisions_group.command("list")
-@click.option("--writer", "writer_id", metavar="WRITER", help="Only those about this writer.")
-@click.option("--kind", metavar="KIND", help="Only verify, or only identify.")
-@click.option("--verdict", metavar="VERDICT", help="Only those with this verdict.")
+@click.option("--writer", "writer_id", metavar="WRITER", help="Only those of or with this writer.")
+@click.option("--kind", type=click.Choice(KINDS), help="Only these.")
+@click.option("--verdict", type=click.Choice(VERDICTS), help="Only those with this verdict.")
 @click.option("--caller", metavar="CALLER", help="Only those that this caller asked for.")
 @click.option("--from", "since", type=MOMENT, help="From this moment on; a day begins in UTC.")
 @click.option("--to", "until", type=MOMENT, help="Before this moment.")
@@ -52,20 +55,21 @@ def decisions_group() -> None:
 @server_options
 @json_option
 def list_decisions(limit: int, as_json: bool, **filters: Any) -> None:
-    """List recorded decisions, all or those that fit.
+    """List recorded decisions, the newest first: all or those that fit.
 
     \b
     Examples:
       countersign decisions list --writer C-1001 --from 2026-01-01
       countersign decisions list --verdict inconclusive --unreviewed --json
     """
-    asked = {name: _aware(filters[name]) for name in FILTERS}
-    with server() as there:
-        found = list(islice(there.client.decisions(**asked, page_size=min(limit, 200)), limit))
+    wanted = {name: _aware(value) for name, value in filters.items()}
+    with place() as here_or_there:
+        found = list(here_or_there.decisions(wanted, limit))
     if as_json:
         print_json({"decisions": [one.raw for one in found]})
         return
-    show(table(("decision", "when", "kind", "writer", "verdict", "#score", "by"), map(_row, found)))
+    columns = ("Decision", "When", "Writer", "Verdict", "#Score", "Asked by")
+    show(table(columns, map(_row, found)))
 
 
 @decisions_group.command("show")
@@ -73,19 +77,20 @@ def list_decisions(limit: int, as_json: bool, **filters: Any) -> None:
 @server_options
 @json_option
 def show_decision(decision_id: str, as_json: bool) -> None:
-    """Show all that is recorded of DECISION.
+    """Show what is recorded of DECISION; with --json, all of it.
 
     \b
     Examples:
       countersign decisions show 5f3c1e0f9a7b4d2c8e6a1b3c5d7f9e10
-      countersign decisions show 5f3c1e0f9a7b4d2c8e6a1b3c5d7f9e10 --json
+      countersign decisions show 5f3c1e0f9a7b4d2c8e6a1b3c5d7f9e10 --json | jq .details
     """
-    with server() as there:
-        found = there.client.decision(decision_id)
+    with place() as here_or_there:
+        found = here_or_there.decision(decision_id)
     if as_json:
         print_json(found.raw)
         return
-    show(table(("recorded", "value"), ((name, _said(one)) for name, one in found.raw.items())))
+    show(table(("Recorded", "Value"), _recorded(found.raw)))
+    note("--json shows the details and the rule that it was decided by, too.")
 
 
 @decisions_group.command("replay")
@@ -94,38 +99,54 @@ def show_decision(decision_id: str, as_json: bool) -> None:
 @json_option
 @click.pass_context
 def replay_decision(ctx: click.Context, decision_id: str, as_json: bool) -> None:
-    """Have DECISION computed again: does it come to the same?
+    """Decide DECISION anew: does it come to the same?
 
-    The exit code is 0 where all is equal, and 1 where something differs or it cannot be computed
-    again.
+    From the query image, references, model and rule that were kept. The exit code is 0 where all is
+    equal, 1 where something differs, and 3 where it cannot be decided anew since something is gone.
 
     \b
     Examples:
       countersign decisions replay 5f3c1e0f9a7b4d2c8e6a1b3c5d7f9e10
     """
-    with server() as there:
-        found = there.client.replay_decision(decision_id)
+    with place() as here_or_there:
+        done = here_or_there.replay_decision(decision_id)
     if as_json:
-        print_json(found.raw)
-    elif found.equal:
-        show(f"Decision {decision_id} comes to the same again.")
+        print_json(done.raw)
     else:
-        show(f"Decision {decision_id} does not come to the same again.")
-        show(table(("of it", "value"), ((name, _said(one)) for name, one in found.raw.items())))
-    ctx.exit(0 if found.equal else EXIT_NO)
+        _show_replay(done)
+    ctx.exit(EXIT_CODES[done.outcome])
 
 
-def _row(one: Decision) -> tuple[str, ...]:
-    when = "" if one.created_at is None else f"{one.created_at:%Y-%m-%d %H:%M:%S}"
+def _show_replay(done: Replay) -> None:
+    if done.outcome == "equal":
+        show(f"Decision {done.decision_id} comes to the same again.")
+    elif done.outcome == "different":
+        show(f"Decision {done.decision_id} does not come to the same again.")
+        rows = [(one.what, _said(one.recorded), _said(one.now)) for one in done.differences]
+        show(table(("What", "Recorded", "Now"), rows))
+    else:
+        show(f"Decision {done.decision_id} cannot be decided anew. {' '.join(done.reasons)}")
+
+
+def _row(one: DecisionHead) -> tuple[str, ...]:
     score = "" if one.score is None else f"{one.score:.3f}"
     return (
-        *(one.decision_id, when, one.kind, one.writer_id or "", one.verdict),
-        *(score, one.caller or ""),
+        *(one.decision_id, f"{one.decided_at:%Y-%m-%d %H:%M}", one.writer_id or ""),
+        *(one.verdict or "", score, one.caller),
     )
 
 
+def _recorded(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The fields of a decision that a table can show."""
+    for name, value in fields.items():
+        if name not in LONG:
+            yield name, _said(value)
+
+
 def _said(value: object) -> str:
-    return "" if value is None else str(value)
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _aware(value: Any) -> Any:

@@ -23,7 +23,7 @@ _OPTIONS = "service.cli.places"
 
 
 def server_options(command: Command) -> Command:
-    """Give a command `--server` and `--key`, which `place` and `server` then find."""
+    """Give a command `--server` and `--key`, which `place` then finds."""
     server = click.option(
         "--server",
         metavar="URL",
@@ -59,24 +59,6 @@ def place() -> Iterator[Here | There]:
     else:
         with _there(settings) as there:
             yield there
-
-
-@contextmanager
-def server() -> Iterator[There]:
-    """Open the server that the command at hand asks; the registry itself will not do.
-
-    Raises:
-        Failure: no server is named, it cannot be asked, or it says why not.
-    """
-    settings = _settings()
-    if settings.server is None:
-        _, *names = click.get_current_context().command_path.split()
-        fail(
-            f"`countersign {' '.join(names)}` asks a server, and works on no registry itself. Name "
-            "the server with --server URL or COUNTERSIGN_SERVER."
-        )
-    with _there(settings) as there:
-        yield there
 
 
 @contextmanager

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from service.writers.enroll import Enrollment
     from service.writers.uploads import Upload
 
-PAGE = 200  # Writers to read at a time.
+PAGE = 200  # Entries of a list to read at a time.
 
 
 class Here:
@@ -148,28 +148,58 @@ class Here:
         renamed = self._registry.writers.rename(writer_id, name, actor=caller())
         return answers.Writer.of(as_json(asdict(renamed)))
 
-    def erase_writer(self, writer_id: str) -> None:
-        """Erase a writer for good."""
+    def erase_writer(self, writer_id: str) -> Sequence[answers.HeldDecision]:
+        """Erase a writer for good; return the decisions that a hold keeps whole."""
         from service.writers.erase import erase_writer
 
         services = self._services
-        erase_writer(
+        erased = erase_writer(
             writer_id, registry=services.registry, gallery=services.gallery, caller=caller()
         )
+        return [answers.HeldDecision.of(as_json(asdict(one))) for one in erased.held]
+
+    def decisions(self, wanted: Mapping[str, Any], limit: int) -> Iterator[answers.DecisionHead]:
+        """Go through recorded decisions, the newest first, `limit` of them at most."""
+        from index.registry.audit.stored import DecisionFilter
+        from service.audit.records import head_of
+
+        cursor = None
+        while limit > 0:
+            page = self._registry.decisions.page(DecisionFilter(**wanted), cursor, min(limit, PAGE))
+            for one in page.decisions:
+                yield answers.DecisionHead.of(as_json(head_of(one)))
+            limit -= len(page.decisions)
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def decision(self, decision_id: str) -> answers.Decision:
+        """Look up a decision, with all that it rests on."""
+        from service.audit.records import record_of
+
+        stored = self._registry.decisions.get(decision_id)
+        return answers.Decision.of(as_json(record_of(stored)))
+
+    def replay_decision(self, decision_id: str) -> answers.Replay:
+        """Decide a decision anew."""
+        from service.audit.replaying import replay
+
+        done = replay(decision_id, services=self._services, caller=caller())
+        return answers.Replay.of(as_json(asdict(done)))
 
     def keys(self) -> Iterator[answers.Key]:
         """Go through the keys of programs, the oldest first."""
         for key in self._registry.keys.all():
             yield answers.Key.of(as_json(_key(key)))
 
-    def create_key(self, name: str, scopes: str, expires: str | None) -> answers.NewKey:
+    def create_key(self, name: str, scopes: str, expires: str | None) -> answers.MadeKey:
         """Make a key."""
         from service.auth.keys import make_key, scopes_of
 
         made = make_key(self._registry, name, scopes_of(scopes), _span(expires), caller())
         return _made(made)
 
-    def rotate_key(self, prefix: str, expires: str | None, overlap: str) -> answers.NewKey:
+    def rotate_key(self, prefix: str, expires: str | None, overlap: str) -> answers.MadeKey:
         """Make a key in place of another.
 
         Raises:
@@ -194,9 +224,9 @@ def _span(text: str | None) -> timedelta | None:
     return None if text is None else duration_of(text)
 
 
-def _made(made: tuple[Key, str]) -> answers.NewKey:
+def _made(made: tuple[Key, str]) -> answers.MadeKey:
     key, text = made
-    return answers.NewKey.of(as_json({**_key(key), "key": text}))
+    return answers.MadeKey.of(as_json({**_key(key), "key": text}))
 
 
 def _key(key: Key) -> dict[str, Any]:

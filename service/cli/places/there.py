@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Self
 
 from service.cli.failures import EXIT_ERROR, EXIT_REFUSED, Failure
 from service.cli.output import note
@@ -19,6 +20,7 @@ from service.client.errors import (
     Unauthorized,
     UnknownWriter,
 )
+from service.client.operations import PAGE
 
 if TYPE_CHECKING:
     from service.settings import Settings
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class There:
-    """A server that the settings name, asked with their key; `client` does what is not here."""
+    """A server that the settings name, asked with their key by `client`."""
 
     def __init__(self, settings: Settings) -> None:
         self.client = Client(str(settings.server), settings.key, key_file=settings.key_file)
@@ -79,20 +81,33 @@ class There:
         """Have a writer renamed."""
         return self.client.rename_writer(writer_id, name)
 
-    def erase_writer(self, writer_id: str) -> None:
-        """Have a writer erased for good."""
-        self.client.erase_writer(writer_id)
+    def erase_writer(self, writer_id: str) -> Sequence[answers.HeldDecision]:
+        """Have a writer erased for good; return the decisions that a hold keeps whole."""
+        return self.client.erase_writer(writer_id)
+
+    def decisions(self, wanted: Mapping[str, Any], limit: int) -> Iterator[answers.DecisionHead]:
+        """Go through recorded decisions, the newest first, `limit` of them at most."""
+        found = self.client.decisions(**wanted, page_size=min(limit, PAGE))
+        return islice(found, limit)
+
+    def decision(self, decision_id: str) -> answers.Decision:
+        """Look up a decision, with all that it rests on."""
+        return self.client.decision(decision_id)
+
+    def replay_decision(self, decision_id: str) -> answers.Replay:
+        """Have a decision decided anew."""
+        return self.client.replay_decision(decision_id)
 
     def keys(self) -> Iterator[answers.Key]:
         """Go through the server's keys, the oldest first."""
         return self.client.keys()
 
-    def create_key(self, name: str, scopes: str, expires: str | None) -> answers.NewKey:
+    def create_key(self, name: str, scopes: str, expires: str | None) -> answers.MadeKey:
         """Have a key made."""
         wanted = [one.strip() for one in scopes.split(",") if one.strip()]
         return self.client.create_key(name, wanted, expires_in=expires)
 
-    def rotate_key(self, prefix: str, expires: str | None, overlap: str) -> answers.NewKey:
+    def rotate_key(self, prefix: str, expires: str | None, overlap: str) -> answers.MadeKey:
         """Have a key made in place of another."""
         return self.client.rotate_key(prefix, expires_in=expires, overlap=overlap)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from service.cli.arguments import writer_argument
-from service.cli.output import json_option, print_json, show, table
+from service.cli.output import json_option, note, print_json, show, table
 from service.cli.places.choice import place, server_options
 
 if TYPE_CHECKING:
@@ -105,7 +105,8 @@ def rename_writer(writer_id: str, name: str, as_json: bool) -> None:
 def erase_writer(writer_id: str, yes: bool, as_json: bool) -> None:
     """Erase WRITER for good: their name, references and images.
 
-    Decisions stay in the audit trail, under the writer's id.
+    Decisions stay in the audit trail, without the writer's id and images; those under a hold stay
+    whole until its end.
 
     \b
     Examples:
@@ -115,11 +116,15 @@ def erase_writer(writer_id: str, yes: bool, as_json: bool) -> None:
     if not yes:
         click.confirm(f"Erase {writer_id} for good?", abort=True, err=True)
     with place() as here_or_there:
-        here_or_there.erase_writer(writer_id)
+        held = here_or_there.erase_writer(writer_id)
     if as_json:
-        print_json({"writer_id": writer_id, "erased": True})
+        kept = [one.raw for one in held]
+        print_json({"writer_id": writer_id, "erased": True, "held": kept})
         return
     show(f"{writer_id} is erased.")
+    for one in held:
+        until = f"{one.held_until:%Y-%m-%d %H:%M}"
+        note(f"Decision {one.decision_id} is held until {until} and stays whole: {one.reason}")
 
 
 def _words(one: Standing) -> str:

@@ -102,6 +102,7 @@ def test_answers_are_as_drawn(client, spec, files):
             "/v1/compare",
             client.post("/v1/compare", data={"reference": files(1, 0), "probe": files(1, 7)[0]}),
         ),
+        *decision_cases(client),
         ("get", "/v1/about", client.get("/v1/about")),
         ("get", "/v1/model", client.get("/v1/model")),
         ("post", "/v1/keys", client.post("/v1/keys", json=new_key)),
@@ -116,6 +117,26 @@ def test_answers_are_as_drawn(client, spec, files):
         assert_conforms(answer.get_json(), schema, spec, f"{method} {path}")
         statuses.add(answer.status_code)
     assert statuses == {200, 201, 404, 409, 422}
+
+
+def decision_cases(client):
+    """What was decided before, read back and decided anew."""
+    d, one = "/v1/decisions", "/v1/decisions/{decision_id}"
+    listed = client.get(f"{d}?limit=1")
+    (head,) = listed.get_json()["decisions"]
+    (verified,) = client.get(f"{d}?kind=verify").get_json()["decisions"]
+    mine = f"{d}/{head['decision_id']}"
+    hold = {"reason": "12 O 34/26", "until": "2099-05-04T00:00:00Z"}
+    return [
+        ("get", d, listed),
+        ("get", one, client.get(mine)),
+        ("get", one, client.get(f"{d}/{verified['decision_id']}")),
+        ("get", one, client.get(f"{d}/nothing")),
+        ("put", f"{one}/hold", client.put(f"{mine}/hold", json=hold)),
+        ("post", f"{one}/replay", client.post(f"{mine}/replay")),
+        ("post", f"{one}/reviews", client.post(f"{mine}/reviews", json={"outcome": "accept"})),
+        ("get", "/v1/reviews/queue", client.get("/v1/reviews/queue?limit=50")),
+    ]
 
 
 def test_every_address_of_the_contract_is_drawn(spec):
@@ -188,21 +209,45 @@ def test_every_operation_has_a_name_that_stays(spec):
     }
 
 
-def test_every_operation_but_that_for_life_takes_a_key_or_a_session(spec):
+# What everybody may ask, and what only somebody on the page may.
+OPEN = {
+    ("/healthz", "get"),
+    ("/readyz", "get"),
+    ("/v1/session", "get"),
+    ("/v1/session", "post"),
+    ("/v1/password", "post"),
+}
+ON_THE_PAGE = ("/v1/session", "/v1/sessions", "/v1/password", "/v1/second-factor")
+
+
+def test_every_operation_says_by_what_its_caller_is_known(spec):
     assert spec["servers"] == [{"url": "/", "description": "This server."}]
     assert spec["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     assert spec["components"]["securitySchemes"]["session"]["in"] == "cookie"
-    for path, _, operation in operations(spec):
+    for path, method, operation in operations(spec):
         taken = [name for one in operation["security"] for name in one]
-        assert taken == ([] if path == "/healthz" else ["key", "session"]), path
-        # With AUTH=off, who brings neither is answered as well.
-        assert ({} in operation["security"]) == (path != "/healthz")
+        if (path, method) in OPEN:
+            assert taken == [], path
+        elif path.startswith(ON_THE_PAGE):
+            assert taken == ["session"], path
+        else:
+            assert taken == ["key", "session"], path
+            # With AUTH=off, who brings neither is answered as well.
+            assert {} in operation["security"]
+            assert f"`{operation['x-required-scope']}`" in operation["description"]
 
 
-def test_every_post_takes_an_idempotency_key_and_nothing_else_does(spec):
+def test_headers_are_drawn_where_they_are_read(spec):
+    """Every POST of a program can be sent again; a writer changes or goes as they were seen."""
     for path, method, operation in operations(spec):
         headers = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
-        assert headers == (["Idempotency-Key"] if method == "post" else []), path
+        if method == "post" and not path.startswith(ON_THE_PAGE):
+            wanted = ["Idempotency-Key"]
+        elif path == "/v1/writers/{writer_id}" and method != "get":
+            wanted = ["If-Match"]
+        else:
+            wanted = []
+        assert headers == wanted, (path, method)
 
 
 def scoped():
@@ -214,7 +259,7 @@ def scoped():
 
     verify_it.required_scope = "verify"
     app.add_url_rule("/v1/<writer_id>/<int:number>", view_func=verify_it, methods=["POST"])
-    operation = {"description": "Asks."}
+    operation = {"description": "Asks.", "responses": {}}
     spec = {"paths": {"/v1/{writer_id}/{number}": {"post": operation}}, "components": {}}
     return app, spec, operation
 
@@ -335,7 +380,6 @@ def test_every_operation_names_the_problems_it_can_answer_with(spec):
         responses = spec["paths"][path][method]["responses"]
         assert {one for one in responses if one >= "400"} == statuses, path
     assert spec["paths"]["/healthz"]["get"]["security"] == []
-    assert spec["paths"]["/v1/identify"]["post"]["security"] == []  # With AUTH=off.
     assert "scope `identify`" in spec["paths"]["/v1/identify"]["post"]["description"]
     for path, operations in spec["paths"].items():
         for method, operation in operations.items():
@@ -348,7 +392,10 @@ def test_every_operation_names_the_problems_it_can_answer_with(spec):
 def test_who_must_show_what_is_drawn_where_callers_are_known(services):
     guarded = replace(services, settings=replace(services.settings, auth="on"))
     paths = create_app(guarded).test_client().get("/openapi.json").get_json()["paths"]
-    assert paths["/v1/identify"]["post"]["security"] == [{"key": []}, {"session": []}]
+    assert paths["/v1/identify"]["post"]["security"] == [
+        {"key": ["identify"]},
+        {"session": ["identify"]},
+    ]
     assert paths["/v1/sessions"]["get"]["security"] == [{"session": []}]
     assert paths["/healthz"]["get"]["security"] == []
 

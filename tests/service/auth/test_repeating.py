@@ -74,6 +74,22 @@ def test_a_signature_is_verified_once_whatever_the_boundary(client, services, ca
     assert elsewhere.get_json()["code"] == "idempotency-mismatch"
 
 
+def test_a_replay_is_on_the_chain_once(client, services, caller, files):
+    writer_id, key = f"C-{uuid4()}", str(uuid4())
+    form = {"writer_id": writer_id, "images": files(1, 0, 1)}
+    client.post("/v1/writers", data=form, headers=caller())
+    path = f"/v1/writers/{writer_id}/verify"
+    name = client.post(path, data={"image": files(1, 9)[0]}, headers=caller()).get_json()
+    path = f"/v1/decisions/{name['decision_id']}/replay"
+    answers = [client.post(path, headers=caller(key)) for _ in range(3)]
+    assert [answer.get_json()["outcome"] for answer in answers] == ["equal"] * 3
+    with closing(connect(services.settings.data_dir / "registry.db")) as registry:
+        rows = registry.execute(
+            "SELECT details FROM audit_entries WHERE kind = 'decision.replayed'"
+        )
+        assert len([one for (one,) in rows if name["decision_id"] in one]) == 1
+
+
 def test_references_are_enrolled_once(client, caller, files):
     writer_id, key = f"C-{uuid4()}", str(uuid4())
     client.post("/v1/writers", json={"writer_id": writer_id}, headers=caller())

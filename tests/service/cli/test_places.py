@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ Scan = Callable[[int, int], Path]
 Run = Callable[..., Result]
 # What differs between any two answers to the same question.
 VARYING = re.compile(r"Decision [0-9a-f]{32}")
-VARYING_FIELDS = {"decision_id", "instance"}
+# A command is no request, and so has no id of one.
+VARYING_FIELDS = {"decision_id", "decided_at", "request_id", "instance"}
 
 
 @pytest.fixture
@@ -111,7 +113,7 @@ def test_json_of_what_is_enrolled_is_the_same(server: str, run: Run, scan: Scan)
 def keys_of(value: Any) -> Any:
     """The shape of JSON: the names in it, without what they name."""
     if isinstance(value, dict):
-        return {name: keys_of(one) for name, one in value.items()}
+        return {name: keys_of(one) for name, one in value.items() if name != "request_id"}
     return [keys_of(one) for one in value] if isinstance(value, list) else type(value)
 
 
@@ -132,22 +134,105 @@ def test_a_key_without_a_server_is_told(run: Run, tmp_path: Path) -> None:
     assert "--server" in result.stderr
 
 
+def asked(run: Run, server: str | None, *arguments: object) -> Any:
+    """What a command answers as JSON, here or by a server."""
+    done = run(*arguments, "--json", *(() if server is None else ("--server", server)))
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_keys_are_the_same_here_and_there(server: str, run: Run) -> None:
+    shapes = []
+    for where in (None, server):
+        made = asked(run, where, "keys", "create", "till", "--scopes", "verify, read")
+        assert (made["scopes"], made["expires_at"]) == (["verify", "read"], None)
+        rotated = asked(
+            run, where, "keys", "rotate", made["prefix"], "--expires", "12h", "--overlap", "30m"
+        )
+        assert rotated["key"].startswith(f"cs_{rotated['prefix']}_")
+        lasts = moment(rotated["expires_at"]) - moment(rotated["created_at"])
+        assert abs(lasts - timedelta(hours=12)) < timedelta(seconds=10)
+        revoked = asked(run, where, "keys", "revoke", rotated["prefix"])
+        listed = asked(run, where, "keys", "list")
+        states = {one["prefix"]: (one["state"], one["replaced_by"]) for one in listed["keys"]}
+        assert states == {
+            made["prefix"]: ("valid", rotated["prefix"]),
+            rotated["prefix"]: ("revoked", None),
+        }
+        shapes.append(keys_of([made, rotated, revoked, listed]))
+    assert shapes[0] == shapes[1]
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "words"),
     [
-        ("decisions", "list"),
-        ("decisions", "show", "5f"),
-        ("decisions", "replay", "5f"),
-        ("keys", "list"),
-        ("keys", "create", "till", "--scopes", "verify"),
-        ("keys", "rotate", "ab"),
-        ("keys", "revoke", "ab"),
+        (("create", "till", "--scopes", "verify", "--expires", "soon"), "such as 90d, 12h or 30m"),
+        (("create", "till", "--scopes", "verify", "--expires", "0d"), "such as 90d, 12h or 30m"),
+        (("create", "till", "--scopes", "root"), "scopes among verify"),
+        (("create", "till", "--scopes", ","), "scope"),
+        (("rotate", "0123456789ab"), "There is no key '0123456789ab'"),
+        (("revoke", "0123456789ab"), "There is no key '0123456789ab'"),
     ],
 )
-def test_what_only_a_server_does_says_so(run: Run, arguments: tuple[str, ...]) -> None:
-    result = run(*arguments)
-    assert result.exit_code == 2
-    assert f"`countersign {arguments[0]} {arguments[1]}` asks a server" in result.stderr
+def test_a_key_that_cannot_be_is_refused_here_and_there(
+    server: str, run: Run, arguments: tuple[str, ...], words: str
+) -> None:
+    for where in ((), ("--server", server)):
+        done = run("keys", *arguments, *where)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert words in done.stderr
+
+
+def test_decisions_are_the_same_here_and_there(server: str, run: Run, scan: Scan) -> None:
+    shapes = []
+    for where in (None, server):
+        enrolled = asked(run, where, "enroll", "C-1", *(scan(ADA, n) for n in range(3)))
+        verified = asked(run, where, "verify", "C-1", scan(ADA, 7))
+        found = asked(run, where, "identify", scan(ADA, 8))
+        every = asked(run, where, "decisions", "list")["decisions"]
+        names = [one["decision_id"] for one in every]
+        assert names == [found["decision_id"], verified["decision_id"]]  # The newest first.
+        assert asked(run, where, "decisions", "list", "--limit", 1)["decisions"] == every[:1]
+        of_ada = ("decisions", "list", "--writer", "C-1")
+        assert asked(run, where, *of_ada, "--kind", "verify")["decisions"] == every[1:]
+        assert asked(run, where, *of_ada, "--verdict", "match", "--from", "2026-01-01T00:00:00Z")
+        for nothing in (("--reviewed",), ("--to", "2020-01-01"), ("--caller", "nobody")):
+            assert asked(run, where, "decisions", "list", *nothing)["decisions"] == []
+        shown = asked(run, where, "decisions", "show", names[1])
+        assert (shown["verdict"], shown["writer_id"], shown["state"]) == ("match", "C-1", "whole")
+        assert shown["details"]["references"][0]["reference_id"] in shown["reference_ids"]
+        replayed = [asked(run, where, "decisions", "replay", one) for one in names]
+        assert [one["outcome"] for one in replayed] == ["equal", "equal"]
+        shapes.append(keys_of([every, shown, replayed]))
+        assert [one["reference_id"] for one in enrolled["references"]] == shown["reference_ids"]
+    assert shapes[0] == shapes[1]
+
+
+def test_decisions_are_told_the_same_here_and_there(server: str, run: Run, scan: Scan) -> None:
+    for arguments, code in (
+        (("enroll", "C-1", *(scan(ADA, n) for n in range(3))), 0),
+        (("decisions", "show", "5f"), 2),
+        (("decisions", "replay", "5f"), 2),
+        (("decisions", "list", "--kind", "guess"), 2),
+    ):
+        here, there = told(run(*arguments)), told(run(*arguments, "--server", server))
+        assert here == there, arguments
+        assert here[0] == code, arguments
+    for where in ((), ("--server", server)):
+        verified = json.loads(run("verify", "C-1", scan(ADA, 7), "--json", *where).stdout)
+        name = verified["decision_id"]
+        listed = run("decisions", "list", *where)
+        assert (name[:8] in listed.stdout, "match" in listed.stdout) == (True, True)
+        assert "operating_point" in run("decisions", "show", name, *where).stdout
+        done = run("decisions", "replay", name, *where)
+        assert (done.exit_code, "comes to the same again" in done.stdout) == (0, True)
+        assert run("writers", "erase", "C-1", "--yes", *where).exit_code == 0
+        done = run("decisions", "replay", name, *where)
+        assert (done.exit_code, "The writer was erased" in done.stdout) == (3, True)
 
 
 def test_a_server_that_cannot_be_asked_is_told(run: Run, free_port) -> None:

@@ -36,10 +36,11 @@ def test_every_block_does_what_is_said_of_it(settings, serving, scan, tmp_path):
         (tmp_path / f"{name}.png").write_bytes(scan(ADA, n))
     with serving(settings, tmp_path / "log") as server:
         said = [run(block, server.port, tmp_path) for block in blocks()]
-    quickstart, lists, gathered, problems = said
+    quickstart, lists, recorded, gathered, problems = said
     assert re.fullmatch(r"match -?\d\.\d+ [0-9a-f]{32}\n", quickstart)
     assert lists == "C-1001 3\n"
     assert (tmp_path / "reference.png").read_bytes() == scan(ADA, 0)
+    assert recorded == "UTC anonymous equal\n"
     # What copies a reference is a sign of fraud, and no match.
     assert gathered == "cheque.png match\nada-1.png inconclusive\n"
     assert problems.startswith("unknown-writer Writer 'nobody' is not enrolled")

@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import service
+from index.registry.registry import Registry
+from service.auth.keys import make_key
 
 ROOT = Path(service.__file__).parent.parent
 GENERATOR = "openapi-python-client==0.29.1"
@@ -32,18 +35,19 @@ from pathlib import Path
 
 from generated import AuthenticatedClient
 from generated.api.decisions import verify_signature
+from generated.api.audit import get_decision, list_decisions
 from generated.api.writers import create_writer
-from generated.models import NewWriterForm, Problem, Verification, VerifyForm
+from generated.models import Decision, NewWriterForm, Problem, Verification, VerifyForm
 from generated.types import File
 
-address, *scans = sys.argv[1:]
+address, key, *scans = sys.argv[1:]
 
 
 def file(path):
     return File(payload=BytesIO(Path(path).read_bytes()), file_name=Path(path).name)
 
 
-with AuthenticatedClient(base_url=address, token="cs_a_b") as client:
+with AuthenticatedClient(base_url=address, token=key) as client:
     body = NewWriterForm(writer_id="C-1", name="Ada", images=[file(one) for one in scans[:-1]])
     made = create_writer.sync(client=client, body=body)
     assert made.reference_count == len(scans) - 1, made
@@ -52,6 +56,12 @@ with AuthenticatedClient(base_url=address, token="cs_a_b") as client:
     assert isinstance(answer, Verification), answer
     assert answer.quality.ink_height_px > 0
     assert answer.expected_errors is None or answer.expected_errors.references
+    (head,) = list_decisions.sync(client=client, writer_id="C-1").decisions
+    assert head.decision_id == answer.decision_id
+    assert head.decided_at == answer.decided_at
+    recorded = get_decision.sync(head.decision_id, client=client)
+    assert isinstance(recorded, Decision), recorded
+    assert recorded.hold is None and recorded.verdict == "match"
     body = VerifyForm(image=file(scans[0]))
     problem = verify_signature.sync_detailed("nobody", client=client, body=body)
     assert problem.status_code == 404
@@ -94,7 +104,9 @@ def test_a_generated_client_compiles_and_verifies(generator, settings, serving, 
         scans.append(tmp_path / f"scan-{n}.png")
         scans[-1].write_bytes(scan(ADA, n))
     environ = os.environ | {"PATH": f"{generator}:{os.environ['PATH']}", "PYTHONPATH": ""}
-    with serving(settings, tmp_path / "log") as server:
+    with closing(Registry(settings.database_url)) as registry:
+        _, key = make_key(registry, "generated", ["enroll", "verify", "read"], None, "test")
+    with serving(settings, tmp_path / "log", COUNTERSIGN_AUTH="on") as server:
         address = f"http://127.0.0.1:{server.port}"
         document = tmp_path / "openapi.json"
         document.write_bytes(server.call("GET", "/openapi.json")[1])
@@ -114,6 +126,8 @@ def test_a_generated_client_compiles_and_verifies(generator, settings, serving, 
         )
         assert imported.returncode == 0, imported.stderr
         assert int(imported.stdout) > OPERATIONS
-        done = run(generator / "python", "-c", PROGRAM, address, *scans, cwd=tmp_path, env=environ)
+        done = run(
+            generator / "python", "-c", PROGRAM, address, key, *scans, cwd=tmp_path, env=environ
+        )
         assert done.returncode == 0, done.stderr
     assert done.stdout == "match\n"

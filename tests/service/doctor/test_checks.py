@@ -174,6 +174,8 @@ def test_a_backup_that_is_due_is_a_warning(
     assert only(registry.last_backup(installation)).state == "ok", "Nobody was ever enrolled."
     known(4, 1)
     assert "none was ever made" in only(registry.last_backup(installation)).said
+    installation.registry.audit.append(AuditEvent("restore.done", "test", details={}))
+    assert "none since it was restored on 20" in only(registry.last_backup(installation)).said
     installation.registry.audit.append(AuditEvent("backup.made", "test", details={}))
     assert only(registry.last_backup(installation)).state == "ok"
     later = replace(installation, now=NOW + timedelta(days=3))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from index.registry.audit.basis import DecisionBasis
-from index.registry.audit.chain import AuditEvent
+from index.registry.audit.chain import RESTORED, AuditEvent
 from index.registry.audit.holds import Hold
 from index.registry.audit.reviews import NewReview
 from index.registry.references import NewReference
@@ -172,6 +172,23 @@ def test_another_entry_in_the_place_of_an_anchored_one_is_found(registry, writte
     last = registry.audit.head()
     report = registry.trail.verify([dataclasses.replace(anchor, sequence=last.sequence)])
     assert [one.what for one in report.findings] == ["it is not the entry that the anchor signed"]
+
+
+def test_what_a_restore_lost_is_a_finding_that_names_the_restore(registry, written, sql):
+    """Anchors from after the backup cannot hold any more: an old backup could hide a decision."""
+    registry.audit.append(AuditEvent("key.created", "user:ada"))
+    registry.audit.append(AuditEvent("key.created", "user:ada"))
+    registry.audit.append(AuditEvent("key.created", "user:ada"))
+    lost = [registry.audit.head()]
+    lost.append(dataclasses.replace(lost[0], sequence=lost[0].sequence - 2, sha256="0" * 64))
+    sql("DELETE FROM audit_names WHERE sequence > :last", last=lost[0].sequence - 3)
+    sql("DELETE FROM audit_entries WHERE sequence > :last", last=lost[0].sequence - 3)
+    registry.audit.append(AuditEvent(RESTORED, "command line:ada"))
+    entry = registry.audit.head().sequence
+    assert registry.trail.verify([registry.audit.head()]).intact
+    found = {one.where: one.what for one in registry.trail.verify(lost).findings}
+    assert found.keys() == {f"entry {one.sequence}" for one in lost}
+    assert all(f"entry {entry} says that a backup was restored" in one for one in found.values())
 
 
 def test_an_erasure_takes_the_writer_out_and_the_trail_stays_whole(registry, written, sql):

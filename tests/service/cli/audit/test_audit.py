@@ -28,6 +28,15 @@ def sql(data_dir, statement):
     connection.close()
 
 
+def test_the_settings_may_name_the_key_before_it_is_made(ada, run, tmp_path, monkeypatch) -> None:
+    file = tmp_path / "audit.pem"
+    monkeypatch.setenv("COUNTERSIGN_AUDIT_KEY", str(file))
+    monkeypatch.setenv("COUNTERSIGN_AUDIT_ANCHOR", str(tmp_path / "anchors.jsonl"))
+    assert run("audit", "verify").exit_code == 2
+    assert run("audit", "key", "create", file).exit_code == 0
+    assert run("audit", "verify").exit_code == 0
+
+
 def test_an_untouched_trail_is_verified_and_a_changed_one_is_told(decided, answer, run, data_dir):
     code, report = answer("audit", "verify")
     assert (code, report["intact"], report["decisions"], report["images"]) == (0, True, 2, 2)

@@ -33,6 +33,9 @@ WsgiApplication = Callable[[Environ, Callable[..., Any]], Any]
 LIVENESS = "/healthz"
 OPERATORS = frozenset({"/readyz", "/metrics"})
 OPERATORS_THREADS = 2
+# A usual scan is read whoever sends it: programs that write all before they read would otherwise
+# see a broken connection in place of the answer.
+ALWAYS_READ_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,17 @@ class Front:
         *,
         trusted_proxies: Sequence[Network] = (),
         in_progress: Callable[[], AbstractContextManager[object]] = nullcontext,
+        may_send: Callable[[Environ], bool] = lambda _environ: True,
     ) -> None:
-        """`in_progress` gives a context that lasts as long as a request does."""
+        """`in_progress` gives a context that lasts as long as a request does.
+
+        `may_send` says by a request's headers, on a thread, whether a large body is worth reading.
+        """
         self._application = application
         self._limits = limits
         self._trusted = trusted_proxies
         self._in_progress = in_progress
+        self._may_send = may_send
         self._threads = ThreadPoolExecutor(limits.threads, "request")
         self._operators = ThreadPoolExecutor(OPERATORS_THREADS, "operator")
         # Who asks whether the process is alive must not wait for one who asks about the registry.
@@ -120,16 +128,24 @@ class Front:
         try:
             with self._admitted(address_of(scope)), self._bodies.holding() as body:
                 length = _length(scope)
-                # A longer one is refused by its headers alone.
-                if length <= body_limit(_header(scope, b"content-type")):
+                taken = await self._is_taken(scope, length)
+                if taken:
                     await self._bodies.fill(body, length, receive)
-                return await self._run(self._threads, environ_of(scope, body))
+                answer = await self._run(self._threads, environ_of(scope, body))
+                return answer if taken else _last(answer)
         except ServiceError as refusal:
             environ = environ_of(scope, ArrivingBody()) | {REFUSAL: refusal}
-            answer = await self._run(self._operators, environ)
-            # What is still to come of its body is nobody's.
-            answer.headers.append((b"connection", b"close"))
-            return answer
+            return _last(await self._run(self._operators, environ))
+
+    async def _is_taken(self, scope: Scope, length: int) -> bool:
+        """Whether a body is read; else the request is refused by its headers alone."""
+        if length > body_limit(_header(scope, b"content-type")):
+            return False
+        if length <= ALWAYS_READ_BYTES:
+            return True
+        environ = environ_of(scope, ArrivingBody())
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._may_send, environ)
 
     async def _run(self, threads: ThreadPoolExecutor, environ: Environ) -> Answer:
         loop = asyncio.get_running_loop()
@@ -178,6 +194,12 @@ def call(application: WsgiApplication, environ: Environ) -> Answer:
     status, headers = started[-1]
     encoded = [(name.lower().encode("latin-1"), text.encode("latin-1")) for name, text in headers]
     return Answer(int(status.split(" ", 1)[0]), encoded, body)
+
+
+def _last(answer: Answer) -> Answer:
+    """Let an answer be the connection's last: what is still to come of the body is nobody's."""
+    answer.headers.append((b"connection", b"close"))
+    return answer
 
 
 def environ_of(scope: Scope, body: ArrivingBody) -> Environ:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from pathlib import Path
 
 from apiflask import APIFlask
@@ -18,6 +19,7 @@ from granian.server.embed import Server
 
 from encoder.errors import EncoderError
 from index.errors import GalleryError
+from service.api.access.checks import may_send
 from service.api.context import live_services, refusals
 from service.app import create_app
 from service.audit.started import note_start
@@ -156,7 +158,11 @@ async def _serve(
     loop = asyncio.get_running_loop()
     limits = Limits(settings.threads, settings.body_timeout, settings.requests_per_address)
     front = Front(
-        app, limits, trusted_proxies=settings.trusted_proxies, in_progress=metrics.in_progress
+        app,
+        limits,
+        trusted_proxies=settings.trusted_proxies,
+        in_progress=metrics.in_progress,
+        may_send=partial(may_send, app),
     )
     server = SharedListener(front, listening, settings.tls_cert, settings.tls_key)
 

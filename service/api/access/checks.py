@@ -8,11 +8,12 @@ from typing import Any
 from apiflask import APIFlask
 from flask import Flask, current_app, request
 
+from index.errors import GalleryError
 from service.api.context import identity, refusals
 from service.api.guard import SAFE_METHODS
 from service.auth.identity import Identity
 from service.auth.refusals import KEYS
-from service.auth.scopes import OPEN, SIGNED_IN, need_of, open_to_all
+from service.auth.scopes import OPEN, SIGNED_IN, Need, need_of, open_to_all
 from service.errors import CrossSiteRequest, MissingScope, Unauthorized
 
 CSRF_HEADER = "X-CSRF-Token"
@@ -69,6 +70,22 @@ def require_allowed() -> None:
             raise Unauthorized("This is for people who are signed in on the page.", "none")
     elif need is None or need not in who.scopes:
         raise MissingScope(str(need), who.caller)
+
+
+def may_send(app: Flask, environ: dict[str, Any]) -> bool:
+    """Whether a request, of which the headers alone have come, may have a large body read.
+
+    Only forms with images are large, and each needs a scope. What is not read is answered by its
+    headers alone, by the checks that every request meets.
+    """
+    with app.request_context(environ):
+        need: Need = OPEN
+        if request.endpoint is not None:
+            need = need_of(app.view_functions[request.endpoint]) or OPEN
+        try:
+            return need in identity().scopes
+        except (Unauthorized, GalleryError):
+            return False
 
 
 def require_csrf_token(who: Identity) -> None:

@@ -5,6 +5,7 @@ hashes, so neither a log nor another server's storage holds who asked for whom.
 """
 
 import hashlib
+import ipaddress
 import math
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from service.settings import LIMITS_OFF, PREFIX, Settings
 
 # By address, since whoever tries passwords chooses the names; many people may share an address.
 SIGN_IN_LIMIT = "30/minute"
+SITE_BITS = 64
 SIGN_INS = ("sessions.sign_in", "sessions.set_password", "provider.leave", "provider.come_back")
 VERIFY = "decisions.verify_signature"
 API = "/v1/"
@@ -113,7 +115,20 @@ def _caller_and_writer() -> str:
 
 
 def _address() -> str:
-    return _hashed(f"address {request.remote_addr}")
+    return _hashed(f"address {counted_address(request.remote_addr or '')}")
+
+
+def counted_address(address: str) -> str:
+    """Return by what an address is counted: whoever has one of IPv6 has all of its /64."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(known, ipaddress.IPv4Address):
+        return address
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return str(ipaddress.ip_network((known, SITE_BITS), strict=False))
 
 
 def _hashed(text: str) -> str:

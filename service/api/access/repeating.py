@@ -7,7 +7,7 @@ comes again it is looked at again.
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -41,7 +41,7 @@ def repeatable(*secrets: str) -> Callable[[View], View]:
         def once(*args: Any, **kwargs: Any) -> Any:
             if HEADER not in request.headers:
                 return view(*args, **kwargs)
-            return _once(lambda: view(*args, **kwargs), kwargs.get("writer_id"), secrets)
+            return _once(lambda: view(*args, **kwargs), _writer_of(kwargs), secrets)
 
         once.repeatable = True  # type: ignore[attr-defined]
         return once  # type: ignore[return-value]  # It takes what the view takes.
@@ -137,6 +137,18 @@ def _plain_json(data: bytes) -> object:
     except (ValueError, RecursionError):
         # Refused in a moment; what exactly it is does not matter.
         return hashlib.sha256(data).hexdigest()
+
+
+def _writer_of(path: Mapping[str, Any]) -> str | None:
+    """Return the writer whom an address names, or whom the decision that it names is about.
+
+    Raises:
+        UnknownDecision: there is none of this id.
+    """
+    if "decision_id" in path:
+        return registry().decisions.get(path["decision_id"]).writer_id
+    named: str | None = path.get("writer_id")
+    return named
 
 
 def _named_writer() -> str | None:

@@ -104,8 +104,6 @@ def sign_out() -> Response:
     registry().sessions.end(who.username, who.session_id, who.caller)
     response = Response(status=204)
     response.delete_cookie(cookie_name(), path="/", secure=request.is_secure, samesite="Strict")
-    # Browsers heed it behind TLS: nothing of what the page showed stays behind.
-    response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 

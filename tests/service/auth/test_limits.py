@@ -61,6 +61,25 @@ def test_who_is_not_known_is_counted_by_address(limited, key):
     assert client.get("/v1/writers", headers=key("read")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("", "", True),
+    ],
+)
+def test_whoever_has_many_addresses_of_ipv6_is_counted_once(limited, first, second, same):
+    client = limited(rate_limit="2/minute")
+    for _ in range(2):
+        client.get("/v1/writers", environ_base={"REMOTE_ADDR": first})
+    answer = client.get("/v1/writers", environ_base={"REMOTE_ADDR": second})
+    assert answer.status_code == (429 if same else 401)
+
+
 def test_files_and_health_are_not_counted(limited):
     client = limited(rate_limit="2/minute")
     for path in ("/healthz", "/readyz", "/assets/logo.svg", "/", "/openapi.json", "/docs"):

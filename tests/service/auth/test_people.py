@@ -478,11 +478,6 @@ def test_signing_in_again_ends_the_session_before(app, services, person):
     assert services.registry.sessions.of_user(first) == []
 
 
-def test_signing_out_clears_what_the_browser_kept(client, person):
-    sign_in(client, person())
-    assert client.delete("/v1/session").headers["Clear-Site-Data"] == '"cache"'
-
-
 def test_guessing_codes_is_slowed_down_like_guessing_passwords(client, services, person):
     username = person()
     secret, _ = second_factor.offer(services.registry, username)

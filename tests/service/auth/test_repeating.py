@@ -172,6 +172,35 @@ def test_erasing_a_writer_erases_the_answers_about_them(client, services, caller
     assert kept() == []
 
 
+def test_erasing_a_writer_erases_what_was_answered_to_their_reviewers(
+    client, services, caller, key, files
+):
+    """Reviews hold what people wrote, and no writer's id."""
+    writer_id = f"C-{uuid4()}"
+    form = {"writer_id": writer_id, "images": files(6, 0, 1)}
+    client.post("/v1/writers", data=form, headers=caller())
+    probe = {"image": files(6, 9)[0]}
+    asked = client.post(f"/v1/writers/{writer_id}/verify", data=probe, headers=caller())
+    reviews = f"/v1/decisions/{asked.get_json()['decision_id']}/reviews"
+    said = {"outcome": "accept", "comment": "Known to Mrs Hollerith-Zuse."}
+    repeat = key("review") | {"Idempotency-Key": str(uuid4())}
+    assert client.post(reviews, json=said, headers=repeat).status_code == 201
+    again = client.post(reviews, json=said, headers=repeat)
+    assert (again.status_code, again.headers["Idempotency-Replayed"]) == (201, "true")
+
+    def kept():
+        with closing(connect(services.settings.data_dir / "registry.db")) as registry:
+            rows = registry.execute("SELECT body FROM idempotency_keys").fetchall()
+        return [body for (body,) in rows if b"Hollerith" in (body or b"")]
+
+    assert len(kept()) == 1
+    assert client.delete(f"/v1/writers/{writer_id}", headers=caller()).status_code == 204
+    assert kept() == []
+    nowhere = "/v1/decisions/none/reviews"
+    headers = key("review") | {"Idempotency-Key": str(uuid4())}
+    assert client.post(nowhere, json=said, headers=headers).status_code == 404
+
+
 def test_a_damaged_body_is_refused_as_without_a_key(client, caller):
     for data, media_type in [
         (b"{", "application/json"),

@@ -161,6 +161,24 @@ def test_without_a_key_in_force_nothing_is_answered_but_what_is_open(client, use
                 assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
+@pytest.mark.parametrize("name", ["key", "access_token", "authorization", "token"])
+def test_a_key_in_an_address_is_nobodys(client, key, name):
+    """Addresses are kept by proxies and browsers."""
+    text = key("read")["Authorization"].removeprefix("Bearer ")
+    assert client.get(f"{W}?{name}={text}").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/keys", "/v1/keys/", "/v1//keys", "/v1/%6beys", "/v1/x/../keys"]
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
+def test_no_other_spelling_gets_around_the_check(client, key, path, method):
+    headers = key("read") | {"X-HTTP-Method-Override": "GET", "X-Original-URL": "/v1/writers"}
+    answer = client.open(path, method=method, headers=headers)
+    assert answer.status_code in {308, 403, 404, 405}, (path, method)
+    assert "prefix" not in answer.text
+
+
 def test_a_key_whose_holder_spells_bearer_small_is_known(client, key):
     headers = {"Authorization": key("read")["Authorization"].replace("Bearer", "bearer")}
     assert client.get(W, headers=headers).status_code == 200

@@ -2,13 +2,16 @@
 
 import json
 import re
+import socket
 
 import pytest
 
 from index.registry.registry import Registry
 from service.auth.keys import make_key
+from service.server.front import ALWAYS_READ_BYTES
 
 EVERYWHERE = {"COUNTERSIGN_HOST": "0.0.0.0", "COUNTERSIGN_WORKERS": "2"}
+FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 
 
 @pytest.fixture
@@ -47,6 +50,45 @@ def test_a_key_is_known_and_revoked_in_all_processes(settings, registry, tmp_pat
         ).scalars()
         refused = [json.loads(row) for row in rows]
     assert sum(one.get("revoked", 0) for one in refused) == 20
+
+
+def post_head(server, path, length, key=None):
+    """Send the headers of a form and none of its body; return the answer, or None if it waits."""
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: 127.0.0.1",
+        "Content-Type: multipart/form-data; boundary=x",
+        f"Content-Length: {length}",
+        *([f"Authorization: Bearer {key}"] if key else []),
+    ]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=2) as caller:
+        caller.sendall("\r\n".join([*lines, "", ""]).encode())
+        try:
+            return caller.recv(65536).decode()
+        except TimeoutError:
+            return None
+
+
+def test_a_large_body_is_read_only_of_who_may_send_it(settings, registry, tmp_path, serving):
+    _, may = make_key(registry, "may", ["identify"], None, "test")
+    _, may_not = make_key(registry, "may not", ["read"], None, "test")
+    large = 50 * 2**20
+    with serving(settings, tmp_path / "log", COUNTERSIGN_AUTH="on") as server:
+        for path, key, status in [
+            ("/v1/identify", None, 401),
+            ("/v1/identify", f"cs_{'0' * 12}_{'0' * 64}", 401),
+            ("/v1/identify", may_not, 403),
+            ("/v1/session", None, 415),
+            ("/nowhere", may, 404),
+        ]:
+            answer = post_head(server, path, large, key)
+            assert answer is not None, (path, key)
+            assert answer.startswith(f"HTTP/1.1 {status} "), answer
+            assert "connection: close" in answer
+        assert post_head(server, "/v1/identify", large, may) is None  # It waits for the body.
+        # A usual scan is taken, so that whoever writes before reading learns what is wrong.
+        assert post_head(server, "/v1/identify", ALWAYS_READ_BYTES) is None
+        assert server.call("POST", "/v1/identify", b"x" * large, FORM)[0] == 401
 
 
 def test_a_server_that_somebody_can_call_does_not_say_otherwise(

@@ -153,6 +153,23 @@ def test_an_account_has_sessions_a_second_factor_and_a_password(page, guarded):
     assert page.run(hidden) is True
 
 
+def test_going_back_after_signing_out_shows_nothing_of_what_was_shown(page, guarded):
+    sign_in(page, person(guarded, "dot"))
+    at(page, "")
+    page.find("#who a").click()
+    at(page, "account")
+    page.find("#who button").click()
+    at(page, "sign-in")
+    page.browser.back()
+    at(page, "sign-in")
+    sign_in(page, "dot")
+    at(page, "")
+    page.browser.delete_all_cookies()
+    # As a browser says that it shows a page as it was left.
+    page.run("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    at(page, "sign-in")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_the_pages_fit_their_window(page, guarded, width, scheme):

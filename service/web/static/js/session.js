@@ -30,6 +30,15 @@ function showWho({ auth, username, role }) {
 }
 
 async function out() {
-  await signOut();
-  location.assign("sign-in");
+  try {
+    await signOut();
+  } finally {
+    // Also where the server is out of reach: what the page shows is not for whoever comes next.
+    location.replace("sign-in");
+  }
 }
+
+// Going back to a page as it was left would show what it showed, to whoever sits here now.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+# Characters up to which the first cells of a table are not broken over lines.
+MOST_WHOLE = 40
 
 
 def json_option(command: Command) -> Command:
@@ -54,18 +56,24 @@ def show(*parts: RenderableType) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> Any:
-    """Return a table; a column whose name starts with `#` holds numbers, set to the right."""
+    """Return a table; a column whose name starts with `#` holds numbers, set to the right.
+
+    The first column holds what other commands take, to be copied, so it is broken last.
+    """
     from rich.table import Table
 
+    cells = [[cell if isinstance(cell, str) else str(cell) for cell in row] for row in rows]
+    whole = max((len(row[0]) for row in cells), default=0) <= MOST_WHOLE
     drawn = Table(title=title or None, title_justify="left", title_style="bold")
-    for column in columns:
+    for number, column in enumerate(columns):
         drawn.add_column(
             column.removeprefix("#"),
             justify="right" if column.startswith("#") else "left",
             overflow="fold",
+            no_wrap=number == 0 and whole,
         )
-    for row in rows:
-        drawn.add_row(*(cell if isinstance(cell, str) else str(cell) for cell in row))
+    for row in cells:
+        drawn.add_row(*row)
     return drawn
 
 

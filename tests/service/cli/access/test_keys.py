@@ -23,6 +23,13 @@ def test_a_key_is_shown_once(made, run):
     assert kept["state"] == "valid"
 
 
+def test_a_narrow_terminal_breaks_no_prefix(registry, run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    name = "the nightly import of the branch at the market place"
+    made = run("keys", "create", name, "--scopes", "verify,identify,enroll,read", "--json")
+    assert json.loads(made.stdout)["prefix"] in run("keys", "list").stdout
+
+
 def test_stdout_holds_the_key_alone(registry, run):
     done = run("keys", "create", "teller", "--scopes", "verify")
     assert done.stdout.count("\n") == 1

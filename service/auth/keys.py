@@ -48,9 +48,13 @@ def rotate_key(
 ) -> tuple[Key, str]:
     """Make a key in place of another, which goes on being of use for `overlap`.
 
+    Without `lasts`, the new one lasts as long as the other was made for.
+
     Raises:
         UnknownKey: the other one was revoked, or is gone.
     """
+    if lasts is None and old.expires_at is not None:
+        lasts = old.expires_at - old.created_at
     new, text = _drawn(old.name, old.scopes, lasts)
     until = datetime.now(UTC) + overlap
     return registry.keys.rotate(old.prefix, new, until, caller), text

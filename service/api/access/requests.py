@@ -60,7 +60,10 @@ class NewKey(Body):
 class KeyRotation(Body):
     """How to replace a key."""
 
-    expires_in = duration_field("How long the new one is of use; null: until revoked.", "90d")
+    expires_in = duration_field(
+        "How long the new one is of use; left out or null: as long as the old one was made for.",
+        "90d",
+    )
     overlap = duration_field("How long the old one goes on being of use; a day if left out.", "1h")
 
 

@@ -79,7 +79,11 @@ def list_keys(as_json: bool) -> None:
 
 @keys_group.command()
 @click.argument("prefix")
-@click.option("--expires", metavar="SPAN", help="How long the new key is of use; default: no end.")
+@click.option(
+    "--expires",
+    metavar="SPAN",
+    help="How long the new key is of use; default: as long as the old one was made for.",
+)
 @click.option(
     "--overlap",
     metavar="SPAN",

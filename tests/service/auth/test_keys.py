@@ -65,7 +65,7 @@ def test_a_rotated_key_is_of_use_until_the_overlap_ends(services):
     registry = services.registry
     old, old_text = make_key(registry, "teller", ["verify"], timedelta(days=9), "test")
     new, new_text = rotate_key(registry, old, None, timedelta(hours=1), "test")
-    assert (new.name, new.scopes, new.expires_at) == ("teller", ("verify",), None)
+    assert (new.name, new.scopes) == ("teller", ("verify",))
     for text in (old_text, new_text):
         assert key_identity(registry, f"Bearer {text}").scopes == {"verify"}
     found = registry.keys.find(old.prefix)
@@ -79,6 +79,17 @@ def test_an_overlap_never_prolongs_a_key(services):
     old, _ = make_key(services.registry, "teller", ["verify"], timedelta(minutes=5), "test")
     rotate_key(services.registry, old, None, timedelta(days=1), "test")
     assert services.registry.keys.find(old.prefix).expires_at == old.expires_at
+
+
+def test_a_rotated_key_lasts_as_long_as_the_one_before_was_made_for(services):
+    registry = services.registry
+    old, _ = make_key(registry, "till", ["verify"], timedelta(days=90), "test")
+    new, _ = rotate_key(registry, old, None, timedelta(hours=1), "test")
+    assert abs(new.expires_at - new.created_at - timedelta(days=90)) < timedelta(seconds=5)
+    endless, _ = make_key(registry, "till", ["verify"], None, "test")
+    assert rotate_key(registry, endless, None, timedelta(hours=1), "test")[0].expires_at is None
+    short, _ = rotate_key(registry, new, timedelta(days=1), timedelta(hours=1), "test")
+    assert short.expires_at - short.created_at < timedelta(days=2)
 
 
 def test_a_revoked_key_is_not_rotated(services):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from service.api.access.limits import counted_address
 from service.api.guard import REFUSAL, body_limit
 from service.api.request_log import WHOLE_AT
 from service.errors import ServiceError, TooManyRequests
@@ -126,7 +127,7 @@ class Front:
         if path in OPERATORS:
             return await self._run(self._operators, environ_of(scope, ArrivingBody()))
         try:
-            with self._admitted(address_of(scope)), self._bodies.holding() as body:
+            with self._admitted(counted_address(address_of(scope))), self._bodies.holding() as body:
                 length = _length(scope)
                 taken = await self._is_taken(scope, length)
                 if taken:

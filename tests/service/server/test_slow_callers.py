@@ -47,10 +47,11 @@ def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=30)
 
 
-def slow_post(port: int, length: int = 10_000) -> socket.socket:
+def slow_post(port: int, length: int = 10_000, forwarded: str = "") -> socket.socket:
     caller = connect(port)
+    told = f"X-Forwarded-For: {forwarded}\r\n" if forwarded else ""
     head = (
-        f"POST /v1/writers HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+        f"POST /v1/writers HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{told}"
         f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {length}\r\n\r\n--x"
     )
     caller.sendall(head.encode())
@@ -122,6 +123,22 @@ def test_one_address_has_so_many_requests_at_a_time(settings, tmp_path, serving)
         slow.pop().close()
         time.sleep(0.3)
         assert server.call("GET", "/v1/writers")[0] == 200
+
+
+def test_addresses_of_one_site_have_so_many_together(settings, tmp_path, serving):
+    """Whoever has one address of IPv6 has 2**64."""
+    environ = {"COUNTERSIGN_REQUESTS_PER_ADDRESS": "2", "COUNTERSIGN_TRUSTED_PROXIES": "127.0.0.1"}
+    with serving(settings, tmp_path / "log", **environ) as server, ExitStack() as callers:
+        for number in (1, 2):
+            slow = slow_post(server.port, forwarded=f"2001:db8::{number}")
+            callers.enter_context(slow)
+        time.sleep(0.3)
+
+        def status(address: str) -> int:
+            return server.call("GET", "/v1/writers", headers={"X-Forwarded-For": address})[0]
+
+        assert status("2001:db8::3") == 429
+        assert status("2001:db8:0:1::3") == 200
 
 
 def test_addresses_and_headers_reach_the_application_as_they_came(settings, tmp_path, serving):

@@ -38,6 +38,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from index.errors import RegistryFull, RegistryUnavailable
 from index.registry.disk.database_file import DatabaseFile
+from index.registry.name_search import translate
 
 BUSY_TIMEOUT_S = 30
 # How long an erasure tries to cut off the log itself, and each try keeps writers waiting.
@@ -268,6 +269,7 @@ def _prepare_sqlite(connection: DBAPIConnection, foreign_keys: bool) -> None:
     cursor = connection.cursor()
     try:
         _switch_to_wal(cursor)
+        connection.create_function("translate", 3, translate, deterministic=True)
         cursor.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
         cursor.execute("PRAGMA secure_delete = ON")
         # Acknowledged means on disk: a commit waits for fsync, 0.2 ms here. NORMAL would save

@@ -8,7 +8,6 @@ import base64
 import binascii
 import hashlib
 import json
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,6 +36,7 @@ from index.registry.identifiers import (
     is_clean_text,
     is_writer_id,
 )
+from index.registry.name_search import matches, search_text
 from index.registry.references import NewReference, Reference
 from index.registry.schema import EmbeddingRow, ReferenceRow, WriterRow
 
@@ -141,10 +141,10 @@ class Writers:
     def page(
         self, cursor: str | None = None, limit: int = 50, search: str | None = None
     ) -> WriterPage:
-        """Return a page of writers in the order of their ids.
+        """Return a page of writers in the order of their ids; first whoever's id `search` is.
 
-        `search` is found anywhere in id or name, whatever the case; `cursor` is an earlier page's
-        `next_cursor`.
+        Every word of `search` is found anywhere in id or name, in any order, whatever the case and
+        the accents; `cursor` is an earlier page's `next_cursor`.
 
         Raises:
             InvalidCursor: the cursor is not an earlier page's.
@@ -255,7 +255,7 @@ def create(connection: Connection, writer_id: str, name: str) -> None:
         insert(WriterRow).values(
             writer_id=writer_id,
             name=name,
-            search_text=_search_text(writer_id, name),
+            search_text=search_text(writer_id, name),
             created_at=datetime.now(UTC),
             erasure_token=new_token(),
         )
@@ -283,7 +283,7 @@ def enroll_missing(connection: Connection, names: Mapping[str, str]) -> int:
         {
             "writer_id": writer_id,
             "name": name,
-            "search_text": _search_text(writer_id, name),
+            "search_text": search_text(writer_id, name),
             "created_at": created_at,
             "erasure_token": new_token(),
         }
@@ -347,21 +347,29 @@ def require_version(
 
 
 def page(connection: Connection, cursor: str | None, limit: int, search: str | None) -> WriterPage:
-    """Return up to `limit` writers after the cursor whose id or name contains `search`.
+    """Return up to `limit` writers after the cursor who have every word of `search`.
 
-    Upper and lower case are one, in every script.
+    Whoever's id it is comes first, the others in the order of their ids.
 
     Raises:
         InvalidCursor: the cursor is not an earlier page's.
     """
     if limit < 1:
         raise ValueError(f"Expected a limit of at least 1, got {limit}.")
+    after = None if cursor is None else _after(cursor)
     query = _writers().order_by(WriterRow.writer_id).limit(limit + 1)
-    if cursor is not None:
-        query = query.where(WriterRow.writer_id > _after(cursor))
+    rows: list[Row[str, str, datetime, int]] = []
     if search:
-        query = query.where(WriterRow.search_text.contains(_fold(search), autoescape=True))
-    rows = connection.execute(query).all()
+        named = _named_by(search)
+        rows = _named_writers(connection, named, after)
+        query = query.where(
+            matches(WriterRow.search_text, search), WriterRow.writer_id.not_in(named)
+        )
+        # They come before all others, and so does a cursor that stands on one of them.
+        after = None if after in named else after
+    if after is not None:
+        query = query.where(WriterRow.writer_id > after)
+    rows += connection.execute(query).all()
     shown = tuple(_writer(row) for row in rows[:limit])
     return WriterPage(shown, _cursor(shown[-1].writer_id) if len(rows) > limit else None)
 
@@ -377,7 +385,7 @@ def rename(connection: Connection, writer_id: str, name: str) -> None:
     changed = connection.execute(
         update(WriterRow)
         .where(WriterRow.writer_id == writer_id)
-        .values(name=name, search_text=_search_text(writer_id, name))
+        .values(name=name, search_text=search_text(writer_id, name))
     )
     if not changed.rowcount:
         raise UnknownWriter(writer_id)
@@ -443,14 +451,22 @@ def _check(writer_id: str, name: str) -> None:
         raise InvalidWriter("Expected a name without control characters; remove them.")
 
 
-def _search_text(writer_id: str, name: str) -> str:
-    # No search can cross the line break: names have none.
-    return f"{_fold(writer_id)}\n{_fold(name)}"
+def _named_by(search: str) -> list[str]:
+    """Return the ids that a search may be, the likeliest first."""
+    name = search.strip()
+    return list(
+        dict.fromkeys(one for one in (name, name.upper(), name.lower()) if is_writer_id(one))
+    )
 
 
-def _fold(text: str) -> str:
-    # LIKE of SQLite knows upper and lower case of ASCII only.
-    return unicodedata.normalize("NFKC", text).casefold()
+def _named_writers(
+    connection: Connection, named: list[str], after: str | None
+) -> list[Row[str, str, datetime, int]]:
+    """Return those of these ids who are enrolled, in this order; none again after a cursor."""
+    if after is not None:
+        named = named[named.index(after) + 1 :] if after in named else []
+    rows = connection.execute(_writers().where(WriterRow.writer_id.in_(named))).all()
+    return sorted(rows, key=lambda row: named.index(row.writer_id))
 
 
 def _cursor(writer_id: str) -> str:

@@ -78,10 +78,15 @@ def test_a_writer_is_renamed_and_found_by_the_new_name_only(registry):
         ("A_", ["a_2"]),
         ("-", ["a-1", "b-3", "c-4"]),
         ("nobody", []),
+        ("elodie", ["b-3"]),
+        ("lind sure", ["a-1"]),
+        ("Marc, Élodie", ["b-3"]),
+        ("lind nobody", []),
+        ("  ", ["a-1", "a_2", "b-3", "c-4"]),
         ("", ["a-1", "a_2", "b-3", "c-4"]),
     ],
 )
-def test_search_finds_substrings_of_id_and_name_and_no_wildcards(registry, search, found):
+def test_search_finds_words_in_id_and_name_in_any_order_and_no_wildcards(registry, search, found):
     for writer_id, name in [
         ("a-1", "Sure 100% Lind"),
         ("a_2", "Bo Ek"),
@@ -92,6 +97,45 @@ def test_search_finds_substrings_of_id_and_name_and_no_wildcards(registry, searc
     page = registry.writers.page(search=search)
     assert [writer.writer_id for writer in page.writers] == found
     assert page.next_cursor is None
+
+
+@pytest.mark.parametrize(
+    ("name", "searches"),
+    [
+        ("Jürgen Müller", ["muller", "Müller", "MÜLLER jurgen"]),
+        ("Muller", ["müller"]),
+        ("Łukasz Żółć", ["lukasz", "zolc"]),
+        ("Søren Đorđe", ["soren dorde", "SØREN"]),
+        ("Nguyễn Thị Ánh", ["nguyen anh"]),
+        (
+            "İpek I\N{LATIN SMALL LETTER S WITH CEDILLA}\N{LATIN SMALL LETTER DOTLESS I}k",
+            ["ipek", "isik"],
+        ),
+        ("Γιώργος", ["γιωργος", "ΓΙΩΡΓΟΣ"]),
+        ("Алёна", ["алена"]),
+        ("Jose\N{COMBINING ACUTE ACCENT}", ["jose", "josé"]),
+    ],
+)
+def test_search_finds_names_without_their_accents(registry, name, searches):
+    registry.writers.create("C-1", name)
+    registry.writers.create("C-2", "Somebody Else")
+    for search in searches:
+        page = registry.writers.page(search=search)
+        assert [writer.writer_id for writer in page.writers] == ["C-1"], search
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 50])
+def test_whoever_has_the_very_id_comes_first_and_once(registry, limit):
+    for writer_id in ("A-b1", "B1", "b1", "b10", "c-b1", "x"):
+        registry.writers.create(writer_id, "")
+    seen, cursor = [], None
+    while True:
+        page = registry.writers.page(cursor=cursor, limit=limit, search=" b1 ")
+        seen += [writer.writer_id for writer in page.writers]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == ["b1", "B1", "A-b1", "b10", "c-b1"]
 
 
 def test_pages_show_each_writer_once_in_order_even_while_others_come_and_go(registry):

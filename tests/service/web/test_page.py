@@ -72,6 +72,7 @@ def test_verify_says_what_the_service_decides(page: Page, site: Site, forged: bo
     page.find("#verify-form [type=submit]").click()
 
     assert page.find("#verify-decision h2").text == WORDS[answer.verdict]
+    page.find("#verify-decision .figures summary").click()
     assert page.find(".gauge-label").text == f"Score {as_shown(decided.score)}"
     assert page.find(".gauge-tick-threshold").text == f"Threshold {as_shown(decided.threshold)}"
     zones = [zone.get_attribute("data-zone") for zone in page.all(".gauge-legend li")]

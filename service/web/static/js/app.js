@@ -3,9 +3,10 @@
 import { about } from "./api.js";
 import { showCalibration } from "./calibration.js";
 import { byId } from "./dom.js";
-import { ignoreStrayDrops } from "./dropzone.js";
+import { takeDropsAnywhere } from "./dropzone.js";
 import { createEnrollView } from "./enroll.js";
 import { createIdentifyView } from "./identify.js";
+import { onNextKey } from "./keys.js";
 import { startSession } from "./session.js";
 import { createVerifyView } from "./verify.js";
 import { modelWords, plural } from "./words.js";
@@ -13,15 +14,19 @@ import { createWritersView } from "./writers.js";
 
 const titles = { verify: "Verify", identify: "Identify", enroll: "Enroll", writers: "Writers" };
 
+// Leads back to the writer last looked at.
+const verifyTab = document.querySelector(".tabs a[data-view=verify]");
+
 await startSession();
 const facts = about();
-const verifyView = createVerifyView(facts);
+const verifyView = createVerifyView(facts, followWriter);
 const enrollView = createEnrollView();
 const writersView = createWritersView();
-createIdentifyView((writerId, query) => {
-  verifyView.prefill(writerId, query);
-  location.hash = "#/verify";
+const identifyView = createIdentifyView((writerId, query) => {
+  verifyView.show(writerId, query);
+  location.hash = verifyAddress(writerId);
 });
+const nexts = { verify: verifyView.next, identify: identifyView.next };
 
 // An address is #/view, #/view?writer=ID or #/writers/ID.
 function readAddress() {
@@ -32,6 +37,19 @@ function readAddress() {
     item: rest ? decoded(rest) : null,
     writer: new URLSearchParams(search).get("writer"),
   };
+}
+
+const verifyAddress = (writerId) =>
+  writerId === null ? "#/verify" : `#/verify?writer=${encodeURIComponent(writerId)}`;
+
+// The address names the writer chosen, so that Back, a reload and a link show the same one. Between
+// two writers there is a moment without any, which is not worth a step of Back.
+function followWriter(writerId) {
+  const { view, writer } = readAddress();
+  verifyTab.href = verifyAddress(writerId);
+  if (view !== "verify" || writer === writerId) return;
+  if (history.state?.between) history.replaceState(null, "", verifyAddress(writerId));
+  else history.pushState(writerId === null ? { between: true } : null, "", verifyAddress(writerId));
 }
 
 // A mistyped address is looked up as it is, and said to be unknown.
@@ -52,12 +70,16 @@ function route({ first = false } = {}) {
   }
   document.title = `${titles[view]} · Countersign`;
   if (view === "writers") writersView.show(item);
-  if (view === "verify") verifyView.prefill(writer);
+  if (view === "verify") {
+    verifyTab.href = verifyAddress(writer);
+    verifyView.show(writer);
+  }
   if (view === "enroll") enrollView.prefill(writer);
-  if (first) return;
-  // As after loading a new page: the focus at its heading, the view at its top.
-  byId(`${view}-title`).focus({ preventScroll: true });
-  scrollTo(0, 0);
+  // The desk's first step is to say who; elsewhere it is as after loading a new page: the focus at
+  // the heading, the view at its top.
+  if (view === "verify") verifyView.begin();
+  else if (!first) byId(`${view}-title`).focus({ preventScroll: true });
+  if (!first) scrollTo(0, 0);
 }
 
 function showFacts({ version, model, gallery }) {
@@ -72,7 +94,8 @@ function showFacts({ version, model, gallery }) {
 addEventListener("hashchange", () => {
   if (!/^#[^/]/.test(location.hash)) route();
 });
-ignoreStrayDrops();
+takeDropsAnywhere();
+onNextKey(() => nexts[readAddress().view]?.());
 facts.then(showFacts, (error) => {
   byId("about").textContent = error.message;
 });

@@ -40,6 +40,14 @@ export function createIdentifyView(verifyAgainst) {
     announce(identificationWords(answer).join(": "));
   });
 
+  function next() {
+    query.next();
+    byId("identify-image-input").focus({ preventScroll: true });
+    scrollTo(0, 0);
+  }
+
+  byId("identify-next").addEventListener("click", next);
+
   // Asks which part of the image to look at.
   function ask(problem) {
     const question = query.askForPart(form, problem);
@@ -48,6 +56,8 @@ export function createIdentifyView(verifyAgainst) {
     bringIntoSight(results);
     question.focus();
   }
+
+  return { next };
 }
 
 function identificationDecision(answer, query, { verifyAgainst, choosePart }) {

@@ -1,21 +1,30 @@
 // The one query signature of a form: held, shown, replaced, taken away; all of the image or a part.
+// Where several images come at once, the others wait until they are asked for.
 
 import { el, icon } from "./dom.js";
-import { createDropzone } from "./dropzone.js";
+import { createDropzone, say } from "./dropzone.js";
 import { filePlate } from "./pictures.js";
 import { regionChooser, regionNote, regionQuestion, regionText } from "./region_chooser.js";
 import { severalWords } from "./words.js";
 
 export function createQueryImage(root, onChange = () => {}) {
   const preview = root.querySelector(".dropzone-preview");
-  const input = createDropzone(root, ([file]) => hold(file));
+  const input = createDropzone(root, take);
   const said = regionNote(lookAtAll);
   root.after(said.note);
   let held = null;
+  let waiting = [];
   let region = null; // {text, words}: the part to look at.
 
-  function hold(file, part = null) {
+  function take([first, ...others]) {
+    waiting.push(...others);
+    hold(first);
+  }
+
+  // `words` say why there is no image now.
+  function hold(file, part = null, words = "") {
     held = file;
+    say(root, words, ...waitingWords());
     preview.hidden = !file;
     preview.replaceChildren(...(file ? [filePlate(file, "The chosen query signature"), bar(file)] : []));
     look(part);
@@ -25,6 +34,20 @@ export function createQueryImage(root, onChange = () => {}) {
     region = part;
     said.show(part);
     onChange();
+  }
+
+  function waitingWords() {
+    if (!waiting.length) return [];
+    const names = waiting.map(({ name }) => name).join(", ");
+    const drop = () => {
+      waiting = [];
+      say(root);
+      input.focus();
+    };
+    return [
+      ` ${waiting.length === 1 ? "Another image waits" : `${waiting.length} images wait`}: ${names}. Next (N) brings the next. `,
+      el("button", { type: "button", class: "button button-small", onclick: drop }, "Leave out what waits"),
+    ];
   }
 
   function lookAtAll() {
@@ -73,6 +96,8 @@ export function createQueryImage(root, onChange = () => {}) {
 
   return {
     hold,
+    // Brings the next image that waits, or none.
+    next: () => hold(waiting.shift() ?? null),
     askForPart,
     askWhich,
     file: () => held,

@@ -124,8 +124,16 @@ const supports = [
   [Infinity, "extremely strong"],
 ];
 
+// What the figures alone would say must not gainsay the verdict: it also rests on the strictness, the
+// image and the other figure.
+const despite = {
+  "match against": "It matches nevertheless, as the strictness chosen allows.",
+  "non_match for":
+    "This alone makes no match: an imitation is alike too, and the verdict rests on all that was compared.",
+};
+
 // At its bound the ratio is at least so much: the signatures calibrated on can support no more.
-export function likelihoodWords(logLr, bound, other) {
+export function likelihoodWords(logLr, bound, other, verdict) {
   const strength = Math.abs(logLr);
   const support = supports.find(([limit]) => strength < limit)[1];
   const figure = `log₁₀ likelihood ratio ${signed(logLr)}`;
@@ -134,7 +142,9 @@ export function likelihoodWords(logLr, bound, other) {
   }
   const [likelier, than] = logLr > 0 ? ["the writer’s own hand", other] : [other, "the writer’s own hand"];
   const side = logLr > 0 ? "for" : "against";
-  return `A likeness such as this is ${timesWords(10 ** strength, strength >= bound)} more usual in ${likelier} than in ${than}: ${support} support ${side} the writer (${figure}).`;
+  const note = despite[`${verdict} ${side}`];
+  const usual = `A likeness such as this is ${timesWords(10 ** strength, strength >= bound)} more usual in ${likelier} than in ${than}`;
+  return note ? `${usual} (${figure}). ${note}` : `${usual}: ${support} support ${side} the writer (${figure}).`;
 }
 
 function timesWords(ratio, atLeast) {

@@ -20,6 +20,7 @@ BOXES = """
       return { left, top, right, bottom, width: right - left, height: bottom - top };
     };
     return {
+      form: box(document.querySelector("#verify-form")),
       verdict: box(document.querySelector(".verdict")),
       words: [...document.querySelectorAll(".verdict h2, .verdict p")].map(box),
       pair: [...document.querySelectorAll(".pair figure")].map(box),
@@ -55,6 +56,10 @@ def test_verdict_and_both_signatures_fit_one_screen(page: Page, site: Site, seed
         assert 0 <= one["top"] < one["bottom"] <= SCREEN["height"]
     assert page.run("return scrollY") == 0
     assert not page.run("return document.querySelector('.figures').open")
+    # The question scrolls away with the answer, and covers none of it.
+    page.run("scrollTo(0, 300)")
+    boxes = page.run(BOXES)
+    assert boxes["form"]["bottom"] <= boxes["verdict"]["top"]
 
 
 def test_the_reference_shown_large_is_the_most_alike_or_the_one_picked(

@@ -77,7 +77,7 @@ def _bases() -> dict[str, str]:
     """Return small letter with marks -> the letter alone."""
     bases = dict(_LOOK_ALIKES)
     for letter in map(chr, _ACCENTED):
-        base, *marks = unicodedata.normalize("NFD", letter)
+        base, *marks = list(unicodedata.normalize("NFD", letter))
         if marks and letter == _fold(letter) and all(map(unicodedata.combining, marks)):
             bases[letter] = base
     return bases

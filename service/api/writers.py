@@ -79,8 +79,8 @@ def create_one_writer() -> tuple[dict[str, Any], int, dict[str, str]]:
 def list_writers(query_data: dict[str, Any]) -> dict[str, Any]:
     """List writers
 
-    In order of their ids, a page at a time. `q` searches ids and names for each of its words, in any
-    order, whatever the case and the accents; whoever's id it is comes first.
+    In order of their ids, a page at a time. `q` searches ids and names for its words, in any order,
+    whatever the case and the accents; whoever's id it is comes first.
     """
     page = services().registry.writers.page(
         cursor=query_data.get("cursor"),

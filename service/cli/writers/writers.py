@@ -26,7 +26,7 @@ def writers_group() -> None:
 
 
 @writers_group.command("list")
-@click.option("--search", metavar="TEXT", help="Only those with this in their id or name.")
+@click.option("--search", metavar="TEXT", help="Only those with these words in their id or name.")
 @server_options
 @json_option
 def list_writers(search: str | None, as_json: bool) -> None:

@@ -54,6 +54,7 @@ def test_who_waits_for_a_drain_that_does_not_come_is_told_so(
     while stuck.take() is None:
         pass
     _, added = registry.writers.create("C-1", "", MODEL, new_references(2))
+    monkeypatch.setattr("index.milvus.recent_changes.MOST_NEWER", 1)
     for ask in (gallery.catch_up, lambda: gallery.search(unit(1), 1), gallery.check):
         with pytest.raises(IndexBehind, match="revision 0, 2 is needed") as behind:
             ask()

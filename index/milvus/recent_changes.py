@@ -180,14 +180,16 @@ class RecentChanges:
             if self._base is None or self._read_to is None:
                 return None
             try:
-                while changes := self._registry.changes.since(
-                    self._read_to, self._model_id, BATCH_ROWS
+                while len(self._newer) <= MOST_NEWER and (
+                    changes := self._registry.changes.since(
+                        self._read_to, self._model_id, BATCH_ROWS
+                    )
                 ):
                     self._take(changes)
-                    if len(self._newer) > MOST_NEWER:
-                        return None
             except HistoryForked:
                 self._use(None)
+                return None
+            if len(self._newer) > MOST_NEWER:
                 return None
             if self._view is None:
                 self._view = self._built(self._base)

@@ -54,7 +54,9 @@ class View:
     vectors: NDArray[np.float32]
 
     def search(self, probes: NDArray[np.float32], k: int) -> list[Neighbours]:
-        """Return for each probe of (n, d) its min(k, size, 16383 - m) nearest references or more.
+        """Return for each probe of (n, d) its min(k, size) nearest references, nearest first.
+
+        At most 16,383 less the m that changed come of the collection.
 
         Raises:
             CollectionMissing: the collection has gone.

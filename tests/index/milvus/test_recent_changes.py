@@ -199,6 +199,25 @@ def test_only_a_time_that_has_settled_is_searched_at(
     assert not gallery._recent._newer, "the collection shows it all"
 
 
+def test_the_servers_time_is_read_after_the_collections_place(
+    registry, share, new_references, unit, monkeypatch, clock
+):
+    """Between the two a batch may be written, which a time read first would not show."""
+    LateServer(monkeypatch)
+    gallery = share()
+    left_alone(gallery)
+
+    def drained_first():
+        gallery._turn()
+        return gallery._worker.state()
+
+    monkeypatch.setattr(gallery._recent, "_read_state", drained_first)
+    for seed in range(4):
+        registry.writers.create(f"W-{seed}", "", MODEL, new_references(2, seed=seed))
+        clock(1.1)
+        assert_right(gallery, registry, unit(2, seed=seed))
+
+
 def test_more_than_can_be_searched_beside_is_waited_for(
     registry, share, new_references, unit, monkeypatch
 ):

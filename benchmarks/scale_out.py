@@ -41,7 +41,7 @@ FETCHED = neighbours_fetched()  # As many near references as an identification a
 PER_WRITER = 5
 PIECES = np.random.default_rng(0).bytes(120 * PIECE_SIZE)  # As many as a real signature has.
 START_TIMEOUT_S = 60.0
-KEPT = 5  # How many writers later a writer is erased.
+KEPT = 20  # How many writers later a writer is erased.
 
 
 def main() -> None:
@@ -128,51 +128,60 @@ def faiss_searches(
     return timed(lambda: index.search(next(probes)[np.newaxis], FETCHED), given.searches)
 
 
+class OtherReplica(threading.Thread):
+    """Enrolls ten writers a second, and erases as many."""
+
+    def __init__(self, registry: Registry, model_id: str) -> None:
+        super().__init__()
+        self.there: dict[int, NDArray[np.float32]] = {}
+        self.gone: set[int] = set()
+        self.stop = threading.Event()
+        self._registry = registry
+        self._model_id = model_id
+
+    def run(self) -> None:
+        """Change the gallery until it is stopped."""
+        dimension = registry_dimension(self._registry, self._model_id)
+        for number, vector in enumerate(unit(10_000, dimension, seed=2)):
+            if self.stop.wait(0.1):
+                return
+            enroll(self._registry, self._model_id, f"C-{number}", vector[np.newaxis])
+            added = self._registry.references.of_writer(f"C-{number}")[0].reference_id
+            self.there[added] = vector
+            if number >= KEPT:
+                oldest = next(iter(self.there))
+                del self.there[oldest]
+                self._registry.writers.erase(f"C-{number - KEPT}")
+                self.gone.add(oldest)
+
+
 def searches_while_changed(
     registry: Registry, gallery: SharedGallery, model_id: str, count: int
 ) -> list[float]:
-    """Search for what was enrolled last, while another replica enrolls and erases ten a second.
+    """Search for what another replica enrolled last, while it enrolls and erases.
 
     Raises:
         RuntimeError: what was enrolled was not found first, or what was erased was found; or the
             other replica failed.
     """
-    stop = threading.Event()
-    there: dict[str, tuple[int, NDArray[np.float32]]] = {}
-    gone: set[int] = set()
-
-    def change() -> None:
-        dimension = registry_dimension(registry, model_id)
-        for number, vector in enumerate(unit(10_000, dimension, seed=2)):
-            if stop.wait(0.1):
-                return
-            enroll(registry, model_id, f"C-{number}", vector[np.newaxis])
-            reference_id = registry.references.of_writer(f"C-{number}")[0].reference_id
-            there[f"C-{number}"] = (reference_id, vector)
-            if number >= KEPT:
-                old = f"C-{number - KEPT}"
-                reference_id, _ = there.pop(old)
-                registry.writers.erase(old)
-                gone.add(reference_id)
-
-    changing = threading.Thread(target=change)
-    changing.start()
+    other = OtherReplica(registry, model_id)
+    other.start()
     times: list[float] = []
     try:
-        while len(times) < count:
-            if not changing.is_alive():
-                raise RuntimeError("The other replica no longer changes anything.")
-            if stop.wait(0.02) or not there:
+        while len(times) < count and other.is_alive():
+            if other.stop.wait(0.02) or not other.there:
                 continue
-            erased, (name, (reference_id, vector)) = set(gone), list(there.items())[-1]
+            erased, (newest, vector) = set(other.gone), list(other.there.items())[-1]
             start = time.perf_counter()
             near = gallery.search(vector[np.newaxis], FETCHED)[0].reference_ids.tolist()
             times.append((time.perf_counter() - start) * 1e3)
-            if erased & set(near) or (name in there and near[0] != reference_id):
-                raise RuntimeError("Enrolled and not found, or erased and found.")
+            if erased & set(near) or near[0] != newest:
+                raise RuntimeError("What was enrolled was not found, or what was erased was.")
     finally:
-        stop.set()
-        changing.join()
+        other.stop.set()
+        other.join()
+    if len(times) < count:
+        raise RuntimeError("The other replica no longer changes anything.")
     return times
 
 

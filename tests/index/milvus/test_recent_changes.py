@@ -218,6 +218,30 @@ def test_the_servers_time_is_read_after_the_collections_place(
         assert_right(gallery, registry, unit(2, seed=seed))
 
 
+def test_a_collection_that_was_set_back_is_followed_from_there(
+    registry, share, new_references, unit, monkeypatch, clock, stuck
+):
+    """As a process does that writes after its lease, or a backup of the server that is restored."""
+    LateServer(monkeypatch)
+    gallery = share()
+    left_alone(gallery)
+    registry.writers.create("C-1", "", MODEL, new_references(2, seed=1))
+    gallery._turn()
+    early = gallery._worker.state()
+    _, added = registry.writers.create("C-2", "", MODEL, new_references(2, seed=2))
+    gallery._turn()
+    for _ in range(3):
+        clock(1.1)
+        assert_right(gallery, registry, unit(2, seed=2))
+    assert not gallery._recent._newer, "the collection shows it all"
+    MilvusIndex(gallery._server, early.collection).remove(np.array(ids_of(added)))
+    lease = stuck()
+    lease.advance(early)
+    gallery._recent.look(at_once=True)
+    assert_right(gallery, registry, unit(2, seed=2))
+    lease.give_back()
+
+
 def test_more_than_can_be_searched_beside_is_waited_for(
     registry, share, new_references, unit, monkeypatch
 ):

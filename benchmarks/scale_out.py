@@ -3,7 +3,9 @@
 `python -m benchmarks.scale_out` drains references into a process of milvus-lite and searches them
 from two galleries, as two replicas would. milvus-lite is no measure of a Milvus server, so what it
 spends is told apart: a replica's own is its processor time, and the statements that it waits for.
-`--database postgresql+psycopg://user@host/name` names an empty database instead of SQLite.
+`--database postgresql+psycopg://user@host/name` names an empty database instead of SQLite, and
+`--server milvus+http://host:19530` a Milvus server instead of milvus-lite. Beside it FAISS searches
+the same vectors exactly in this process.
 """
 
 import argparse
@@ -12,9 +14,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +27,21 @@ from sqlalchemy import create_engine, text
 
 from encoder.inference.encoder import load_encoder
 from encoder.scoring.local_descriptors import PIECE_SIZE
-from index.milvus.address import MilvusAddress
+from index.milvus.address import MilvusAddress, read_milvus_url
+from index.milvus.recent_changes import SETTLED_S
 from index.milvus.shared_gallery import SharedGallery
 from index.registry.references import NewReference
 from index.registry.registry import Registry
 from index.registry.schema_version import upgrade
+from index.vectors.flat_index import FlatIndex
+from index.vectors.unit_vectors import leading
 from service.decisions.identify import neighbours_fetched
 
 FETCHED = neighbours_fetched()  # As many near references as an identification asks for.
 PER_WRITER = 5
 PIECES = np.random.default_rng(0).bytes(120 * PIECE_SIZE)  # As many as a real signature has.
 START_TIMEOUT_S = 60.0
+KEPT = 20  # How many writers later a writer is erased.
 
 
 def main() -> None:
@@ -43,8 +50,13 @@ def main() -> None:
     parser.add_argument("--references", type=int, default=10_000)
     parser.add_argument("--searches", type=int, default=200)
     parser.add_argument("--database", help="URL of an empty database; SQLite by default")
+    parser.add_argument("--server", help="URL of a Milvus server; milvus-lite by default")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, milvus_lite(Path(folder)) as address:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        if given.server:
+            address = read_milvus_url(given.server)
+        else:
+            address = stack.enter_context(milvus_lite(Path(folder)))
         url = given.database or f"sqlite:///{folder}/registry.db"
         upgrade(url)
         with closing(Registry(url)) as here, closing(Registry(url)) as there:
@@ -83,7 +95,12 @@ def measure(
         found["fill_references_per_s"] = round(given.references / wall)
         found["fill_replica_cpu_s_per_million"] = round(cpu / given.references * 1e6, 1)
         both[1].open()
+        time.sleep(2 * SETTLED_S)
         found |= searches(both[1], vectors, given.searches)
+        found["search_ms_faiss"] = spread(faiss_searches(vectors, encoder.index_dimension, given))
+        found["search_ms_while_another_enrolls_and_erases"] = spread(
+            searches_while_changed(here, both[1], encoder.model_id, given.searches)
+        )
         found["up_to_date_check_ms"] = spread(timed(both[1].catch_up, given.searches))
         found["enrolled_here_found_there_ms"] = spread(
             visibility(here, both[1], encoder.model_id, given.searches)
@@ -97,7 +114,75 @@ def searches(gallery: SharedGallery, vectors: NDArray[np.float32], count: int) -
     cpu = time.process_time()
     times = timed(lambda: gallery.search(next(probes)[np.newaxis], FETCHED), count)
     cpu = time.process_time() - cpu
-    return {"search_ms_on_milvus_lite": spread(times), "search_replica_cpu_ms": cpu / count * 1e3}
+    return {"search_ms": spread(times), "search_replica_cpu_ms": cpu / count * 1e3}
+
+
+def faiss_searches(
+    vectors: NDArray[np.float32], dimension: int, given: argparse.Namespace
+) -> list[float]:
+    """Search the same vectors in this process."""
+    index = FlatIndex(dimension)
+    part = leading(vectors, dimension)
+    index.add(np.arange(1, len(part) + 1), part)
+    probes = iter(part)
+    return timed(lambda: index.search(next(probes)[np.newaxis], FETCHED), given.searches)
+
+
+class OtherReplica(threading.Thread):
+    """Enrolls ten writers a second, and erases as many."""
+
+    def __init__(self, registry: Registry, model_id: str) -> None:
+        super().__init__()
+        self.there: dict[int, NDArray[np.float32]] = {}
+        self.gone: set[int] = set()
+        self.stop = threading.Event()
+        self._registry = registry
+        self._model_id = model_id
+
+    def run(self) -> None:
+        """Change the gallery until it is stopped."""
+        dimension = registry_dimension(self._registry, self._model_id)
+        for number, vector in enumerate(unit(10_000, dimension, seed=2)):
+            if self.stop.wait(0.1):
+                return
+            enroll(self._registry, self._model_id, f"C-{number}", vector[np.newaxis])
+            added = self._registry.references.of_writer(f"C-{number}")[0].reference_id
+            self.there[added] = vector
+            if number >= KEPT:
+                oldest = next(iter(self.there))
+                del self.there[oldest]
+                self._registry.writers.erase(f"C-{number - KEPT}")
+                self.gone.add(oldest)
+
+
+def searches_while_changed(
+    registry: Registry, gallery: SharedGallery, model_id: str, count: int
+) -> list[float]:
+    """Search for what another replica enrolled last, while it enrolls and erases.
+
+    Raises:
+        RuntimeError: what was enrolled was not found first, or what was erased was found; or the
+            other replica failed.
+    """
+    other = OtherReplica(registry, model_id)
+    other.start()
+    times: list[float] = []
+    try:
+        while len(times) < count and other.is_alive():
+            if other.stop.wait(0.02) or not other.there:
+                continue
+            erased, (newest, vector) = set(other.gone), list(other.there.items())[-1]
+            start = time.perf_counter()
+            near = gallery.search(vector[np.newaxis], FETCHED)[0].reference_ids.tolist()
+            times.append((time.perf_counter() - start) * 1e3)
+            if erased & set(near) or near[0] != newest:
+                raise RuntimeError("What was enrolled was not found, or what was erased was.")
+    finally:
+        other.stop.set()
+        other.join()
+    if len(times) < count:
+        raise RuntimeError("The other replica no longer changes anything.")
+    return times
 
 
 def visibility(

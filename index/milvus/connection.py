@@ -65,7 +65,8 @@ class MilvusConnection:
         with milvus_errors():
             index = self.client.prepare_index_params()
             index.add_index(VECTOR, index_type=self.address.index_type, metric_type="IP")
-            # Strong: a search sees every write that was acknowledged before it, whoever wrote.
+            # Strong: who reads sees every write that was acknowledged before, whoever wrote. It
+            # waits for the server's clock, so a search for a caller names a time instead.
             self.client.create_collection(
                 name,
                 schema=schema,
@@ -75,6 +76,19 @@ class MilvusConnection:
                 timeout=ADMIN_TIMEOUT_S,
             )
         return name
+
+    def timestamp(self) -> int:
+        """Return a time of the server's clock, later than that of every write acknowledged before.
+
+        0 where the server tells none: milvus-lite, which shows every write at once.
+
+        Raises:
+            IndexUnavailable: the server cannot be used.
+        """
+        with milvus_errors():
+            # The client has no public way to ask; it answers 0 where the server knows no such call.
+            handler = self.client._get_connection()
+            return int(handler.alloc_timestamp(timeout=REQUEST_TIMEOUT_S))
 
     def has(self, collection: str) -> bool:
         """Whether the collection is there, and this registry's, model's and dimension's."""

@@ -36,8 +36,18 @@ class MilvusIndex:
 
     kind = "milvus"
 
-    def __init__(self, server: MilvusConnection, collection: str) -> None:
+    def __init__(self, server: MilvusConnection, collection: str, timestamp: int = 0) -> None:
+        """Take a collection; `timestamp` is of the server's clock.
+
+        A search shows what was written up to then, and later things or not. With 0 it waits until
+        it shows everything that was acknowledged before it; all else is always read so.
+        """
         self.collection = collection
+        self._shown = (
+            {"consistency_level": "Customized", "guarantee_timestamp": timestamp}
+            if timestamp
+            else {"consistency_level": "Strong"}
+        )
         self.dimension = server.dimension
         self._server = server
         self._client = server.client
@@ -116,6 +126,7 @@ class MilvusIndex:
                 output_fields=[ID],
                 search_params={"metric_type": "IP"},
                 timeout=REQUEST_TIMEOUT_S,
+                **self._shown,
             )
         return [_neighbours(answer, k) for answer in answers]
 

@@ -1,12 +1,14 @@
 """One process's view of an index that many processes share on a Milvus server.
 
 SQL is the truth here too. A thread of each process drains the log into the collection when nobody
-else does; a search waits until the collection has come to where the registry was when it began.
+else does. A search takes what the collection may not show yet from the log: see `recent_changes`.
 """
 
 import logging
 import threading
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from index.errors import (
 from index.milvus.address import MilvusAddress
 from index.milvus.connection import MilvusConnection
 from index.milvus.index import MilvusIndex
+from index.milvus.recent_changes import RecentChanges, View
 from index.milvus.sync_worker import SyncResult, SyncWorker
 from index.registry.change_log import Position
 from index.registry.following.lease import LEASE_S, SharedIndex
@@ -32,6 +35,7 @@ from index.sync.gallery_interface import OpenReport
 from index.vectors.unit_vectors import leading
 from index.vectors.vector_index import Neighbours
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 # How long a request waits for the revision that it needs before it is answered 503.
@@ -54,6 +58,7 @@ class SharedGallery:
         self._model_id = model_id
         self._server = MilvusConnection(address, f"{registry.registry_id()}_{model_id}", dimension)
         self._worker = SyncWorker(registry, self._server, model_id)
+        self._recent = RecentChanges(registry, self._server, model_id, self._worker.state)
         self._working = threading.Lock()
         self._wanted = threading.Event()
         self._closing = threading.Event()
@@ -73,6 +78,7 @@ class SharedGallery:
                 logger.info("Another process drains the shared index; the start waits for it.")
                 told = True
             time.sleep(0.1)
+        self._recent.look()
         self._keeping_up.start()
         if result.rebuilt is None:
             return OpenReport("shared", None, result.rows)
@@ -88,14 +94,14 @@ class SharedGallery:
             IndexBehind: the index does not come there within REVISION_WAIT_S.
             IndexUnavailable: the server cannot be used.
         """
-        needed = self._registry.changes.head()
         part = leading(probes, self._server.dimension)
         try:
-            return self._index(self._reached(needed)).search(part, k)
+            return self._up_to_now().search(part, k)
         except CollectionMissing:
             # Made anew by another process a moment ago; or gone, and then a turn makes it.
             self._wake()
-            return self._index(self._reached(needed)).search(part, k)
+            self._recent.look(at_once=True)
+            return self._up_to_now().search(part, k)
 
     def catch_up(self) -> int:
         """Wait until the index is where the registry is; return by how many changes it was behind.
@@ -200,15 +206,35 @@ class SharedGallery:
         Raises:
             IndexBehind: it does not come there within REVISION_WAIT_S.
         """
+
+        def there() -> SharedIndex | None:
+            state = self._worker.state()
+            return state if _is_at(state, needed) else None
+
+        return self._awaited(there, needed)
+
+    def _up_to_now(self) -> View:
+        """Return what shows all that was enrolled and erased before the call.
+
+        Raises:
+            IndexBehind: the collection does not come near enough within REVISION_WAIT_S.
+        """
+        found = self._recent.view()
+        if found is not None:
+            return found
+        return self._awaited(self._recent.view, self._registry.changes.head())
+
+    def _awaited(self, ask: Callable[[], T | None], needed: Position) -> T:
         give_up_at = time.monotonic() + REVISION_WAIT_S
         pause_s = 0.002
-        while not _is_at(state := self._worker.state(), needed):
+        while (answer := ask()) is None:
             if time.monotonic() > give_up_at:
-                raise IndexBehind(needed.revision, state.position.revision, REVISION_WAIT_S)
+                reached = self._worker.state().position.revision
+                raise IndexBehind(needed.revision, reached, REVISION_WAIT_S)
             self._wake()
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 0.05)
-        return state
+        return answer
 
     def _compare(self, index: MilvusIndex, before: Difference | None) -> Difference:
         if before is None:
@@ -239,6 +265,7 @@ class SharedGallery:
                     self._turn()
                     must = False
                 furthest = self._worker.state().position.revision
+                self._recent.look()
             except LeaseLost as error:
                 # Its last batch may have been late: the next turn looks where the index stands.
                 logger.warning("%s", error)

@@ -47,6 +47,7 @@ ON_POSTGRESQL_TOO = {
     "test_models",
     "test_processes",
     "test_rebuild_policy",
+    "test_recent_changes",
     "test_references",
     "test_rows",
     "test_shared_gallery",

@@ -65,6 +65,7 @@ def test_enrolling_identifying_and_erasing(client, files):
 
 def test_a_request_that_waits_in_vain_is_answered_503(client, files, stuck, monkeypatch):
     monkeypatch.setattr("index.milvus.shared_gallery.REVISION_WAIT_S", 0.2)
+    monkeypatch.setattr("index.milvus.recent_changes.MOST_NEWER", 1)
     form = {"writer_id": "W-1", "images": files(1, 0, 1)}
     # Enrolling and verifying need no index.
     assert client.post("/v1/writers", data=form).status_code == 201

@@ -303,9 +303,9 @@ def test_few_searches_are_tried_and_the_cheapest_plan_is_taken(exact, gallery_of
     index, tried = gallery_of(64), []
     searched = Trials._searched
 
-    def counted(trials, params):
+    def counted(trials, params, rows):
         tried.append(params)
-        return searched(trials, params)
+        return searched(trials, params, rows)
 
     monkeypatch.setattr(Trials, "_searched", counted)
     found = tune(index, exact, writers_of, RecallTarget(80, 10, 0.97))
@@ -316,3 +316,51 @@ def test_few_searches_are_tried_and_the_cheapest_plan_is_taken(exact, gallery_of
     trials = Trials(index, exact, writers_of, 80)
     assert trials.of(at_once).missed(10) > 0.03
     assert trials.of(found.params).missed(10) <= 0.03
+
+
+def test_a_trial_of_a_few_probes_is_made_whole_by_searching_for_the_others(
+    exact, gallery_of, monkeypatch
+):
+    monkeypatch.setattr("index.ivf.recall_probes._ROUGHLY", 50)
+    index, params, searched = gallery_of(64), SearchParams.at_once(9, 256, 10), []
+    search = index.search
+
+    def counted(probes, *others):
+        searched.extend(map(bytes, probes))
+        return search(probes, *others)
+
+    monkeypatch.setattr(index, "search", counted)
+    whole = Trials(index, exact, writers_of, 80).of(params)
+    searched.clear()
+    trials = Trials(index, exact, writers_of, 80)
+    rough = trials.roughly(params)
+    assert len(rough.depths) == len(searched) == 50
+    completed = trials.of(params)
+    assert sorted(searched) == sorted(map(bytes, exact.probes))
+    for ours, theirs in ((completed, whole), (rough, trials.roughly(params))):
+        assert np.array_equal(ours.depths, theirs.depths)
+        assert np.array_equal(ours.standing_out, theirs.standing_out)
+    assert len(searched) == 200
+    assert 0 < rough.missed(10) < 0.5
+    assert len(np.unique(rough.depths)) > 5
+
+
+@pytest.mark.parametrize(("nearest", "recall"), [(1, 0.9), (1, 0.98), (10, 0.95), (10, 0.98)])
+def test_what_a_few_probes_rule_out_is_not_what_would_have_been_taken(
+    exact, gallery_of, monkeypatch, nearest, recall
+):
+    """It finds as much, and looks no farther, where a first look is tried on a few before all."""
+    index, searches = gallery_of(64), {}
+    search, taken = index.search, {}
+    for few in (200, 50):
+        monkeypatch.setattr("index.ivf.recall_probes._ROUGHLY", few)
+        searches[few] = 0
+
+        def counted(probes, *others, few=few):
+            searches[few] += len(probes)
+            return search(probes, *others)
+
+        monkeypatch.setattr(index, "search", counted)
+        taken[few] = tune(index, exact, writers_of, RecallTarget(80, nearest, recall))
+    assert taken[50] == taken[200]
+    assert searches[50] <= searches[200]

@@ -1,9 +1,10 @@
 """What searches of an IVF index find, on references held back; what to make of it is for `tune`."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Self
 
 import faiss
 import numpy as np
@@ -19,6 +20,7 @@ _SAME = 1e-6  # So near are similarities to vectors that are the same.
 _NOT_FOUND = 1 << 30  # More lists than there are.
 _AT_ONCE = 500  # Few enough to keep no other thread waiting for what Python does with them.
 _ASKED_FOR_AT_ONCE = 20_000
+_ROUGHLY = 2000  # Probes that tell roughly what a way to search comes to.
 _NOBODY = -1
 
 WritersOf = Callable[[Collection[int]], Mapping[int, str]]  # Reference id -> writer id.
@@ -71,59 +73,93 @@ class Trial:
         lists = _least(self.depths[:, :nearest], share)
         return lists if lists < _NOT_FOUND else None
 
+    def only(self, few: slice) -> Self:
+        """Return what the searches for some of the probes came to."""
+        return type(self)(self.depths[few], self.standing_out[few])
+
+    def and_then(self, other: Self, order: NDArray[np.intp]) -> Self:
+        """Return this and a trial for other probes as one, the probes put in an order (p,)."""
+        depths = np.concatenate([self.depths, other.depths])
+        standing_out = np.concatenate([self.standing_out, other.standing_out])
+        return type(self)(depths[order], standing_out[order])
+
 
 class Trials:
-    """Searches for probes (p, d) that fetch so many, with an eye on whose references they find."""
+    """Searches for probes (p, d) that fetch so many, with an eye on whose references they find.
+
+    The index does not change meanwhile.
+    """
 
     def __init__(
         self, index: IvfIndex, exact: ExactNeighbours, writers_of: WritersOf, fetched: int
     ) -> None:
         self._index, self._probes, self._fetched = index, exact.probes, fetched
-        self._owners = _Owners(writers_of)
-        self._ranks = np.concatenate([index.ranks(self._probes[part]) for part in self._parts()])
+        self._seen = _Seen(writers_of, index.lists_of)
+        self._ranks = np.concatenate(
+            [index.ranks(self._probes[at : at + _AT_ONCE]) for at in self._starts(self._probes)]
+        )
         self._ids, similarities = exact.found
-        self._wanted = self._owners.of(self._ids)
+        self._wanted = self._seen.of(self._ids)[0]
         # Where there are fewer; or where all are alike, and others may be as near.
         self._given = (self._wanted < 0) | (similarities[:, :1] <= similarities[:, -1:] + _SAME)
         self._known: dict[SearchParams, Trial] = {}
+        self._rough: dict[SearchParams, Trial] = {}
+        # Which probes a rough trial is for: a few of all, wherever in the order.
+        self.few = slice(None, None, max(1, len(self._probes) // _ROUGHLY))
 
     def lists_holding(self, share: float) -> int:
         """Return how many lists hold so much of the ten nearest, or all where that is not enough.
 
         No trial is needed for it. It may take fewer to find others of their writers.
         """
-        depths = self._depths(self._ids)
+        depths = self._depths(self._seen.of(self._ids)[1], np.arange(len(self._ids)))
         return min(_least(np.where(self._given, 0, depths), share), self._index.list_count)
 
     def of(self, params: SearchParams) -> Trial:
         """Return what searches come to that look so far; each is done once."""
         if params not in self._known:
-            self._known[params] = self._searched(params)
+            rows = np.arange(len(self._probes))
+            if (rough := self._rough.pop(params, None)) is None:
+                self._known[params] = self._searched(params, rows)
+            else:
+                rest = np.setdiff1d(rows, rows[self.few], assume_unique=True)
+                order = np.argsort(np.concatenate([rows[self.few], rest]))
+                self._known[params] = rough.and_then(self._searched(params, rest), order)
         return self._known[params]
 
-    def _searched(self, params: SearchParams) -> Trial:
+    def roughly(self, params: SearchParams) -> Trial:
+        """Return what they come to for a `few` of the probes; `of` searches for the others only."""
+        if params in self._known or self.few.step == 1:
+            return self.of(params).only(self.few)
+        if params not in self._rough:
+            rows = np.arange(len(self._probes))[self.few]
+            self._rough[params] = self._searched(params, rows)
+        return self._rough[params]
+
+    def _searched(self, params: SearchParams, rows: NDArray[np.int64]) -> Trial:
         found = [
-            self._index.search(self._probes[part], self._fetched, params) for part in self._parts()
+            own
+            for at in self._starts(rows)
+            for own in self._index.search(
+                self._probes[rows[at : at + _AT_ONCE]], self._fetched, params
+            )
         ]
-        ids = np.array([own.reference_ids for part in found for own in part])
-        standing_out = [
-            stands_out(own.similarities, params.nearest) for part in found for own in part
-        ]
-        fetched, depth = self._owners.of(ids), self._depths(ids)
-        depths = np.where(self._given, 0, _NOT_FOUND)
-        for rank, wanted in enumerate(self._wanted.T):
+        standing_out = [stands_out(own.similarities, params.nearest) for own in found]
+        fetched, lists = self._seen.of(np.array([own.reference_ids for own in found]))
+        depth = self._depths(lists, rows)
+        depths = np.where(self._given[rows], 0, _NOT_FOUND)
+        for rank, wanted in enumerate(self._wanted[rows].T):
             own = np.where(fetched == wanted[:, np.newaxis], depth, _NOT_FOUND)
             depths[:, rank] = np.minimum(depths[:, rank], own.min(axis=1))
         return Trial(depths, np.array(standing_out))
 
-    def _depths(self, reference_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return how many lists it takes to come to references (p, k); 1 for one not there."""
-        lists = self._index.lists_of(reference_ids)
-        ranks = np.take_along_axis(self._ranks, np.maximum(lists, 0), axis=1)
+    def _depths(self, lists: NDArray[np.int16], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many lists it takes probes (n,) to come to lists (n, k); 1 for list -1."""
+        ranks = self._ranks[rows[:, np.newaxis], np.maximum(lists, 0)]
         return np.where(lists < 0, 0, ranks.astype(np.int64)) + 1
 
-    def _parts(self) -> Iterator[slice]:
-        return (slice(at, at + _AT_ONCE) for at in range(0, len(self._probes), _AT_ONCE))
+    def _starts(self, of: NDArray[Any]) -> range:
+        return range(0, len(of), _AT_ONCE)
 
 
 def _least(depths: NDArray[np.int64], share: float) -> int:
@@ -133,22 +169,29 @@ def _least(depths: NDArray[np.int64], share: float) -> int:
     return max(int(ordered[last]), 1) if last < len(ordered) else _NOT_FOUND
 
 
-class _Owners:
-    """Whose references are; each is asked for once, and takes 16 bytes."""
+class _Seen:
+    """Whose references are, and in which lists; each is asked for once, and takes 18 bytes."""
 
-    def __init__(self, writers_of: WritersOf) -> None:
-        self._writers_of = writers_of
+    def __init__(
+        self, writers_of: WritersOf, lists_of: Callable[[NDArray[np.int64]], NDArray[np.int64]]
+    ) -> None:
+        self._writers_of, self._lists_of = writers_of, lists_of
         self._ids = np.array([_NOBODY], np.int64)
         self._writers = np.array([_NOBODY], np.int64)
+        self._lists = np.array([_NOBODY], np.int16)
 
-    def of(self, reference_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return a number for the writer of each reference (n, k), -1 for one that is gone."""
-        new = np.setdiff1d(reference_ids, self._ids)
-        for start in range(0, len(new), _ASKED_FOR_AT_ONCE):
-            self._ask(new[start : start + _ASKED_FOR_AT_ONCE])
-        order = np.argsort(self._ids)
-        self._ids, self._writers = self._ids[order], self._writers[order]
-        return self._writers[np.searchsorted(self._ids, reference_ids)]
+    def of(self, reference_ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int16]]:
+        """Return a number for the writer, and the list, of each reference (n, k); -1 where gone."""
+        rows = np.minimum(np.searchsorted(self._ids, reference_ids), len(self._ids) - 1)
+        new = np.unique(reference_ids[self._ids[rows] != reference_ids])
+        if new.size:
+            for start in range(0, len(new), _ASKED_FOR_AT_ONCE):
+                self._ask(new[start : start + _ASKED_FOR_AT_ONCE])
+            order = np.argsort(self._ids)
+            self._ids, self._writers = self._ids[order], self._writers[order]
+            self._lists = self._lists[order]
+            rows = np.searchsorted(self._ids, reference_ids)
+        return self._writers[rows], self._lists[rows]
 
     def _ask(self, new: NDArray[np.int64]) -> None:
         writers = self._writers_of(new.tolist())
@@ -156,3 +199,4 @@ class _Owners:
         numbers = [abs(hash(writers[one])) if one in writers else _NOBODY for one in new.tolist()]
         self._ids = np.append(self._ids, new)
         self._writers = np.append(self._writers, np.array(numbers, np.int64))
+        self._lists = np.append(self._lists, self._lists_of(new).astype(np.int16))

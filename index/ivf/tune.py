@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
@@ -29,6 +30,8 @@ _SHARES = (
 # What plans are made to miss, of what may be missed: it is known only roughly what they will.
 _LEVELS = np.geomspace(2.0, 0.5, 9)
 _SAME = 1e-6
+# What a few probes say that a plan costs may be so much too high.
+_ROUGH = 1.2
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,8 @@ class _Plans:
             if self._cost_at_once(1, candidates) >= best.cost:
                 break
             for once, trial in self._at_once(candidates, may_miss):
-                plans = self._ending_early(once, trial, may_miss)
-                best = min(best, once, *plans, key=lambda plan: plan.cost)
+                best = min(best, once, key=_cost_of)
+                best = self._ending_early(once, trial, may_miss, best)
         return best.params
 
     def _at_once(self, candidates: int, may_miss: float) -> Iterator[tuple[_Plan, Trial]]:
@@ -121,23 +124,52 @@ class _Plans:
                 once = SearchParams.at_once(nprobe, candidates, nearest)
                 yield _Plan(once, self._cost_at_once(nprobe, candidates)), trial
 
-    def _ending_early(self, once: _Plan, trial: Trial, may_miss: float) -> Iterator[_Plan]:
-        """Give plans that go as far as `once` unless a first look is enough."""
-        params, nearest = once.params, once.params.nearest
-        found = trial.found(params.nprobe)
-        may_lose = float(found[:, :nearest].mean()) - (1 - may_miss)
+    def _ending_early(self, once: _Plan, trial: Trial, may_miss: float, best: _Plan) -> _Plan:
+        """Return the best of the plans that go as far as `once` unless a first look is enough.
+
+        Or the best so far. What cannot be better is not tried at all, and what is far from it by a
+        few of the probes is not tried on the others.
+        """
+        params, few = once.params, self._trials.few
+        found = trial.found(params.nprobe)[:, : params.nearest]
+        may_lose = float(found.mean()) - (1 - may_miss)
         further = self._cost(params.nprobe, params.candidates)
         for first, candidates in self._first_looks(params):
             cost = self._cost(first, candidates)
-            if (1 + _SLOWEST) * cost >= further:
-                continue  # It costs more than it saves, even where all searches end there.
-            early = self._trials.of(SearchParams.at_once(first, candidates, nearest))
-            lost = (found & ~early.found())[:, :nearest].mean(axis=1)
-            enough, ended = _enough(early.standing_out, lost, may_lose)
-            yield _Plan(
-                replace(params, first=first, first_candidates=candidates, enough=enough),
-                cost + (1 - ended) * further + _SLOWEST * (cost + further),
-            )
+            if cost + _SLOWEST * (cost + further) >= best.cost:
+                continue  # It costs more even where all searches end at the first look.
+            looks = SearchParams.at_once(first, candidates, params.nearest)
+            judged = partial(self._unless_enough, once, looks, may_lose)
+            rough = judged(self._trials.roughly(looks), found[few])
+            if rough.cost < _ROUGH * best.cost:
+                best = min(best, judged(self._trials.of(looks), found), key=_cost_of)
+        return best
+
+    def _unless_enough(
+        self,
+        once: _Plan,
+        looks: SearchParams,
+        may_lose: float,
+        early: Trial,
+        found: NDArray[np.bool_],
+    ) -> _Plan:
+        """Return the plan that ends at the first look as often as it may.
+
+        That is told by a trial of the first look, and by what `once` found (p, n) for its probes.
+        """
+        lost = (found & ~early.found()[:, : looks.nearest]).mean(axis=1)
+        enough, ended = _enough(early.standing_out, lost, may_lose)
+        cost = self._cost(looks.nprobe, looks.candidates)
+        further = self._cost(once.params.nprobe, once.params.candidates)
+        return _Plan(
+            replace(
+                once.params,
+                first=looks.nprobe,
+                first_candidates=looks.candidates,
+                enough=enough,
+            ),
+            cost + (1 - ended) * further + _SLOWEST * (cost + further),
+        )
 
     def _first_looks(self, params: SearchParams) -> Iterator[tuple[int, int]]:
         """Give lists and candidates of what may come before a search, less than its own."""
@@ -153,6 +185,10 @@ class _Plans:
         """Return what one look costs, as a number of references scanned."""
         scanned = nprobe * self._size / self._everything.nprobe
         return scanned + _SCANNED_PER_LOOK + candidates * _SCANNED_PER_CANDIDATE
+
+
+def _cost_of(plan: _Plan) -> float:
+    return plan.cost
 
 
 def _enough(

@@ -303,9 +303,9 @@ def test_few_searches_are_tried_and_the_cheapest_plan_is_taken(exact, gallery_of
     index, tried = gallery_of(64), []
     searched = Trials._searched
 
-    def counted(trials, params):
+    def counted(trials, params, rows):
         tried.append(params)
-        return searched(trials, params)
+        return searched(trials, params, rows)
 
     monkeypatch.setattr(Trials, "_searched", counted)
     found = tune(index, exact, writers_of, RecallTarget(80, 10, 0.97))
@@ -316,3 +316,58 @@ def test_few_searches_are_tried_and_the_cheapest_plan_is_taken(exact, gallery_of
     trials = Trials(index, exact, writers_of, 80)
     assert trials.of(at_once).missed(10) > 0.03
     assert trials.of(found.params).missed(10) <= 0.03
+
+
+def test_a_trial_of_a_few_probes_is_made_whole_by_searching_for_the_others(
+    exact, gallery_of, monkeypatch
+):
+    monkeypatch.setattr("index.ivf.recall_probes._ROUGHLY", 50)
+    index, params, searched = gallery_of(64), SearchParams.at_once(9, 256, 10), []
+    search = index.search
+
+    def counted(probes, *others):
+        searched.extend(map(bytes, probes))
+        return search(probes, *others)
+
+    monkeypatch.setattr(index, "search", counted)
+    whole = Trials(index, exact, writers_of, 80).of(params)
+    searched.clear()
+    trials = Trials(index, exact, writers_of, 80)
+    rough = trials.roughly(params)
+    assert len(rough.depths) == len(searched) == 50
+    completed = trials.of(params)
+    assert sorted(searched) == sorted(map(bytes, exact.probes))
+    for ours, theirs in ((completed, whole), (rough, trials.roughly(params))):
+        assert np.array_equal(ours.depths, theirs.depths)
+        assert np.array_equal(ours.standing_out, theirs.standing_out)
+    assert len(searched) == 200
+    assert 0 < rough.missed(10) < 0.5
+    assert len(np.unique(rough.depths)) > 5
+
+
+def test_what_a_few_probes_rule_out_is_not_what_would_have_been_taken(
+    exact, gallery_of, monkeypatch
+):
+    """The same is taken after fewer searches where first looks are tried on a few before all.
+
+    In so small a gallery first looks are worth it only if they cost next to nothing.
+    """
+    monkeypatch.setattr("index.ivf.tune._SCANNED_PER_LOOK", 0)
+    monkeypatch.setattr("index.ivf.tune._SCANNED_PER_CANDIDATE", 1)
+    index, searched = gallery_of(64), []
+    search = index.search
+
+    def counted(probes, *others):
+        searched.append(len(probes))
+        return search(probes, *others)
+
+    monkeypatch.setattr(index, "search", counted)
+    counts, taken = [], []
+    for few in (200, 100):
+        monkeypatch.setattr("index.ivf.recall_probes._ROUGHLY", few)
+        taken.append([tune(index, exact, writers_of, RecallTarget(80, 10, r)) for r in (0.9, 0.98)])
+        counts.append(sum(searched))
+        searched.clear()
+    assert taken[1] == taken[0]
+    assert counts[1] < counts[0]
+    assert taken[0][0].params.first < taken[0][0].params.nprobe

@@ -82,7 +82,7 @@ def show_decision(decision_id: str, as_json: bool) -> None:
     \b
     Examples:
       countersign decisions show 5f3c1e0f9a7b4d2c8e6a1b3c5d7f9e10
-      countersign decisions show 5f3c1e0f9a7b4d2c8e6a1b3c5d7f9e10 --json | jq .details
+      countersign decisions show 5f3c1e0f9a7b4d2c8e6a1b3c5d7f9e10 --json
     """
     with place() as here_or_there:
         found = here_or_there.decision(decision_id)

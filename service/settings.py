@@ -35,7 +35,7 @@ HUNDRED = 100  # Per cent.
 LOG_LEVELS: tuple[LogLevel, ...] = ("debug", "info", "warning", "error")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 # Those whose values can hold a password: COUNTERSIGN_<NAME>_FILE names a file with the value.
-SECRETS = ("database_url", "index_url")
+SECRETS = ("database_url", "index_url", "limits_url", "oidc_client_secret")
 FILE = "_file"
 MAX_SECRET_BYTES = 64 * 2**10
 

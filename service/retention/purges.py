@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from index.errors import GalleryError
+from index.registry.access.kept_answers import KEPT
 from index.registry.audit.chain import AuditEvent
 from index.registry.registry import Registry
 from service.backup.before_upgrade import remove_expired
@@ -15,7 +16,6 @@ from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-IDEMPOTENCY_KEPT = timedelta(hours=24)
 CALLER = "retention"
 
 
@@ -40,7 +40,7 @@ def decisions(settings: Settings, registry: Registry, now: datetime) -> int:
 
 def idempotency_keys(_settings: Settings, registry: Registry, now: datetime) -> int:
     """Delete the answers kept for requests that a caller may repeat, after a day."""
-    return _until_none(lambda: registry.expired.idempotency_keys(now - IDEMPOTENCY_KEPT))
+    return _until_none(lambda: registry.expired.idempotency_keys(now - KEPT))
 
 
 def backups(settings: Settings, _registry: Registry, now: datetime) -> int:

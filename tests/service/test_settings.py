@@ -183,11 +183,13 @@ def test_proxies_are_addresses_and_networks():
     ]
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "INDEX_URL"])
+@pytest.mark.parametrize("name", ["DATABASE_URL", "INDEX_URL", "LIMITS_URL", "OIDC_CLIENT_SECRET"])
 def test_a_secret_may_come_from_a_file(tmp_path, name):
     values = {
         "DATABASE_URL": "postgresql+psycopg://clerk:secret@db/countersign",
         "INDEX_URL": "milvus+http://user:secret@host:19530",
+        "LIMITS_URL": "redis://:secret@counts:6379/0",
+        "OIDC_CLIENT_SECRET": "secret",
     }
     file = tmp_path / "secret"
     file.write_text(values[name] + "\n")

@@ -1,7 +1,7 @@
 """What matters is on the chain, by whom, in the transaction of the change; and no secrets are."""
 
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from sqlalchemy import select
@@ -9,8 +9,10 @@ from sqlalchemy import select
 from index.errors import RegistryFull
 from index.registry.audit import chain
 from index.registry.schema import AuditEntryRow, AuditNameRow
+from service.audit import started
 from service.audit.started import note_start
 from service.decisions.recording import Asked
+from service.settings import Settings
 from service.transfer.gallery_export import export_gallery
 from service.transfer.gallery_file import open_gallery_file
 from service.transfer.gallery_import import import_gallery
@@ -107,6 +109,9 @@ def test_the_settings_at_the_start_are_told_without_secrets(services):
         services.settings,
         database_url="postgresql://user:hunter2@db/x",
         audit_anchor="https://notary/token-abc",
+        limits_url="redis://:swordfish@counts/0",
+        oidc_client_secret="opensesame",
+        key="cs_5f0c93a1b2d4_abracadabra",
         reject="human",
     )
     note_start(settings, services.registry, services.encoder.rule.rule_id)
@@ -114,10 +119,26 @@ def test_the_settings_at_the_start_are_told_without_secrets(services):
     assert first["settings"]["reject"] == "human"
     assert first["rule"] == services.encoder.rule.rule_id
     text = str(told(services.registry))
-    for secret in ("hunter2", "token-abc", str(settings.data_dir)):
+    hidden = ("hunter2", "token-abc", "swordfish", "opensesame", "abracadabra")
+    for secret in (*hidden, str(settings.data_dir)):
         assert secret not in text
     note_start(replace(settings, database_url="x"), services.registry, "rule")
     assert told(services.registry)[-1][3]["settings_sha256"] != first["settings_sha256"]
+
+
+def test_a_hash_of_settings_cannot_be_tried_with_guesses_of_a_password(services):
+    hashes = set()
+    for password in ("hunter2", "hunter3"):
+        url = f"postgresql://user:{password}@db/x"
+        settings = replace(services.settings, database_url=url, oidc_client_secret=password)
+        note_start(settings, services.registry, "rule")
+        hashes.add(told(services.registry)[-1][3]["settings_sha256"])
+    assert len(hashes) == 1
+
+
+def test_every_setting_is_told_hashed_or_left_out_on_purpose():
+    listed = [*started.SAID, *started.HASHED, *started.LEFT_OUT]
+    assert sorted(listed) == sorted(field.name for field in fields(Settings))
 
 
 @pytest.mark.parametrize(

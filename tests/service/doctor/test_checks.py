@@ -26,7 +26,7 @@ from service.doctor import expiry, host, registry, server
 from service.doctor.examine import CHECKS, examine, worst
 from service.doctor.finding import Finding, Installation
 from service.doctor.settings import settings as settings_check
-from service.doctor.settings import shown
+from service.redaction import shown
 from service.settings import Settings, origins, read_settings
 
 NOW = datetime.now(UTC)
@@ -74,6 +74,8 @@ def test_settings_come_with_their_origin() -> None:
         ("index_url", "milvus+https://hunter2@milvus:19530/db", "milvus+https://***@milvus:19530/db"),
         ("index_url", "milvus+http://root:hunter2@milvus", "milvus+http://root:***@milvus"),
         ("oidc_client_secret", "hunter2", "***"),
+        ("key", "cs_5f0c93a1b2d4_hunter2", "***"),
+        ("limits_url", "redis://:hunter2@counts:6379/0", "redis://:***@counts:6379/0"),
         ("host", "127.0.0.1", "127.0.0.1"),
     ],
 )  # fmt: skip

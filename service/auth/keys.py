@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from index.errors import GalleryError
 from index.registry.access.keys import Key, NewKey
@@ -58,6 +59,20 @@ def rotate_key(
     new, text = _drawn(old.name, old.scopes, lasts)
     until = datetime.now(UTC) + overlap
     return registry.keys.rotate(old.prefix, new, until, caller), text
+
+
+def shown_key(key: Key) -> dict[str, Any]:
+    """Return a key as answers and commands show it: times are not text yet."""
+    return {
+        "prefix": key.prefix,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        "state": key.state(datetime.now(UTC)),
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "last_used_at": key.last_used_at,
+        "replaced_by": key.replaced_by,
+    }
 
 
 def key_identity(registry: Registry, authorization: str) -> Identity:

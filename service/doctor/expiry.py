@@ -1,12 +1,10 @@
 """Checks of what ends on a day: callers' keys, and the server's certificate."""
 
 from collections.abc import Iterator
-from datetime import timedelta
-from pathlib import Path
-
-from cryptography import x509
+from datetime import UTC, datetime, timedelta
 
 from service.doctor.finding import Finding, Installation, failure, ok, warning
+from service.observability.certificates import certificate_expires_s
 
 ENDS_SOON = timedelta(days=14)
 _SHOWN = 5
@@ -31,12 +29,11 @@ def certificate(installation: Installation) -> Iterator[Finding]:
         yield ok("certificate", "none is used here")
         return
     try:
-        found = x509.load_pem_x509_certificate(Path(path).read_bytes())
+        ends = datetime.fromtimestamp(certificate_expires_s(path), UTC)
     except ValueError as error:
         remedy = "Set COUNTERSIGN_TLS_CERT to a certificate in PEM."
         yield failure("certificate", f"{path} is none ({error})", remedy)
         return
-    ends = found.not_valid_after_utc
     said = f"{path} ends on {ends:%F}"
     remedy = "Put a new certificate in its place, and start the server again."
     if ends <= installation.now:

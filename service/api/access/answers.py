@@ -1,7 +1,6 @@
 """Answers about who may do what: keys, and who is signed in."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from apiflask import Schema
 from apiflask.fields import AwareDateTime, Boolean, List, Nested, String
@@ -13,6 +12,7 @@ from service.api.answers.images import Json
 from service.api.answers.state import MOMENT
 from service.api.requests import about
 from service.auth.identity import Identity
+from service.auth.keys import shown_key
 from service.auth.scopes import SCOPES
 
 # Examples, of use nowhere.
@@ -66,16 +66,7 @@ class Keys(Schema):
 
 def key(kept: KeptKey) -> Json:
     """Fill `Key`."""
-    return {
-        "prefix": kept.prefix,
-        "name": kept.name,
-        "scopes": list(kept.scopes),
-        "state": kept.state(datetime.now(UTC)),
-        "created_at": kept.created_at,
-        "expires_at": kept.expires_at,
-        "last_used_at": kept.last_used_at,
-        "replaced_by": kept.replaced_by,
-    }
+    return shown_key(kept)
 
 
 def keys(every: Sequence[KeptKey]) -> Json:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -189,8 +189,10 @@ class Here:
 
     def keys(self) -> Iterator[answers.Key]:
         """Go through the keys of programs, the oldest first."""
+        from service.auth.keys import shown_key
+
         for key in self._registry.keys.all():
-            yield answers.Key.of(as_json(_key(key)))
+            yield answers.Key.of(as_json(shown_key(key)))
 
     def create_key(self, name: str, scopes: str, expires: str | None) -> answers.MadeKey:
         """Make a key."""
@@ -225,21 +227,10 @@ def _span(text: str | None) -> timedelta | None:
 
 
 def _made(made: tuple[Key, str]) -> answers.MadeKey:
+    from service.auth.keys import shown_key
+
     key, text = made
-    return answers.MadeKey.of(as_json({**_key(key), "key": text}))
-
-
-def _key(key: Key) -> dict[str, Any]:
-    return {
-        "prefix": key.prefix,
-        "name": key.name,
-        "scopes": list(key.scopes),
-        "state": key.state(datetime.now(UTC)),
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "last_used_at": key.last_used_at,
-        "replaced_by": key.replaced_by,
-    }
+    return answers.MadeKey.of(as_json({**shown_key(key), "key": text}))
 
 
 def _reference(stored: Reference) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, delete, inspect, make_url, text
+from sqlalchemy import URL, Connection, delete, inspect, make_url, text, update
 
 from index.backup.archive import BackupManifest, BackupReader, Progress, file_sha256, sync_folder
 from index.backup.make import (
@@ -26,7 +26,7 @@ from index.backup.tombstones import ErasureList, Repeated, repeat_erasures
 from index.errors import BackupUnusable, PlaceTaken, TombstonesUnusable
 from index.registry.audit.chain import RESTORED, AuditEvent, append
 from index.registry.database import Database, WriteLock
-from index.registry.schema import SharedIndexRow
+from index.registry.schema import SessionRow, SharedIndexRow, UserRow
 from index.registry.schema_version import bring_to, head_revision, is_known, upgrade
 from index.vectors.private_file import private_opener
 
@@ -248,8 +248,11 @@ def _settle(connection: Connection, restoring: Restoring) -> Repeated:
     """Do what has to be done before anybody reads: repeat erasures, and have shared indexes anew.
 
     A shared index may hold what came after the backup, which its place in the log would not tell.
+    Nobody is signed in, and no link sets a password: either may have ended since the backup.
     """
     connection.execute(delete(SharedIndexRow))
+    connection.execute(delete(SessionRow))
+    connection.execute(update(UserRow).values(link_sha256=None, link_expires_at=None))
     given = [one for listed in restoring.erasures for one in listed.tombstones]
     repeated = repeat_erasures(connection, given)
     manifest = restoring.backup.manifest

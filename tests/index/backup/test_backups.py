@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,10 @@ from index.backup.archive import BackupReader
 from index.backup.make import make_backup
 from index.backup.restore import restore_backup
 from index.errors import BackupNotMade, BackupUnusable, PlaceTaken, TombstonesUnusable
+from index.registry.access.sessions import Session
+from index.registry.access.users import Link
 from index.registry.registry import Registry
-from index.registry.schema import Base
+from index.registry.schema import Base, UserRow
 from tests.index.backup.conftest import DECISION, silent
 from tests.index.conftest import MODEL
 
@@ -380,6 +383,21 @@ def test_a_shared_index_begins_anew_after_a_restore(filled, back_up, restore, em
     lease.advance(type(state)("collection_1", filled.changes.head()))
     _, restored = restore(back_up()[0], empty_url())
     assert restored.lease(MODEL, "http://127.0.0.1:1/default/countersign").read().collection is None
+
+
+def test_nobody_is_signed_in_after_a_restore_and_no_link_sets_a_password(
+    filled, back_up, restore, empty_url
+):
+    """Signing out, and the use of a link, may have come after the backup."""
+    now = datetime.now(UTC)
+    filled.users.add("ada", "admin", Link("1" * 64, now + timedelta(days=1)), "test")
+    filled.sessions.begin("2" * 64, Session("s1", "ada", "admin", now, now, "127.0.0.1", "browser"))
+    _, restored = restore(back_up()[0], empty_url())
+    assert [one.username for one in restored.users.all()] == ["ada"]
+    assert restored.sessions.find("2" * 64) is None
+    with restored._database.read() as connection:
+        kept = connection.execute(select(UserRow.link_sha256, UserRow.link_expires_at)).one()
+    assert tuple(kept) == (None, None)
 
 
 def test_a_restored_registry_takes_decisions_and_erasures(filled, back_up, restore, empty_url):

@@ -17,10 +17,6 @@ HELD_AGAINST = 30
 # unlike them: it is three times likelier of somebody else. Of genuine ones in five data sets about
 # 1 in 100 is so, of strangers among four references more than 95 in 100.
 UNLIKE = -0.5
-# Pieces take long to compare. They are not where the vectors speak for a reference even if no more
-# of its pieces matched than this share of what a writer's own have in common. Of 220 that are
-# unlike the others in three data sets none is passed over; one writer in 7 has pieces compared.
-LEAST_LOCAL = 0.4
 
 Place = Literal["typical", "unlike-others", "copy"]
 
